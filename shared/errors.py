@@ -1,0 +1,252 @@
+"""Every expected failure: an HTTP status, a stable name, and a message fit for strangers.
+
+AppError
+|- BadRequest 400            MalformedJson, MalformedRequest
+|- Unauthorized 401          WrongCredentials, InvalidToken, TokenExpired
+|- Forbidden 403             AccountDisabled, GuestsNotAllowed
+|- NotFound 404
+|- MethodNotAllowed 405
+|- Conflict 409              EmailTaken, UsernameTaken
+|- PayloadTooLarge 413       ExportTooLarge
+|- InvalidRequest 422
+|- TooManyRequests 429       DailyLimitReached
+|- UpstreamFailed 502        UpstreamBusy 503, UpstreamTimeout 504
+|- Unavailable 503           DatabaseUnavailable, DatabaseNotConfigured, Misconfigured
+`- Unexpected 500            what a stranger sees of a defect
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+
+class AppError(Exception):
+    """A failure the client is told about.
+
+    Keyword arguments that are not named here are private context: they go to
+    the log, never to the client.
+    """
+
+    status: ClassVar[int] = 500
+    name: ClassVar[str] = "internal_error"
+    en: ClassVar[str] = "Something went wrong."
+    zh: ClassVar[str] = "服务出现问题。"
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        *,
+        details: Sequence[Mapping[str, str]] = (),
+        retry_after_seconds: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        **context: Any,
+    ) -> None:
+        super().__init__(self.name)
+        self.details = details
+        self.headers = dict(headers or {})
+        if retry_after_seconds is not None:
+            self.headers["Retry-After"] = str(retry_after_seconds)
+        self.context = context
+
+    def message(self, language: str) -> str:
+        return self.zh if language == "zh" else self.en
+
+
+class Unexpected(AppError):
+    """Stands in for an exception nobody foresaw; the log has the traceback."""
+
+
+class BadRequest(AppError):
+    status = 400
+    name = "bad_request"
+    en = "The request cannot be understood."
+    zh = "无法理解该请求。"
+
+
+class MalformedJson(BadRequest):
+    name = "malformed_json"
+    en = "The body is not valid JSON."
+    zh = "请求体不是合法的 JSON。"
+
+
+class MalformedRequest(BadRequest):
+    """The event, its encoding or its headers do not follow the protocol."""
+
+    name = "malformed_request"
+
+
+class Unauthorized(AppError):
+    status = 401
+    name = "unauthorized"
+    en = "Sign in first."
+    zh = "请先登录。"
+
+    def __init__(self, **context: Any) -> None:
+        super().__init__(**context)
+        self.headers["WWW-Authenticate"] = "Bearer"
+
+
+class WrongCredentials(Unauthorized):
+    """One answer for an unknown user, a wrong password and a disabled account."""
+
+    name = "wrong_credentials"
+    en = "The email or password is wrong."
+    zh = "邮箱或密码错误。"
+
+
+class InvalidToken(Unauthorized):
+    name = "invalid_token"
+    en = "The access token is not valid. Sign in again."
+    zh = "登录凭证无效，请重新登录。"
+
+
+class TokenExpired(Unauthorized):
+    name = "token_expired"
+    en = "The access token has expired. Refresh it or sign in again."
+    zh = "登录已过期，请刷新凭证或重新登录。"
+
+
+class Forbidden(AppError):
+    status = 403
+    name = "forbidden"
+    en = "You are not allowed to do this."
+    zh = "没有权限执行此操作。"
+
+
+class AccountDisabled(Forbidden):
+    name = "account_disabled"
+    en = "This account is disabled."
+    zh = "该账号已被停用。"
+
+
+class NotFound(AppError):
+    status = 404
+    name = "not_found"
+    en = "There is nothing here."
+    zh = "未找到相应内容。"
+
+
+class MethodNotAllowed(AppError):
+    """The path exists; the `Allow` header says for which methods."""
+
+    status = 405
+    name = "method_not_allowed"
+    en = "This path does not support the method."
+    zh = "该路径不支持此请求方法。"
+
+
+class Conflict(AppError):
+    status = 409
+    name = "conflict"
+    en = "This conflicts with what is already there."
+    zh = "与已有内容冲突。"
+
+
+class EmailTaken(Conflict):
+    name = "email_taken"
+    en = "This email is already registered."
+    zh = "该邮箱已被注册。"
+
+
+class UsernameTaken(Conflict):
+    name = "username_taken"
+    en = "This username is already taken."
+    zh = "该用户名已被使用。"
+
+
+class PayloadTooLarge(AppError):
+    status = 413
+    name = "payload_too_large"
+    en = "The request is too large."
+    zh = "请求内容过大。"
+
+
+class ExportTooLarge(PayloadTooLarge):
+    """The answer, not the request, is over the limit of an inline delivery."""
+
+    name = "export_too_large"
+    en = "The export is larger than one answer can carry. Narrow it with from and to."
+    zh = "导出内容超过单次响应上限，请用 from 和 to 缩小范围。"
+
+
+class InvalidRequest(AppError):
+    """`details` lists each field with its problem."""
+
+    status = 422
+    name = "invalid_request"
+    en = "Some fields are not valid."
+    zh = "部分字段不合法。"
+
+
+class TooManyRequests(AppError):
+    status = 429
+    name = "rate_limited"
+    en = "Too many requests. Try again later."
+    zh = "请求过于频繁，请稍后再试。"
+    retryable = True
+
+
+class DailyLimitReached(TooManyRequests):
+    name = "daily_limit_reached"
+    en = "The free messages of today are used up."
+    zh = "今日免费次数已用完。"
+    retryable = False
+
+
+class UpstreamFailed(AppError):
+    """The model answered with an error, or with something that is no answer."""
+
+    status = 502
+    name = "upstream_error"
+    en = "The model could not answer."
+    zh = "模型暂时无法回答。"
+    retryable = True
+
+
+class UpstreamBusy(UpstreamFailed):
+    """The model upstream limits us or is overloaded (429, 503)."""
+
+    status = 503
+    name = "upstream_busy"
+    en = "The model is busy. Try again in a moment."
+    zh = "模型繁忙，请稍后重试。"
+
+
+class UpstreamTimeout(UpstreamFailed):
+    status = 504
+    name = "upstream_timeout"
+    en = "The model did not answer in time."
+    zh = "模型响应超时。"
+
+
+class Unavailable(AppError):
+    status = 503
+    name = "unavailable"
+    en = "The service is not available at the moment."
+    zh = "服务暂时不可用。"
+    retryable = True
+
+
+class DatabaseUnavailable(Unavailable):
+    name = "database_unavailable"
+
+    def __init__(self, **context: Any) -> None:
+        super().__init__(**context)
+        self.headers["Retry-After"] = "3"
+
+
+class DatabaseNotConfigured(Unavailable):
+    """This deployment has no database, and the endpoint cannot work without one."""
+
+    name = "database_not_configured"
+    en = "This deployment has no database."
+    zh = "此部署未配置数据库。"
+    retryable = False
+
+
+class Misconfigured(Unavailable):
+    """A setting is missing or unsafe; the log names the variable."""
+
+    name = "misconfigured"
+    en = "The service is not configured completely."
+    zh = "服务配置不完整。"
+    retryable = False

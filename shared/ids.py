@@ -1,0 +1,13 @@
+"""Identifiers: unique, unguessable, and ordered by time so that indexes stay compact."""
+
+import secrets
+
+from shared.times import now_ms
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def new_id() -> str:
+    """26 characters: 48 bits of milliseconds and 80 random ones (ULID specification)."""
+    number = now_ms() << 80 | secrets.randbits(80)
+    return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -5, -5))

@@ -1,0 +1,197 @@
+"""Every setting of the product, one section per concern."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from shared.config import Secret, boolean, duration_seconds, env, http_url, names_list, whole
+
+
+@dataclass(frozen=True)
+class Http:
+    """What every endpoint needs at its boundary."""
+
+    allowed_origins: tuple[str, ...] = env("ALLOWED_ORIGINS", parse=names_list, default=())
+    frontend_base_url: str = env("FRONTEND_BASE_URL", parse=http_url, default="")
+    envelope_always_200: bool = env("ENVELOPE_ALWAYS_200", parse=boolean, default=False)
+    trusted_proxy_hops: int = env("TRUSTED_PROXY_HOPS", parse=whole(0, 10), default=0)
+
+    def unsafe(self) -> Iterator[str]:
+        if "*" in self.allowed_origins:
+            yield "ALLOWED_ORIGINS must list origins in production, not *"
+
+
+@dataclass(frozen=True)
+class DatabaseTarget:
+    """Where the database is. `tls` is one of TLS_MODES; `path` is for SQLite only."""
+
+    scheme: str
+    host: str = ""
+    port: int = 3306
+    user: str = ""
+    password: Secret = Secret("")
+    name: str = ""
+    path: str = ""
+    tls: str = "preferred"
+
+
+TLS_MODES = ("disabled", "preferred", "required", "verify_identity")
+
+
+def database_url(text: str) -> DatabaseTarget:
+    """Parse `mysql://`, `mysql+pymysql://` or `sqlite:///path`.
+
+    `?ssl-mode=` takes MySQL's own names (MySQL manual, "Command Options for
+    Encrypted Connections"): DISABLED, PREFERRED, REQUIRED or VERIFY_IDENTITY.
+    """
+    scheme, _, rest = text.partition("://")
+    if scheme == "sqlite":
+        if len(rest) < 2 or not rest.startswith("/"):
+            raise ValueError("must be sqlite:///relative/path or sqlite:////absolute/path")
+        return DatabaseTarget("sqlite", path=unquote(rest[1:].partition("?")[0]))
+    if scheme in {"postgres", "postgresql"}:
+        raise ValueError("names PostgreSQL, which is not supported; use mysql:// or sqlite:///")
+    if scheme not in {"mysql", "mysql+pymysql"}:
+        raise ValueError("must start with mysql:// or sqlite:///")
+    try:
+        parts = urlsplit(text)
+        port = parts.port or 3306
+    except ValueError:
+        raise ValueError("is not a URL; percent-encode special characters") from None
+    if not parts.hostname or not parts.path.strip("/"):
+        raise ValueError("must look like mysql://user:password@host:3306/name")
+    return DatabaseTarget(
+        "mysql",
+        host=parts.hostname,
+        port=port,
+        user=unquote(parts.username or ""),
+        password=Secret(unquote(parts.password or "")),
+        name=unquote(parts.path.strip("/")),
+        tls=_tls_mode(parts.query),
+    )
+
+
+def _tls_mode(query: str) -> str:
+    options = {name.lower(): values[-1].lower() for name, values in parse_qs(query).items()}
+    mode = options.get("ssl-mode", options.get("sslmode", options.get("ssl", "preferred")))
+    mode = {"false": "disabled", "0": "disabled", "true": "required", "1": "required"}.get(
+        mode, mode
+    )
+    if mode not in TLS_MODES:
+        raise ValueError(f"has an unknown ssl-mode; use one of {', '.join(TLS_MODES)}")
+    return mode
+
+
+@dataclass(frozen=True)
+class Database:
+    """One URL, or the five parts some deployments use. Neither means no database."""
+
+    url: DatabaseTarget | None = env("DATABASE_URL", parse=database_url, default=None)
+    host: str = env("DB_HOST", default="")
+    port: int = env("DB_PORT", parse=whole(1, 65535), default=3306)
+    user: str = env("DB_USER", default="")
+    password: Secret = env("DB_PASSWORD", parse=Secret, default=Secret(""))
+    name: str = env("DB_NAME", default="")
+
+    @property
+    def target(self) -> DatabaseTarget | None:
+        if self.url or not self.host:
+            return self.url
+        return DatabaseTarget("mysql", self.host, self.port, self.user, self.password, self.name)
+
+
+# Values that documentation prints: ours, and the guides people copy their settings from.
+PRINTED_SECRETS = frozenset(
+    {
+        "your-production-jwt-secret-at-least-32-characters-long",
+        "your-development-jwt-secret-at-least-32-characters-long",
+        "replace-this-with-the-output-of-openssl-rand-hex-32",
+    }
+)
+
+
+def signing_secret(text: str) -> Secret:
+    if len(text.encode()) < 32:
+        raise ValueError("must be at least 32 bytes (openssl rand -hex 32)")
+    if text.lower() in PRINTED_SECRETS or len(set(text)) < 8:
+        raise ValueError("is a value anyone could guess (openssl rand -hex 32)")
+    return Secret(text)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """How sessions are signed and how long they last."""
+
+    secret: Secret = env("JWT_SECRET", "NEXTAUTH_SECRET", parse=signing_secret)
+    access_seconds: int = env("JWT_EXPIRES_IN", parse=duration_seconds, default=1800)
+    refresh_seconds: int = env("REFRESH_EXPIRES_IN", parse=duration_seconds, default=30 * 86400)
+
+
+@dataclass(frozen=True)
+class Passwords:
+    """What one password check costs; each step doubles it."""
+
+    bcrypt_cost: int = env("BCRYPT_COST", parse=whole(4, 16), default=12)
+
+    def unsafe(self) -> Iterator[str]:
+        if self.bcrypt_cost < 10:
+            yield "BCRYPT_COST must be at least 10 in production"
+
+
+@dataclass(frozen=True)
+class FirstAdmin:
+    """The account that is made an admin when there is none yet."""
+
+    username: str = env("ADMIN_USERNAME", default="")
+    password: Secret = env("ADMIN_PASSWORD", parse=Secret, default=Secret(""))
+
+    def unsafe(self) -> Iterator[str]:
+        if self.password and len(self.password.reveal()) < 12:
+            yield "ADMIN_PASSWORD must be at least 12 characters in production"
+
+
+def completions_url(text: str) -> str:
+    """Accept a base URL or the full `/chat/completions` URL; return the full one."""
+    url = http_url(text)
+    return url if url.endswith("/chat/completions") else f"{url}/chat/completions"
+
+
+@dataclass(frozen=True)
+class Model:
+    """The OpenAI-compatible upstream, and how long we wait for it."""
+
+    api_key: Secret = env(
+        "OPENAI_API_KEY", "API_KEY", "DASHSCOPE_API_KEY", "ARK_API_KEY", parse=Secret
+    )
+    url: str = env(
+        "OPENAI_API_URL",
+        "API_BASE_URL",
+        parse=completions_url,
+        default="https://dashscope.aliyuncs.com/compatible-mode/v1/chat/completions",
+    )
+    name: str = env("OPENAI_MODEL", "MODEL_ID", default="qwen-plus")
+    connect_seconds: int = env("UPSTREAM_CONNECT_SECONDS", parse=whole(1, 60), default=5)
+    first_byte_seconds: int = env("UPSTREAM_FIRST_BYTE_SECONDS", parse=whole(1, 600), default=30)
+    idle_seconds: int = env("UPSTREAM_IDLE_SECONDS", parse=whole(1, 600), default=20)
+
+
+@dataclass(frozen=True)
+class Chat:
+    """Who may chat without an account, and how many database connections chat holds."""
+
+    guest_daily_messages: int = env("GUEST_DAILY_MESSAGES", parse=whole(), default=0, local=20)
+    allow_unmetered: bool = env("ALLOW_UNMETERED_CHAT", parse=boolean, default=False, local=True)
+    database_connections: int = env("DATABASE_CONNECTIONS", parse=whole(1, 64), default=4)
+
+    def unsafe(self) -> Iterator[str]:
+        if self.allow_unmetered:
+            yield "ALLOW_UNMETERED_CHAT must not be true in production: nothing would be counted"
+
+
+@dataclass(frozen=True)
+class Export:
+    """How much one answer may carry; FC refuses answers over 32 MB."""
+
+    inline_bytes: int = env(
+        "EXPORT_INLINE_BYTES", parse=whole(1024, 30_000_000), default=20_000_000
+    )

@@ -1,0 +1,21 @@
+"""Times at the boundary: milliseconds since 1970 inside, ISO 8601 outside."""
+
+import time
+from datetime import datetime, timedelta, timezone
+
+# The day of quotas; China has had one zone and no summer time since 1991.
+SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def iso_utc(at_ms: int) -> str:
+    at = datetime.fromtimestamp(at_ms / 1000, timezone.utc)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def shanghai_day(at_ms: int) -> str:
+    """`2026-11-22`"""
+    return datetime.fromtimestamp(at_ms / 1000, SHANGHAI).date().isoformat()
