@@ -1,0 +1,77 @@
+"""Function Compute's events: v1 HTTP events in, four-key answers out."""
+
+import base64
+import json
+import re
+import uuid
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from shared.errors import MalformedRequest
+from shared.messages import Answer, Request
+
+
+def from_event(event: bytes | str, context: object = None) -> Request:
+    """Read a v1 HTTP event (Function Compute 3.0, "HTTP trigger request format").
+
+    Raises:
+        MalformedRequest: it is no v1 event, or its body is not what it says.
+    """
+    try:
+        data = json.loads(event)
+        http = data["requestContext"]["http"]
+        return Request(
+            method=http["method"].upper(),
+            path=unquote(data.get("rawPath") or http["path"], errors="strict"),
+            headers={name.lower(): str(value) for name, value in _map(data.get("headers"))},
+            query=_query(data.get("queryParameters")),
+            body=_body(data),
+            source_ip=str(http.get("sourceIp") or ""),
+            request_id=_request_id(data["requestContext"], context),
+        )
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        raise MalformedRequest from None
+
+
+def _map(pairs: Mapping[str, object] | None) -> list[tuple[str, object]]:
+    return list(pairs.items()) if pairs else []
+
+
+def _query(parameters: Mapping[str, object] | None) -> dict[str, str]:
+    """The local runner sends a literal `?null` where there is no query."""
+    found = {name: str(value) for name, value in _map(parameters)}
+    return {} if found == {"null": ""} else found
+
+
+def _body(data: Mapping[str, Any]) -> bytes:
+    """`isBase64Encoded` alone decides; the content type says nothing about it."""
+    body: str = data.get("body") or ""
+    if data.get("isBase64Encoded"):
+        return base64.b64decode(body, validate=True)
+    return body.encode()
+
+
+def _request_id(request_context: Mapping[str, object], context: object) -> str:
+    return usable_id(request_context.get("requestId") or getattr(context, "request_id", ""))
+
+
+def usable_id(given: object) -> str:
+    """The platform's request id, or one of ours where there is none fit for a header."""
+    if isinstance(given, str) and re.fullmatch(r"[\w.-]{1,64}", given, re.ASCII):
+        return given
+    return uuid.uuid4().hex
+
+
+def reply(answer: Answer) -> dict[str, object]:
+    """The four keys a built-in runtime wants; anything else is sent as it is, with 200."""
+    try:
+        body, encoded = answer.body.decode("utf-8"), False
+    except UnicodeDecodeError:
+        body, encoded = base64.b64encode(answer.body).decode("ascii"), True
+    return {
+        "statusCode": answer.status,
+        "headers": dict(answer.headers),
+        "isBase64Encoded": encoded,
+        "body": body,
+    }

@@ -1,0 +1,191 @@
+"""@endpoint: what every endpoint has in common, from the event to the access log."""
+
+import json
+import time
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from dataclasses import dataclass, replace
+from functools import partial
+from inspect import isawaitable
+from typing import Any
+
+from shared import log, settings
+from shared.config import load
+from shared.cors import cors_headers, preflight_headers
+from shared.errors import AppError, MethodNotAllowed, NotFound, PayloadTooLarge, Unexpected
+from shared.events import from_event, reply
+from shared.messages import Answer, Request, Response, failure
+
+__all__ = ["Endpoint", "Handler", "Request", "Response", "endpoint", "respond", "serve"]
+
+MEBIBYTE = 1024 * 1024
+
+Run = Callable[[Request], Response | Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A function `Request -> Response` with the method and the paths it answers."""
+
+    method: str
+    paths: tuple[str, ...]
+    run: Run
+    max_body_bytes: int = MEBIBYTE
+
+    def __call__(self, event: bytes, context: object) -> dict[str, object]:
+        return serve(self)(event, context)
+
+    @property
+    def endpoints(self) -> tuple["Endpoint", ...]:
+        return (self,)
+
+
+def endpoint(method: str, *paths: str, max_body_bytes: int = MEBIBYTE) -> Callable[[Run], Endpoint]:
+    """Turn a function `Request -> Response` into what Function Compute calls."""
+    return lambda run: Endpoint(method, paths, run, max_body_bytes)
+
+
+@dataclass(frozen=True)
+class Handler:
+    """Several endpoints behind one Function Compute handler."""
+
+    endpoints: tuple[Endpoint, ...]
+
+    def __call__(self, event: bytes, context: object) -> dict[str, object]:
+        return reply(_at_once(respond(self.endpoints, lambda: from_event(event, context))))
+
+
+def serve(*endpoints: Endpoint) -> Handler:
+    return Handler(endpoints)
+
+
+async def respond(endpoints: tuple[Endpoint, ...], receive: Callable[[], Request]) -> Answer:
+    """The way of every request: receive, find the endpoint, run it, finish, log.
+
+    Never raises: a failure is an answer, and an unforeseen one tells nothing.
+    """
+    started = time.perf_counter()
+    request = Request("", "", request_id=uuid.uuid4().hex)
+    try:
+        request = receive()
+        response = await _run(endpoints, request)
+    except AppError as error:
+        response = _failed(error, request)
+    except Exception as error:  # noqa: BLE001  # an uncaught one shows its traceback to the client
+        log.crash(error, request_id=request.request_id)
+        response = _failed(Unexpected(), request)
+    answer = _finished(response, request, endpoints)
+    write = partial(_log_access, request, answer.status, started)
+    if answer.stream is None:
+        write()
+        return answer
+    return replace(answer, stream=_followed(answer.stream, write))
+
+
+async def _followed(
+    stream: AsyncGenerator[bytes, None], write: Callable[[], None]
+) -> AsyncGenerator[bytes, None]:
+    """A streamed answer is logged when it has ended, however it ends."""
+    try:
+        async for piece in stream:
+            yield piece
+    finally:
+        await stream.aclose()
+        write()
+
+
+async def _run(endpoints: tuple[Endpoint, ...], request: Request) -> Response:
+    if request.method == "OPTIONS" and _methods(endpoints, request.path):
+        return Response(204)
+    found = _find(endpoints, request)
+    request.notes["route"] = request.path
+    if len(request.body) > found.max_body_bytes:
+        raise PayloadTooLarge(limit_bytes=found.max_body_bytes)
+    result = found.run(request)
+    return await result if isawaitable(result) else result
+
+
+def _find(endpoints: tuple[Endpoint, ...], request: Request) -> Endpoint:
+    wanted = "GET" if request.method == "HEAD" else request.method
+    for candidate in endpoints:
+        if request.path in candidate.paths and candidate.method == wanted:
+            return candidate
+    allowed = _methods(endpoints, request.path)
+    if allowed:
+        raise MethodNotAllowed(headers={"Allow": ", ".join(allowed)})
+    raise NotFound
+
+
+def _methods(endpoints: tuple[Endpoint, ...], path: str) -> list[str]:
+    found = {candidate.method for candidate in endpoints if path in candidate.paths}
+    if "GET" in found:
+        found.add("HEAD")
+    return sorted(found | {"OPTIONS"}) if found else []
+
+
+def _failed(error: AppError, request: Request) -> Response:
+    request.notes["error"] = error.name
+    if error.context:
+        request.notes["context"] = error.context
+    return failure(error, request)
+
+
+def _finished(response: Response, request: Request, endpoints: tuple[Endpoint, ...]) -> Answer:
+    headers = {
+        "X-Request-Id": request.request_id,
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+        **_cors(request, endpoints),
+    }
+    status, body = response.status, response.body
+    if response.envelope is not None:
+        envelope = {**response.envelope, "request_id": request.request_id}
+        body = json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).encode()
+        headers["Content-Type"] = "application/json; charset=utf-8"
+        status = _envelope_status(status)
+    headers.update(response.headers)
+    if request.method == "HEAD":
+        body = b""
+    return Answer(status, headers, body, response.stream)
+
+
+def _envelope_status(status: int) -> int:
+    return 200 if 400 <= status < 500 and _http_settings().envelope_always_200 else status
+
+
+def _cors(request: Request, endpoints: tuple[Endpoint, ...]) -> dict[str, str]:
+    origin = request.headers.get("origin", "")
+    if request.method == "OPTIONS":
+        return preflight_headers(origin, _http_settings(), _methods(endpoints, request.path))
+    return cors_headers(origin, _http_settings())
+
+
+def _http_settings() -> settings.Http:
+    """Even an answer about broken settings must be sent; it gets the strictest ones."""
+    try:
+        return load(settings.Http)
+    except AppError:
+        return settings.Http((), "", False, 0)
+
+
+def _log_access(request: Request, status: int, started: float) -> None:
+    level = "info" if status < 500 else "error"
+    log.write(
+        level,
+        "request",
+        request_id=request.request_id,
+        method=request.method[:10],
+        status=status,
+        latency_ms=round((time.perf_counter() - started) * 1000),
+        **request.notes,
+    )
+
+
+def _at_once(work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Run a coroutine that never waits, without the price of an event loop."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        answer: Answer = done.value
+        return answer
+    raise RuntimeError("an endpoint of a built-in function must not be asynchronous")
