@@ -1,0 +1,50 @@
+"""POST /api/auth/login: trade an email or username and a password for a session."""
+
+from pydantic import BaseModel, model_validator
+
+from functions.login.logic import authenticate, better_hash, is_first_admin
+from shared import accounts, sessions
+from shared.db import Connection, read, transaction
+from shared.fields import Login, Password
+from shared.http import Request, Response, endpoint
+from shared.repos import users
+from shared.repos.users import User
+
+
+class Credentials(BaseModel):
+    email: Login | None = None
+    username: Login | None = None
+    password: Password
+
+    @model_validator(mode="after")
+    def _names_someone(self) -> "Credentials":
+        if not self.login:
+            raise ValueError("email or username is required")
+        return self
+
+    @property
+    def login(self) -> str:
+        return self.email or self.username or ""
+
+
+@endpoint("POST", "/api/auth/login")
+def handler(request: Request) -> Response:
+    given = request.parse(Credentials)
+    candidate = read(users.find_by_login, given.login)
+    if candidate is None and is_first_admin(given.login, given.password):
+        candidate = transaction(_appoint, accounts.first_admin(given.login, given.password))
+    user = authenticate(candidate, given.password)
+    return Response.ok(transaction(_open_session, user, better_hash(user, given.password)))
+
+
+def _appoint(db: Connection, admin: User) -> User | None:
+    """The first administrator is made once; after that the database alone decides who is one."""
+    if not users.has_admin(db):
+        users.add_if_absent(db, admin)
+    return users.find_by_login(db, admin.username or admin.email or "")
+
+
+def _open_session(db: Connection, user: User, better: str | None) -> dict[str, object]:
+    if better and user.password_hash:
+        users.replace_hash(db, user.id, old=user.password_hash, new=better)
+    return sessions.open_for(db, user)

@@ -1,0 +1,38 @@
+"""Who may come in."""
+
+import hmac
+
+from shared import settings
+from shared.config import load
+from shared.errors import WrongCredentials
+from shared.passwords import hash_password, is_outdated, matches
+from shared.repos.users import User
+
+
+def authenticate(candidate: User | None, password: str) -> User:
+    """Return the candidate if the password is theirs and the account is active.
+
+    A missing candidate costs the same time and gives the same answer as a wrong
+    password, so nobody can use this endpoint to find out who has an account.
+
+    Raises: WrongCredentials.
+    """
+    fits = matches(password, candidate.password_hash if candidate else None)
+    if candidate is None or not fits or not candidate.is_active:
+        raise WrongCredentials
+    return candidate
+
+
+def better_hash(user: User, password: str) -> str | None:
+    """A hash of today's scheme and cost, where the stored one is of yesterday's."""
+    if user.password_hash and is_outdated(user.password_hash):
+        return hash_password(password)
+    return None
+
+
+def is_first_admin(login: str, password: str) -> bool:
+    """Compare with ADMIN_USERNAME and ADMIN_PASSWORD; unset, they match nobody."""
+    admin = load(settings.FirstAdmin)
+    same_name = hmac.compare_digest(login.encode(), admin.username.strip().lower().encode())
+    same_password = hmac.compare_digest(password.encode(), admin.password.reveal().encode())
+    return bool(admin.username and admin.password) and same_name and same_password

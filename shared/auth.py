@@ -1,0 +1,52 @@
+"""Who is asking: the bearer token, and whether the database still stands behind it."""
+
+from shared import log
+from shared.db import Connection
+from shared.errors import Forbidden, InvalidToken, Unauthorized
+from shared.http import Request
+from shared.repos import users
+from shared.repos.users import User
+from shared.tokens import Claims, read_access
+
+
+def claims_of(request: Request) -> Claims | None:
+    """Return what the bearer token claims, or None where there is none.
+
+    Raises: InvalidToken, TokenExpired.
+    """
+    header = request.headers.get("authorization", "").strip()
+    if not header:
+        return None
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise InvalidToken
+    claims = read_access(token.strip())
+    request.notes["user"] = log.hashed(claims.user_id)
+    return claims
+
+
+def signed_in(request: Request) -> Claims:
+    """Raises: Unauthorized, InvalidToken, TokenExpired."""
+    claims = claims_of(request)
+    if claims is None:
+        raise Unauthorized
+    return claims
+
+
+def active_user(db: Connection, claims: Claims) -> User:
+    """Raises: InvalidToken: the account is gone or disabled."""
+    user = users.find(db, claims.user_id)
+    if user is None or not user.is_active:
+        raise InvalidToken
+    return user
+
+
+def administrator(db: Connection, claims: Claims) -> User:
+    """The role is the database's word, not the token's.
+
+    Raises: InvalidToken, Forbidden.
+    """
+    user = active_user(db, claims)
+    if not user.is_admin:
+        raise Forbidden
+    return user

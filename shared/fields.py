@@ -1,0 +1,46 @@
+"""Reusable field types for what comes from outside."""
+
+import re
+import unicodedata
+from typing import Annotated
+
+from pydantic import AfterValidator, StringConstraints
+
+_EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f]{1,64}@[^\s@.\x00-\x1f\x7f]+(\.[^\s@.\x00-\x1f\x7f]+)+")
+_USERNAME = re.compile(r"\w[\w.-]{1,31}")
+
+# Longer ones only cost the hash function time (OWASP, "Password Storage Cheat Sheet").
+_LONGEST_PASSWORD_BYTES = 1024
+
+
+def _normal(text: str) -> str:
+    """One person, one spelling: databases disagree on case and trailing blanks."""
+    return unicodedata.normalize("NFKC", text).strip().lower()
+
+
+def _email(text: str) -> str:
+    normal = _normal(text)
+    if len(normal) > 254 or not _EMAIL.fullmatch(normal):
+        raise ValueError("must be an email address")
+    return normal
+
+
+def _username(text: str) -> str:
+    normal = _normal(text)
+    if not _USERNAME.fullmatch(normal):
+        raise ValueError("must be 2 to 32 letters, digits, dots, dashes or underscores")
+    return normal
+
+
+def _password(text: str) -> str:
+    if len(text.encode()) > _LONGEST_PASSWORD_BYTES:
+        raise ValueError(f"must be at most {_LONGEST_PASSWORD_BYTES} bytes")
+    return text
+
+
+Email = Annotated[str, AfterValidator(_email)]
+Username = Annotated[str, AfterValidator(_username)]
+# What somebody signs in with: an e-mail address or a username, well-formed or not.
+Login = Annotated[str, StringConstraints(min_length=1, max_length=254), AfterValidator(_normal)]
+Password = Annotated[str, StringConstraints(min_length=1), AfterValidator(_password)]
+NewPassword = Annotated[str, StringConstraints(min_length=8), AfterValidator(_password)]

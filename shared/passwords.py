@@ -1,0 +1,55 @@
+"""Password hashes: bcrypt over a pre-hash, and plain bcrypt from elsewhere."""
+
+import base64
+import hashlib
+
+import bcrypt
+
+from shared import settings
+from shared.config import load
+
+_SCHEME = "sha384-"  # our hashes: this tag, then the bcrypt hash of base64(sha384(password))
+_PLAIN = ("$2a$", "$2b$", "$2y$")
+_PLAIN_BYTES = 72  # what bcrypt reads of a password; version 5 raises on more
+
+
+def hash_password(password: str) -> str:
+    """Hash for storage. Passwords of any length count in full."""
+    salt = bcrypt.gensalt(_cost())
+    return _SCHEME + bcrypt.hashpw(_prehashed(password), salt).decode()
+
+
+def matches(password: str, stored: str | None) -> bool:
+    """Say whether the password is the one stored.
+
+    Nothing stored costs as much time as a wrong password, so that time does
+    not tell who has an account.
+    """
+    if stored is None:
+        bcrypt.checkpw(_prehashed(password), _nobodys_hash())
+        return False
+    if stored.startswith(_SCHEME):
+        return bcrypt.checkpw(_prehashed(password), stored.removeprefix(_SCHEME).encode())
+    if stored.startswith(_PLAIN):
+        return bcrypt.checkpw(password.encode()[:_PLAIN_BYTES], stored.encode())
+    return False
+
+
+def is_outdated(stored: str) -> bool:
+    """True for hashes from elsewhere and for those cheaper than today's setting."""
+    if not stored.startswith(_SCHEME):
+        return True
+    return int(stored.removeprefix(_SCHEME).split("$")[2]) < _cost()
+
+
+def _prehashed(password: str) -> bytes:
+    return base64.b64encode(hashlib.sha384(password.encode()).digest())
+
+
+def _nobodys_hash() -> bytes:
+    """Well-formed, of the usual cost, and no password's."""
+    return f"$2b${_cost():02}${'.' * 53}".encode()
+
+
+def _cost() -> int:
+    return load(settings.Passwords).bcrypt_cost

@@ -1,0 +1,93 @@
+"""Accounts."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from shared.db import Connection, DuplicateKey
+from shared.errors import EmailTaken, UsernameTaken
+
+
+@dataclass(frozen=True)
+class User:
+    id: str
+    email: str | None
+    username: str | None
+    password_hash: str | None
+    role: str
+    created_at_ms: int
+    disabled_at_ms: int | None
+
+    @property
+    def is_active(self) -> bool:
+        return self.disabled_at_ms is None
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role == "admin" and self.is_active
+
+
+def add(db: Connection, user: User) -> None:
+    """Raises: EmailTaken, UsernameTaken."""
+    try:
+        db.execute(
+            """
+            INSERT INTO users
+                (id, email, username, password_hash, role, created_at_ms, disabled_at_ms)
+            VALUES
+                (:id, :email, :username, :password_hash, :role, :created_at_ms, :disabled_at_ms)
+            """,
+            **vars(user),
+        )
+    except DuplicateKey as taken:
+        if taken.constraint == "uq_users_username":
+            raise UsernameTaken from None
+        raise EmailTaken from None
+
+
+def add_if_absent(db: Connection, user: User) -> None:
+    """Add, unless a twin of this request has just done it."""
+    with suppress(EmailTaken, UsernameTaken):
+        add(db, user)
+
+
+def find(db: Connection, user_id: str) -> User | None:
+    return db.find(
+        User,
+        """
+        SELECT id, email, username, password_hash, role, created_at_ms, disabled_at_ms
+        FROM users
+        WHERE id = :id
+        """,
+        id=user_id,
+    )
+
+
+def find_by_login(db: Connection, identifier: str) -> User | None:
+    """Find by e-mail or username; a username cannot hold an @, so at most one matches."""
+    return db.find(
+        User,
+        """
+        SELECT id, email, username, password_hash, role, created_at_ms, disabled_at_ms
+        FROM users
+        WHERE email = :identifier OR username = :identifier
+        """,
+        identifier=identifier,
+    )
+
+
+def has_admin(db: Connection) -> bool:
+    return db.exists("SELECT id FROM users WHERE role = 'admin' LIMIT 1")
+
+
+def replace_hash(db: Connection, user_id: str, *, old: str, new: str) -> None:
+    """Store a better hash of the same password, unless the password changed meanwhile."""
+    db.execute(
+        """
+        UPDATE users
+        SET password_hash = :new
+        WHERE id = :id AND password_hash = :old
+        """,
+        id=user_id,
+        old=old,
+        new=new,
+    )

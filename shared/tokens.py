@@ -1,0 +1,80 @@
+"""Access tokens (JWT, HS256; RFC 7519 and RFC 8725) and opaque refresh tokens."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+
+import jwt
+
+from shared import settings
+from shared.config import load
+from shared.errors import InvalidToken, TokenExpired
+from shared.ids import new_id
+from shared.times import now_ms
+
+_ALGORITHM = "HS256"
+_ISSUER = "fc-ai-backend"
+_AUDIENCE = "fc-ai-backend/api"
+_TYPE = "access"
+_REQUIRED = ["iss", "aud", "sub", "typ", "iat", "exp", "jti", "sid", "role"]
+_LONGEST = 2048
+
+
+@dataclass(frozen=True)
+class Claims:
+    user_id: str
+    session_id: str
+    role: str
+
+
+def issue_access(claims: Claims) -> str:
+    tokens = load(settings.Tokens)
+    now = now_ms() // 1000
+    payload = {
+        "iss": _ISSUER,
+        "aud": _AUDIENCE,
+        "sub": claims.user_id,
+        "typ": _TYPE,
+        "iat": now,
+        "exp": now + tokens.access_seconds,
+        "jti": new_id(),
+        "sid": claims.session_id,
+        "role": claims.role,
+    }
+    return jwt.encode(payload, tokens.secret.reveal(), algorithm=_ALGORITHM)
+
+
+def read_access(token: str) -> Claims:
+    """Verify a token of ours. `role` is what it was at sign-in; the database knows better.
+
+    Raises: TokenExpired, InvalidToken.
+    """
+    secret = load(settings.Tokens).secret.reveal()
+    if len(token) > _LONGEST:
+        raise InvalidToken
+    try:
+        payload = jwt.decode(
+            token,
+            secret,
+            algorithms=[_ALGORITHM],
+            issuer=_ISSUER,
+            audience=_AUDIENCE,
+            # The clocks of two instances differ; a token is no less valid for coming early.
+            options={"require": _REQUIRED, "verify_iat": False},
+        )
+    except jwt.ExpiredSignatureError:
+        raise TokenExpired from None
+    except (jwt.PyJWTError, ValueError, TypeError):
+        raise InvalidToken from None
+    if payload["typ"] != _TYPE:
+        raise InvalidToken
+    return Claims(str(payload["sub"]), str(payload["sid"]), str(payload["role"]))
+
+
+def new_refresh() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def refresh_hash(token: str) -> str:
+    """What is stored: 256 random bits need no salt and no slow hash."""
+    return hashlib.sha256(token.encode()).hexdigest()

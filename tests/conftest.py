@@ -1,0 +1,107 @@
+"""What every part of the suite may ask for."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pymysql
+import pytest
+
+from scripts.tooling import migrate
+from scripts.tooling.mariadb import private_server
+from shared import config, db, settings
+
+Configure = Callable[..., None]
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[str]:
+    """The base URL of a private MariaDB; started by the first test that asks for it."""
+    with private_server() as url:
+        yield url
+
+
+@pytest.fixture
+def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Configure]:
+    """Set variables, or remove those given as None, and have them read again.
+
+    Nothing of the developer's own environment reaches a test.
+    """
+    for section in vars(settings).values():
+        if isinstance(section, type) and hasattr(section, "__dataclass_fields__"):
+            for variable in config.variables(section):
+                for name in variable.names:
+                    monkeypatch.delenv(name, raising=False)
+
+    def apply(**variables: str | None) -> None:
+        for name, value in variables.items():
+            if value is None:
+                monkeypatch.delenv(name, raising=False)
+            else:
+                monkeypatch.setenv(name, value)
+        _forget()
+
+    monkeypatch.delenv("NODE_ENV", raising=False)
+    apply(APP_ENV="test", JWT_SECRET=secrets.token_hex(32), BCRYPT_COST="4")
+    yield apply
+    _forget()
+
+
+def _forget() -> None:
+    """As in a new process."""
+    db.disconnect()
+    config._loaded.cache_clear()
+    db._dialect.cache_clear()
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def database(request: pytest.FixtureRequest, configure: Configure, tmp_path: Path) -> Iterator[str]:
+    """The URL of a migrated, empty database that DATABASE_URL names; every test runs on both."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/app.db"
+        configure(DATABASE_URL=url)
+        migrate.up()
+        yield url
+        return
+    url = request.getfixturevalue("mariadb_database")
+    configure(DATABASE_URL=url)
+    yield url
+    db.disconnect()
+    _empty(url)
+
+
+@pytest.fixture(scope="session")
+def mariadb_database(mariadb_server: str) -> Iterator[str]:
+    """One migrated database for the whole run; tests leave it empty."""
+    name = f"test_{secrets.token_hex(4)}"
+    _run(f"{mariadb_server}/mysql", f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+    url = f"{mariadb_server}/{name}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", url)
+        _forget()
+        migrate.up()
+        _forget()
+    yield url
+    _run(f"{mariadb_server}/mysql", f"DROP DATABASE {name}")
+
+
+def _empty(url: str) -> None:
+    tables = [name for (name,) in _run(url, "SHOW TABLES") if name != "schema_migrations"]
+    statements = [f"DELETE FROM {name}" for name in tables]
+    _run(url, "SET foreign_key_checks = 0", *statements)
+
+
+def _run(url: str, *statements: str) -> list[tuple[str]]:
+    target = settings.database_url(url)
+    connection = pymysql.connect(
+        host=target.host,
+        port=target.port,
+        user=target.user,
+        password=target.password.reveal(),
+        database=target.name,
+        autocommit=True,
+    )
+    with connection, connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+        return list(cursor.fetchall())
