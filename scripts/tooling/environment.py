@@ -1,0 +1,56 @@
+"""The environment local commands run in: `.env`, then the process, then safe local defaults."""
+
+import os
+import secrets
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def local_environment(environ: Mapping[str, str], root: Path = ROOT) -> dict[str, str]:
+    """Return what dev, invoke and migrate see.
+
+    A variable of the process wins over `.env`. The stage is always development, so that a
+    `.env` written for `s deploy` cannot turn a local run into production.
+    """
+    variables = {**_dotenv(root / ".env"), **environ, "APP_ENV": "development"}
+    if not _given(variables, "DATABASE_URL", "DB_HOST"):
+        variables["DATABASE_URL"] = f"sqlite:///{_local_folder(root) / 'app.db'}"
+    if not _given(variables, "JWT_SECRET", "NEXTAUTH_SECRET"):
+        variables["JWT_SECRET"] = _jwt_secret(_local_folder(root) / "jwt-secret")
+    return variables
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    """Nothing is interpolated: a password may hold a `$`."""
+    values = dotenv_values(path, interpolate=False)
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _given(variables: Mapping[str, str], *names: str) -> bool:
+    return any(variables.get(name, "").strip() for name in names)
+
+
+def _local_folder(root: Path) -> Path:
+    folder = root / ".local"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _jwt_secret(path: Path) -> str:
+    """Sessions outlive a restart, so the secret is generated once.
+
+    It appears under its name complete or not at all: two commands may start together.
+    """
+    if not path.exists():
+        with tempfile.NamedTemporaryFile("w", dir=path.parent) as fresh:  # mode 600
+            fresh.write(secrets.token_hex(32))
+            fresh.flush()
+            with suppress(FileExistsError):
+                os.link(fresh.name, path)
+    return path.read_text().strip()

@@ -1,0 +1,184 @@
+"""A private MariaDB for one test run: its own port and folder, gone with whoever started it."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pymysql
+
+_PROGRAMS = ("mariadbd", "mariadb-install-db")
+_START_SECONDS = 60
+
+# What MySQL 8 is strict about by default, MariaDB is told to be strict about too.
+_SQL_MODE = (
+    "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,"
+    "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+)
+
+# Stands between us and the server. When our end of its standard input closes, for whatever
+# reason, SIGKILL included, it kills the server and removes the folder.
+_KEEPER = """
+folder=$1; shift
+exec 3<&0
+"$@" 3<&- & server=$!
+{ read -r _; kill -KILL $server; } <&3 & watch=$!
+wait $server
+kill $watch
+rm -rf -- "$folder"
+"""
+
+
+class ServerFailed(Exception):
+    """The server did not start; the text is the end of what it said."""
+
+
+@contextmanager
+def private_server() -> Iterator[str]:
+    """Yield `mysql://user:password@127.0.0.1:port`; the user may create databases.
+
+    TEST_MYSQL_URL names a server to use instead, in the same form.
+
+    Raises:
+        SystemExit: MariaDB is missing and cannot be installed here.
+        ServerFailed: it does not start within a minute.
+    """
+    given = os.environ.get("TEST_MYSQL_URL", "").strip()
+    if given:
+        yield given.rstrip("/")
+        return
+    ensure_installed()
+    port, password = _free_port(), secrets.token_hex(16)
+    with (
+        tempfile.TemporaryDirectory(prefix="mariadb-", ignore_cleanup_errors=True) as folder,
+        tempfile.TemporaryFile() as log,
+        _running(Path(folder), port, password, log.fileno()) as keeper,
+    ):
+        if not _answers(keeper, port, password):
+            log.seek(0)
+            raise ServerFailed(log.read().decode(errors="replace")[-2000:])
+        yield f"mysql://tester:{password}@127.0.0.1:{port}"
+
+
+def ensure_installed() -> None:
+    """Find MariaDB, or install it as root on Debian.
+
+    Raises:
+        SystemExit: with one line that says what to do.
+    """
+    if os.environ.get("TEST_MYSQL_URL", "").strip() or not _missing():
+        return
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        _install()
+    if _missing():
+        sys.exit(
+            f"{' and '.join(_missing())} not found: install MariaDB (on Debian, as root:"
+            " apt-get install mariadb-server) or set TEST_MYSQL_URL=mysql://user:password@host:port"
+        )
+
+
+def _missing() -> list[str]:
+    return [name for name in _PROGRAMS if _program(name) is None]
+
+
+def _program(name: str) -> str | None:
+    """Servers live in sbin, which the PATH of a normal user leaves out."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin")
+
+
+def _install() -> None:
+    print("installing mariadb-server ...", file=sys.stderr, flush=True)
+    for command in (["update"], ["install", "-y", "--no-install-recommends", "mariadb-server"]):
+        done = subprocess.run(
+            ["apt-get", "-q", *command],
+            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        if done.returncode != 0:
+            sys.stderr.write(done.stdout.decode(errors="replace")[-2000:])
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def _running(folder: Path, port: int, password: str, log: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the server under its keeper; a session of its own shields both from Ctrl-C."""
+    subprocess.run(_install_command(folder), stdout=log, stderr=log, check=False)
+    keeper = subprocess.Popen(
+        ["/bin/sh", "-c", _KEEPER, "keeper", folder, *_server_command(folder, port, password)],
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+    try:
+        yield keeper
+    finally:
+        keeper.communicate()
+
+
+def _install_command(folder: Path) -> list[str]:
+    program = str(_program("mariadb-install-db"))
+    data = f"--datadir={folder / 'data'}"
+    return [program, "--no-defaults", *_user_option(), data, "--skip-test-db"]
+
+
+def _server_command(folder: Path, port: int, password: str) -> list[str]:
+    """Durability is given up for speed: nobody reads this data after a crash."""
+    grants = folder / "grants.sql"
+    grants.write_text(
+        f"CREATE USER tester@'127.0.0.1' IDENTIFIED BY '{password}';\n"
+        "GRANT ALL ON *.* TO tester@'127.0.0.1' WITH GRANT OPTION;\n"
+    )
+    return [
+        str(_program("mariadbd")),
+        "--no-defaults",
+        *_user_option(),
+        f"--datadir={folder / 'data'}",
+        "--socket=",  # none: the path of a temporary folder may be too long for one
+        f"--pid-file={folder / 'pid'}",
+        f"--init-file={grants}",
+        "--skip-networking=0",
+        "--bind-address=127.0.0.1",
+        f"--port={port}",
+        "--skip-name-resolve",
+        "--skip-ssl",
+        "--character-set-server=utf8mb4",
+        f"--sql-mode={_SQL_MODE}",
+        "--innodb-flush-log-at-trx-commit=0",
+        "--innodb-doublewrite=0",
+        "--innodb-buffer-pool-size=64M",
+        "--innodb-log-file-size=32M",
+    ]
+
+
+def _user_option() -> list[str]:
+    """As root the server refuses to run unless told that this is meant."""
+    return ["--user=root"] if os.geteuid() == 0 else []
+
+
+def _answers(keeper: subprocess.Popen[bytes], port: int, password: str) -> bool:
+    deadline = time.monotonic() + _START_SECONDS
+    while keeper.poll() is None and time.monotonic() < deadline:
+        try:
+            pymysql.connect(
+                host="127.0.0.1", port=port, user="tester", password=password, connect_timeout=2
+            ).close()
+        except pymysql.Error:
+            time.sleep(0.05)
+        else:
+            return True
+    return False

@@ -1,0 +1,67 @@
+"""Local commands run in development, whatever `.env` was written for."""
+
+from pathlib import Path
+
+import pytest
+
+from scripts.tooling.environment import local_environment
+
+
+def test_a_fresh_clone_gets_an_embedded_database_and_its_own_secret(tmp_path: Path) -> None:
+    variables = local_environment({}, tmp_path)
+
+    secret = (tmp_path / ".local" / "jwt-secret").read_text()
+    assert variables == {
+        "APP_ENV": "development",
+        "DATABASE_URL": f"sqlite:///{tmp_path}/.local/app.db",
+        "JWT_SECRET": secret,
+    }
+    assert len(secret) == 64
+
+
+def test_the_secret_outlives_a_restart_and_is_for_the_owner_alone(tmp_path: Path) -> None:
+    first = local_environment({}, tmp_path)["JWT_SECRET"]
+
+    assert local_environment({}, tmp_path)["JWT_SECRET"] == first
+    assert (tmp_path / ".local" / "jwt-secret").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in (tmp_path / ".local").iterdir()] == ["jwt-secret"]
+
+
+def test_two_clones_have_different_secrets(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+
+    one = local_environment({}, tmp_path / "one")["JWT_SECRET"]
+
+    assert one != local_environment({}, tmp_path / "two")["JWT_SECRET"]
+
+
+def test_the_process_wins_over_the_file_and_the_stage_is_development(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(
+        "APP_ENV=production\n"
+        "OPENAI_MODEL=from-file\n"
+        "export REGION='cn-shanghai'  # nearer\n"
+        'DB_PASSWORD="pa${HOME}$word#1"\n'
+        "DB_HOST=db.internal\n"
+        "NEXTAUTH_SECRET=of-the-file\n"
+        "NOT_A_SETTING\n"
+    )
+
+    variables = local_environment({"OPENAI_MODEL": "from-process"}, tmp_path)
+
+    assert variables == {
+        "APP_ENV": "development",
+        "OPENAI_MODEL": "from-process",
+        "REGION": "cn-shanghai",
+        "DB_PASSWORD": "pa${HOME}$word#1",
+        "DB_HOST": "db.internal",
+        "NEXTAUTH_SECRET": "of-the-file",
+    }
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "JWT_SECRET"])
+def test_an_empty_line_of_the_example_file_means_not_set(tmp_path: Path, name: str) -> None:
+    (tmp_path / ".env").write_text(f"{name}=\n")
+
+    assert local_environment({}, tmp_path) == local_environment({name: " "}, tmp_path)
+    assert local_environment({}, tmp_path)[name]
