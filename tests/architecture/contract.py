@@ -1,0 +1,247 @@
+"""What ties s.yaml to the code: each check takes both and returns one line per disagreement."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.tooling.manifest import Function, Manifest, ManifestError, Route, line_of, parse
+from tests.architecture.settings_source import Setting, declared, loaded_by
+
+NOT_SETTINGS = {"PATH", "APP_ENV"}  # for the runtime; read by shared/config.py for everyone
+ENVIRONMENT_BYTES = 4096
+LIKELY_VALUE = "x" * 40
+
+_DESCRIBE = """
+import importlib, json, sys
+sys.path.insert(0, sys.argv[1])
+found = {}
+for name in sys.argv[2:]:
+    module, _, attribute = name.rpartition(".")
+    try:
+        handler = getattr(importlib.import_module(module), attribute)
+    except Exception as problem:
+        found[name] = {"problem": f"{type(problem).__name__}: {problem}"}
+        continue
+    found[name] = {
+        "problem": "" if callable(handler) else "is not callable",
+        "endpoints": [
+            [e.method, list(e.paths), e.run.__code__.co_filename, e.run.__code__.co_firstlineno]
+            for e in getattr(handler, "endpoints", ())
+        ],
+    }
+print(json.dumps(found))
+"""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One method and path that the code answers, and where it says so."""
+
+    method: str
+    path: str
+    at: str
+
+
+@dataclass(frozen=True)
+class Handler:
+    problem: str
+    offers: tuple[Offer, ...]
+
+
+def read(text: str, root: Path) -> Manifest:
+    return parse(text, {}, root=root, strict=False)
+
+
+def handlers(manifest: Manifest, root: Path) -> dict[str, Handler]:
+    """Import every handler in a process of its own and see what it answers."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-B",
+            "-c",
+            _DESCRIBE,
+            str(root),
+            *(f.handler for f in manifest.functions),
+        ],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    described = json.loads(done.stdout)
+    return {f.name: _handler(described[f.handler], root) for f in manifest.functions}
+
+
+def _handler(described: dict[str, object], root: Path) -> Handler:
+    endpoints = described.get("endpoints", ())
+    offers = [
+        Offer(method, path, f"{Path(file).resolve().relative_to(root.resolve())}:{line}")
+        for method, paths, file, line in endpoints  # type: ignore[attr-defined]  # from JSON
+        for path in paths
+    ]
+    return Handler(str(described["problem"]), tuple(offers))
+
+
+def unreadable(text: str, root: Path) -> Iterator[str]:
+    """Among other things: cpu, memorySize, diskSize and timeout are given for every function."""
+    try:
+        read(text, root)
+    except ManifestError as problem:
+        yield str(problem)
+
+
+def folders_without_resource(text: str, root: Path) -> Iterator[str]:
+    known = {function.name for function in read(text, root).functions}
+    for folder in sorted((root / "functions").iterdir()):
+        if (folder / "__init__.py").exists() and folder.name not in known:
+            yield f"functions/{folder.name}: s.yaml has no such resource"
+
+
+def resources_without_folder(text: str, root: Path) -> Iterator[str]:
+    for function in read(text, root).functions:
+        if not (root / "functions" / function.name / "index.py").exists():
+            yield f"{_at(function.name)}: there is no functions/{function.name}/index.py"
+
+
+def handlers_that_do_not_resolve(text: str, root: Path) -> Iterator[str]:
+    manifest = read(text, root)
+    found = handlers(manifest, root)
+    for function in manifest.functions:
+        if function.handler != f"functions.{function.name}.index.handler":
+            yield f"{_at(function.handler)}: {function.handler} is not in functions/{function.name}"
+        elif found[function.name].problem:
+            yield f"{_at(function.handler)}: {function.handler}: {found[function.name].problem}"
+        yield from _code_and_command(function, root)
+
+
+def _code_and_command(function: Function, root: Path) -> Iterator[str]:
+    if function.code != root / ".build" / function.name:
+        yield f"{_at(function.name)}: the code of {function.name} is not ./.build/{function.name}"
+    module, _, attribute = function.handler.rpartition(".")
+    application = f"{module}:{attribute}"
+    if function.is_web and application not in function.command:
+        yield f"{_at(function.name)}: the command of {function.name} does not serve {application}"
+    if function.is_web and f"--port={function.port}" not in function.command:
+        yield f"{_at(function.name)}: the command of {function.name} does not say {function.port}"
+
+
+def methods_and_paths_that_disagree(text: str, root: Path) -> Iterator[str]:
+    manifest = read(text, root)
+    found = handlers(manifest, root)
+    for function in manifest.functions:
+        offers = found[function.name].offers
+        routes = [route for route in manifest.routes if route.function == function.name]
+        yield from _trigger(function, offers)
+        yield from _routes_to_nothing(routes, offers)
+        yield from _offers_without_route(routes, offers)
+
+
+def _trigger(function: Function, offers: tuple[Offer, ...]) -> Iterator[str]:
+    wanted = _with_implied({offer.method for offer in offers})
+    if set(function.methods) != wanted:
+        line = _at(function.methods[0] if function.methods else function.name)
+        given = _listed(set(function.methods))
+        yield f"{line}: the trigger of {function.name} lists {given}; the code {_listed(wanted)}"
+
+
+def _routes_to_nothing(routes: list[Route], offers: tuple[Offer, ...]) -> Iterator[str]:
+    for route in routes:
+        methods = {offer.method for offer in offers if offer.path == route.path}
+        if not methods:
+            yield f"{_at(route.path)}: {route.function} does not answer {route.path}"
+        elif set(route.methods) != _with_implied(methods):
+            given, wanted = _listed(set(route.methods)), _listed(_with_implied(methods))
+            yield f"{_at(route.path)}: {route.path} lists {given}; the code {wanted}"
+
+
+def _offers_without_route(routes: list[Route], offers: tuple[Offer, ...]) -> Iterator[str]:
+    routed = {str(route.path) for route in routes}
+    for offer in offers:
+        if offer.path not in routed:
+            yield f"{offer.at}: s.yaml has no route to {offer.method} {offer.path}"
+
+
+def _with_implied(methods: set[str]) -> set[str]:
+    """GET answers HEAD too, and every path answers a browser's OPTIONS."""
+    return methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
+
+
+def variables_not_provided(text: str, root: Path) -> Iterator[str]:
+    for function in _readable(text, root):
+        readings = loaded_by(function.name, root)
+        given = _written_names(text, root, function.name)
+        for setting in _settings(root, set(readings)):
+            if setting.name not in given:
+                at = readings[setting.section].at
+                yield f"{at}: reads {setting.name}, which {_at(function.name)} does not give"
+
+
+def variables_nobody_reads(text: str, root: Path) -> Iterator[str]:
+    for function in _readable(text, root):
+        read_names = {s.name for s in _settings(root, set(loaded_by(function.name, root)))}
+        for name in _written_names(text, root, function.name):
+            if name not in read_names | NOT_SETTINGS:
+                yield f"{_at(name)}: {function.name} never reads {name}"
+
+
+def _readable(text: str, root: Path) -> Iterator[Function]:
+    for function in read(text, root).functions:
+        if (root / "functions" / function.name / "index.py").exists():
+            yield function
+
+
+def _written_names(text: str, root: Path, function: str) -> list[str]:
+    """With every variable set, so that none is left out for being required."""
+    return list(parse(text, _everything(text), root=root).function(function).environment)
+
+
+def _everything(text: str) -> dict[str, str]:
+    return dict.fromkeys(re.findall(r"env\('(\w+)'", text), LIKELY_VALUE)
+
+
+def _settings(root: Path, sections: set[str]) -> Iterator[Setting]:
+    return (setting for setting in declared(root) if setting.section in sections)
+
+
+def aliases_that_are_dropped(text: str, root: Path) -> Iterator[str]:
+    """Whoever deploys under an alias must be heard, as the code would hear them."""
+    for setting in declared(root):
+        for alias in setting.aliases:
+            only_alias = parse(text, {alias: LIKELY_VALUE}, root=root, strict=False)
+            for function in parse(text, _everything(text), root=root).functions:
+                written = [name for name in function.environment if name == setting.name]
+                value = only_alias.function(function.name).environment.get(setting.name)
+                if written and value != LIKELY_VALUE:
+                    yield f"{_at(written[0])}: {setting.name} does not fall back to {alias}"
+
+
+def environments_too_large(text: str, root: Path) -> Iterator[str]:
+    for function in parse(text, _everything(text), root=root).functions:
+        size = len(json.dumps(dict(function.environment)).encode())
+        if size > ENVIRONMENT_BYTES:
+            yield f"{_at(function.name)}: {function.name} needs {size} bytes of environment"
+
+
+def _at(text: str) -> str:
+    return f"s.yaml:{line_of(text)}"
+
+
+def _listed(methods: set[str]) -> str:
+    return ", ".join(sorted(methods)) or "nothing"
+
+
+CHECKS = (
+    unreadable,
+    folders_without_resource,
+    resources_without_folder,
+    handlers_that_do_not_resolve,
+    methods_and_paths_that_disagree,
+    variables_not_provided,
+    variables_nobody_reads,
+    aliases_that_are_dropped,
+    environments_too_large,
+)

@@ -1,0 +1,120 @@
+"""What would be deployed: small, complete, and importing no more than it must."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.tooling import interpreters
+from scripts.tooling.build import Staged, build
+
+ROOT = Path(__file__).resolve().parents[2]
+FUNCTIONS = sorted(file.parent.name for file in ROOT.glob("functions/*/index.py"))
+MEGABYTE = 1_000_000
+
+HEAVY = frozenset(
+    {"asyncio", "bcrypt", "cryptography", "fc2", "httpx", "jwt", "oss2", "pydantic", "pymysql"}
+    | {"sqlite3", "ssl", "uvicorn", "xlsxwriter"}
+)
+# What a cold start pays for before the first request. A line gets longer only on purpose.
+# (jwt brings ssl: it can fetch keys.)
+LOADED = {
+    "health": set(),
+    "register": {"bcrypt", "jwt", "pydantic", "ssl"},
+    "login": {"bcrypt", "jwt", "pydantic", "ssl"},
+    "chat": {"asyncio", "httpx", "jwt", "pydantic", "ssl"},
+    "export": {"jwt", "pydantic", "ssl"},
+}
+LARGEST_ZIP = {
+    "health": 2 * MEGABYTE,
+    "register": 5 * MEGABYTE,
+    "login": 5 * MEGABYTE,
+    "chat": 7 * MEGABYTE,
+}
+
+_LOADED = """
+import importlib, json, sys
+sys.path.insert(0, sys.argv[1])
+module = importlib.import_module(sys.argv[2])
+assert callable(module.handler)
+print(json.dumps([module.__file__, sorted({name.partition(".")[0] for name in sys.modules})]))
+"""
+
+
+@pytest.fixture(scope="module")
+def staged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, Staged]]]:
+    """Everything built as scripts/build does it, with the wheels the project keeps."""
+    root = tmp_path_factory.mktemp("project")
+    for name in ("functions", "shared", "s.yaml", "requirements.txt"):
+        source = ROOT / name
+        shutil.copytree(source, root / name) if source.is_dir() else shutil.copy(source, root)
+    compiled = interpreters.find(["3.12"]) is not None
+    done = build(root, FUNCTIONS, compiled=compiled, kept=ROOT / ".local" / "wheels")
+    yield root / ".build", {stage.name: stage for stage in done}
+    shutil.rmtree(root)
+
+
+def test_every_function_has_its_place_in_these_tables() -> None:
+    assert set(FUNCTIONS) <= LOADED.keys()
+
+
+@pytest.mark.parametrize("function", sorted(LARGEST_ZIP.keys() & set(FUNCTIONS)))
+def test_a_package_stays_small(function: str, staged: tuple[Path, dict[str, Staged]]) -> None:
+    assert staged[1][function].zipped_bytes <= LARGEST_ZIP[function]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_stage_imports_alone_and_loads_only_what_it_must(
+    function: str, staged: tuple[Path, dict[str, Staged]]
+) -> None:
+    python = interpreters.find(["3.12"])
+    if python is None:
+        pytest.skip("no Python 3.12 here, and the wheels are for it")
+    stage = staged[0] / function
+    module = f"functions.{function}.index"
+
+    done = subprocess.run(
+        [python, "-I", "-S", "-B", "-c", _LOADED, str(stage), module],
+        cwd=stage,
+        env={},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    file, loaded = json.loads(done.stdout)
+    assert Path(file) == stage / "functions" / function / "index.py"
+    assert HEAVY & set(loaded) == LOADED[function]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_stage_holds_nothing_that_only_tools_need(
+    function: str, staged: tuple[Path, dict[str, Staged]]
+) -> None:
+    stage = staged[0] / function
+    names = {path.name for path in stage.iterdir()}
+
+    assert not names & {"oss2", "fc2", "cryptography", "yaml", "scripts", "tests", "bin"}
+    assert [path.name for path in (stage / "functions").iterdir() if path.is_dir()] in (
+        [function],
+        ["__pycache__", function],
+        [function, "__pycache__"],
+    )
+    assert (function == "health") <= ("pydantic" not in names)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_stage_holds_no_links_events_or_secrets(
+    function: str, staged: tuple[Path, dict[str, Staged]]
+) -> None:
+    unwanted = [
+        path
+        for path in (staged[0] / function).rglob("*")
+        if path.is_symlink() or path.name == ".env" or path.match("functions/*/event*.json")
+    ]
+
+    assert unwanted == []
