@@ -1,0 +1,32 @@
+"""Runs a command that dies with the process that started it; a script of its own, for any Python.
+
+usage: tether.py PARENT_PID COMMAND [ARGUMENT ...]
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1
+
+
+def tie_to(parent: int) -> None:
+    """Survives the exec below. Where there is no such call, the process group must do."""
+    if not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("the parent is gone")
+
+
+def main(arguments: "list[str]") -> None:
+    tie_to(int(arguments[0]))
+    try:
+        os.execvp(arguments[1], arguments[1:])
+    except OSError as problem:
+        sys.exit(f"{arguments[1]}: {problem.strerror}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,29 @@
+"""Keeps the embedded database of local commands at the schema this version needs."""
+
+import io
+import sys
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+
+from scripts.tooling import migrate
+from scripts.tooling.environment import local_environment
+
+
+def is_migrated(environ: Mapping[str, str]) -> bool:
+    """Say whether a function can work with it, and on stderr what was done.
+
+    A database server may be in use by others, so that is left to scripts/migrate.
+    """
+    if not local_environment(environ).get("DATABASE_URL", "").startswith("sqlite:"):
+        _say("it is a server; scripts/migrate up brings it up to date")
+        return True
+    said = io.StringIO()
+    with redirect_stdout(said):
+        code = migrate.main(["up"])
+    for line in said.getvalue().splitlines():
+        _say(line)
+    return code == 0
+
+
+def _say(line: str) -> None:
+    print(f"database: {line}", file=sys.stderr, flush=True)
