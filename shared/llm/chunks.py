@@ -1,0 +1,86 @@
+"""One JSON document of an upstream, and the events it holds."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, TypeGuard
+
+from shared.llm.events import Delta, Event, Finish, Reasoning, Usage
+
+_LONGEST_REASON = 32  # what is kept has no more room, and no known one is longer
+_NO_REASON = ("", "null")  # what some upstreams send until there is a reason
+
+
+def parse(text: str) -> dict[str, Any] | None:
+    """Return a JSON object; anything else is a malformed line and None."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def events_in(document: Mapping[str, Any], part: Literal["delta", "message"]) -> Iterator[Event]:
+    """Read a chunk (`delta`) or a whole completion (`message`).
+
+    A field of the wrong type counts as absent: vendors send null, numbers and
+    empty objects where the protocol has none.
+    """
+    choice = _first_choice(document.get("choices"))
+    spoken = choice.get(part)
+    if isinstance(spoken, dict):
+        yield from _spoken(spoken)
+    reason = _text(choice.get("finish_reason"))
+    if reason not in _NO_REASON:
+        yield Finish(reason[:_LONGEST_REASON])
+    usage = _usage(document.get("usage")) or _usage(choice.get("usage"))
+    if usage:
+        yield usage
+
+
+def _first_choice(choices: object) -> dict[str, Any]:
+    """We ask for one choice; of several, only the first is the answer."""
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, dict) and not choice.get("index"):
+            return choice
+    return {}
+
+
+def _spoken(spoken: Mapping[str, Any]) -> Iterator[Event]:
+    reasoning = _text(spoken.get("reasoning_content")) or _text(spoken.get("reasoning"))
+    if reasoning:
+        yield Reasoning(reasoning)
+    text = _text(spoken.get("content"))
+    if text:
+        yield Delta(text)
+
+
+def _text(value: object) -> str:
+    """Return a string, or the text of a list of content parts, as valid Unicode."""
+    if isinstance(value, list):
+        return "".join(_text(_part_text(part)) for part in value)
+    if not isinstance(value, str):
+        return ""
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # a JSON escape of half a surrogate pair
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value
+
+
+def _part_text(part: object) -> object:
+    text = part.get("text") if isinstance(part, dict) else part
+    return text if isinstance(text, str) else ""
+
+
+def _usage(usage: object) -> Usage | None:
+    """Return what was counted; a count of nothing at all was not counted."""
+    if not isinstance(usage, dict):
+        return None
+    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    if not _is_count(prompt) or not _is_count(completion) or not prompt + completion:
+        return None
+    return Usage(prompt, completion)
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value < 2**31

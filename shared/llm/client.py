@@ -1,0 +1,200 @@
+"""The model upstream over HTTP: one question out, events back, every wait limited."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from functools import lru_cache, partial
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from ssl import SSLContext
+from weakref import WeakKeyDictionary
+
+import anyio
+import httpx
+
+from shared import settings
+from shared.config import Secret
+from shared.errors import Misconfigured, UpstreamFailed, UpstreamTimeout
+from shared.llm.answer import Answer
+from shared.llm.events import Event
+from shared.llm.redaction import redacted
+from shared.llm.refusals import Redact, complaint_of_body, refusal
+from shared.llm.vendors import request_body
+
+_KEPT_CONNECTIONS = 20
+_KEPT_SECONDS = 30  # a frozen instance must not wake up and trust a connection long dead
+_ERROR_BODY_BYTES = 64 * 1024
+_ERROR_BODY_SECONDS = 2
+_DRAIN_SECONDS = 0.2
+
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
+
+
+@asynccontextmanager
+async def stream(
+    upstream: settings.Model,
+    messages: Sequence[Mapping[str, object]],
+    *,
+    model: str | None = None,
+    thinking: bool,
+) -> AsyncIterator[AsyncIterator[Event]]:
+    """Ask the upstream; `async with stream(...) as events`, then `async for event in events`.
+
+    Entering sends the question and waits for the status, so a refusal is raised
+    there, before anybody was promised an answer. The events are Reasoning, Delta
+    and Usage as they come, then exactly one Finish, last. Leaving, for whatever
+    reason, closes the connection; one whose answer was read to its end is kept.
+
+    `connect_seconds` limits the TCP connection and the TLS handshake each,
+    `first_byte_seconds` all from the call until the first byte of the body, and
+    `idle_seconds` every silence after that. A comment counts as a sign of life.
+    An ending that is lost after the finish reason is not missed.
+
+    Raises:
+        UpstreamTimeout: one of the limits was reached; the context says which.
+        UpstreamBusy: the upstream limits us.
+        UpstreamFailed: anything else that is no complete answer.
+        Misconfigured: the key cannot be sent in a header.
+    """
+    redact = partial(redacted, key=upstream.api_key, messages=messages)
+    body = request_body(upstream, messages, model or upstream.name, thinking=thinking)
+    deadline = anyio.current_time() + upstream.first_byte_seconds
+    response = await _send(upstream, body)
+    try:
+        if not response.is_success:
+            raise await _refusal(response, redact)
+        chunks = _chunks(response, deadline, upstream.idle_seconds)
+        async with aclosing(chunks), aclosing(_events(chunks, Answer(redact))) as events:
+            yield events
+    finally:
+        await response.aclose()
+
+
+async def close() -> None:
+    """Close the client of the running event loop, if there is one."""
+    client = _clients.pop(asyncio.get_running_loop(), None)
+    if client:
+        await client.aclose()
+
+
+async def _send(upstream: settings.Model, body: Mapping[str, object]) -> httpx.Response:
+    client = _client()
+    with _failures("first byte"), anyio.fail_after(upstream.first_byte_seconds):
+        request = client.build_request(
+            "POST",
+            upstream.url,
+            content=json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"),
+            headers=_headers(upstream.api_key),
+            timeout=httpx.Timeout(None, connect=upstream.connect_seconds),
+        )
+        return await client.send(request, stream=True)
+
+
+def _headers(key: Secret) -> dict[str, str]:
+    """Raises: Misconfigured, because h11 would complain by quoting the header, key and all."""
+    if not (key.reveal().isascii() and key.reveal().isprintable()):
+        raise Misconfigured(problems=["OPENAI_API_KEY must be printable ASCII"])
+    return {
+        "Authorization": f"Bearer {key.reveal()}",
+        "Content-Type": "application/json",
+        "Accept": "text/event-stream, application/json",
+        "Accept-Encoding": "identity",  # compressors hold events back
+        "User-Agent": "fc-ai-backend",
+    }
+
+
+async def _chunks(
+    response: httpx.Response, first_deadline: float, idle_seconds: int
+) -> AsyncGenerator[bytes, None]:
+    body = response.aiter_bytes()
+    limit, seconds = "first byte", first_deadline - anyio.current_time()
+    while True:
+        with _failures(limit), anyio.fail_after(seconds):
+            chunk = await anext(body, None)
+        if chunk is None:
+            return
+        yield chunk
+        limit, seconds = "idle", idle_seconds
+
+
+async def _events(
+    chunks: AsyncGenerator[bytes, None], answer: Answer
+) -> AsyncGenerator[Event, None]:
+    try:
+        async for chunk in chunks:
+            for event in answer.feed(chunk):
+                yield event
+            if answer.done:
+                break
+    except UpstreamFailed:
+        if not answer.complete:
+            raise
+    for event in answer.end():
+        yield event
+    await _drain(chunks)
+
+
+async def _drain(chunks: AsyncGenerator[bytes, None]) -> None:
+    """Read what follows `[DONE]`, which is nothing, so that the connection can be kept."""
+    with suppress(UpstreamFailed), anyio.move_on_after(_DRAIN_SECONDS):
+        async for _ in chunks:
+            pass
+
+
+async def _refusal(response: httpx.Response, redact: Redact) -> UpstreamFailed:
+    body = bytearray()
+    with suppress(httpx.HTTPError), anyio.move_on_after(_ERROR_BODY_SECONDS):
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) >= _ERROR_BODY_BYTES:
+                break
+    return refusal(
+        complaint_of_body(body[:_ERROR_BODY_BYTES].decode("utf-8", "replace")),
+        redact,
+        status=response.status_code,
+        retry_after=response.headers.get("Retry-After", ""),
+    )
+
+
+@contextmanager
+def _failures(limit: str) -> Iterator[None]:
+    """Name what went wrong by its type alone: the text of an httpx error may quote headers."""
+    try:
+        yield
+    except httpx.ConnectTimeout:
+        raise UpstreamTimeout(limit="connect") from None
+    except TimeoutError:
+        raise UpstreamTimeout(limit=limit) from None
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        raise UpstreamFailed(reason=type(error).__name__) from None
+
+
+def _client() -> httpx.AsyncClient:
+    """One client for the process, made at first use; a second event loop gets its own.
+
+    The environment (proxies, CA files, .netrc) is not trusted: settings are the
+    only way to configure this product, a proxy meant for a browser would see
+    every prompt, and a SOCKS one cannot even be used. Cookies are not kept, so
+    that no two users share any.
+    """
+    loop = asyncio.get_running_loop()
+    if loop not in _clients:
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every URL
+        _clients[loop] = httpx.AsyncClient(
+            verify=_tls(),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            limits=httpx.Limits(
+                max_connections=None,
+                max_keepalive_connections=_KEPT_CONNECTIONS,
+                keepalive_expiry=_KEPT_SECONDS,
+            ),
+            follow_redirects=False,
+            trust_env=False,
+        )
+    return _clients[loop]
+
+
+@lru_cache(maxsize=1)
+def _tls() -> SSLContext:
+    return httpx.create_ssl_context(trust_env=False)

@@ -1,0 +1,87 @@
+"""What an upstream says when it refuses, in every vendor's shape, as one of our errors."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared.errors import UpstreamBusy, UpstreamFailed, UpstreamTimeout
+from shared.llm import chunks
+
+Redact = Callable[[str], str]
+
+_BUSY = frozenset({429, 449, 503, 529})  # 449 is iFlow's rate limit, 529 an overload
+_TIMED_OUT = frozenset({408, 504, 524})
+_BUSY_CODE = re.compile(r"rate.?limit|throttl|overload|too.?many|limit_requests", re.IGNORECASE)
+_TIMED_OUT_CODE = re.compile(r"time.?out", re.IGNORECASE)
+_TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What a vendor said, unredacted: only `refusal` may turn it into something to log."""
+
+    code: str = ""
+    message: str = ""
+
+
+def complaint_in(document: Mapping[str, Any]) -> Complaint | None:
+    """Find the complaint in a JSON document that should have been an answer.
+
+    OpenAI and most others: `{"error": {"code", "type", "message"}}` or
+    `{"error": "..."}`. iFlow: `{"status": "435", "msg": "...", "body": null}`.
+    DashScope's own API and vLLM: `{"code", "message"}`. FastAPI: `{"detail"}`.
+    """
+    error = document.get("error")
+    if isinstance(error, dict):
+        code = error.get("code") or error.get("type")
+        return Complaint(_plain(code), _plain(error.get("message")))
+    if error:
+        return Complaint(message=_plain(error))
+    said = document.get("msg") or document.get("message") or document.get("detail")
+    if said and not document.get("choices"):
+        return Complaint(_plain(document.get("status") or document.get("code")), _plain(said))
+    return None
+
+
+def complaint_of_body(body: str) -> Complaint:
+    """Read the body of an HTTP error: JSON, the title of an HTML page, or plain text."""
+    document = chunks.parse(body)
+    if document is not None:
+        return complaint_in(document) or Complaint()
+    if "<" not in body[:100]:
+        return Complaint(message=body)
+    title = _TITLE.search(body)
+    return Complaint(message=title[1] if title else "an HTML page")
+
+
+def refusal(
+    complaint: Complaint, redact: Redact, *, status: int = 200, retry_after: str = ""
+) -> UpstreamFailed:
+    """Choose the error by the HTTP status or, inside a 200, by the vendor's code."""
+    kind = _kind_of_status(status) if status != 200 else _kind_of_code(complaint.code)
+    return kind(
+        retry_after_seconds=int(retry_after) if re.fullmatch(r"[0-9]{1,5}", retry_after) else None,
+        reason="refused",
+        status=status,
+        code=redact(complaint.code)[:64],
+        detail=redact(complaint.message),
+    )
+
+
+def _kind_of_status(status: int) -> type[UpstreamFailed]:
+    if status in _BUSY:
+        return UpstreamBusy
+    return UpstreamTimeout if status in _TIMED_OUT else UpstreamFailed
+
+
+def _kind_of_code(code: str) -> type[UpstreamFailed]:
+    if re.fullmatch(r"[0-9]{3}", code):
+        return _kind_of_status(int(code))
+    if _BUSY_CODE.search(code):
+        return UpstreamBusy
+    return UpstreamTimeout if _TIMED_OUT_CODE.search(code) else UpstreamFailed
+
+
+def _plain(value: object) -> str:
+    return str(value) if isinstance(value, (str, int, float, bool)) else ""

@@ -1,0 +1,80 @@
+"""Server-sent events, decoded piece by piece: bytes in, the data of each event out."""
+
+from collections.abc import Iterator
+
+from shared.errors import UpstreamFailed
+
+LONGEST_EVENT_BYTES = 1024 * 1024
+_LINE_FEED = 0x0A
+
+
+class Decoder:
+    """Follows the HTML standard ("Server-sent events"), however the bytes are split.
+
+    Lines are cut as bytes and decoded whole, so a character split between two
+    chunks stays whole. Only `data` matters to us: every other field, and a line
+    that is no field at all, is passed over. Two liberties: an event that the end
+    of the stream leaves without its blank line is given all the same, and one
+    line or event over 1 MiB is refused. A byte order mark is the caller's to drop.
+
+    Raises:
+        UpstreamFailed: after the events before the oversized one.
+    """
+
+    def __init__(self) -> None:
+        self._line = bytearray()
+        self._data: list[bytes] = []
+        self._data_bytes = 0
+        self._after_carriage_return = False
+
+    def feed(self, chunk: bytes) -> Iterator[str]:
+        if not chunk:
+            return
+        if self._after_carriage_return and chunk[0] == _LINE_FEED:
+            chunk = chunk[1:]
+        self._after_carriage_return = chunk.endswith(b"\r")
+        for line in chunk.splitlines(keepends=True):
+            if line[-1] not in b"\r\n":
+                self._hold(line)
+            elif (data := self._end_line(line.rstrip(b"\r\n"))) is not None:
+                yield data
+
+    def end(self) -> Iterator[str]:
+        self._end_line(b"")
+        if (data := self._end_event()) is not None:
+            yield data
+
+    def _hold(self, part: bytes) -> None:
+        self._line += part
+        _refuse_over_limit(len(self._line))
+
+    def _end_line(self, rest: bytes) -> str | None:
+        if self._line:
+            rest = bytes(self._line + rest)
+            self._line.clear()
+        _refuse_over_limit(len(rest))
+        if not rest:
+            return self._end_event()
+        if rest.startswith(b"data:"):
+            self._add(rest[5:].removeprefix(b" "))
+        elif rest == b"data":
+            self._add(b"")
+        return None
+
+    def _add(self, value: bytes) -> None:
+        self._data.append(value)
+        self._data_bytes += len(value) + 1
+        _refuse_over_limit(self._data_bytes)
+
+    def _end_event(self) -> str | None:
+        if not self._data:
+            return None
+        data = b"\n".join(self._data).decode("utf-8", "replace")
+        self._data.clear()
+        self._data_bytes = 0
+        return data
+
+
+def _refuse_over_limit(size_bytes: int) -> None:
+    if size_bytes > LONGEST_EVENT_BYTES:
+        raise UpstreamFailed(reason="an event over 1 MiB")

@@ -1,0 +1,95 @@
+"""A TCP proxy that can refuse, stall or cut what passes through it."""
+
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class Proxy:
+    """Passes bytes on until it is told not to."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = (host, port)
+        self._flowing = threading.Event()
+        self._flowing.set()
+        self._ends: list[socket.socket] = []
+        self.accepted = 0
+        self._listen(0)
+
+    def refuse(self) -> None:
+        """As if the server had stopped: nobody listens, and every connection is reset."""
+        _shut(self._listener)
+        self.cut()
+
+    def stall(self) -> None:
+        """As a black hole: connections open, and not a byte comes back."""
+        self._flowing.clear()
+
+    def cut(self) -> None:
+        """Reset every connection; new ones are welcome."""
+        ends, self._ends = self._ends, []
+        for end in ends:
+            with suppress(OSError):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            _shut(end)
+
+    def resume(self) -> None:
+        """Flow again, on the same port."""
+        self._flowing.set()
+        if self._listener.fileno() < 0:
+            self._listen(self.port)
+
+    def stop(self) -> None:
+        self._flowing.set()
+        self.refuse()
+
+    def _listen(self, port: int) -> None:
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=64)
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(OSError):  # the listener was shut
+            while True:
+                near, _ = listener.accept()
+                self.accepted += 1
+                self._join(near)
+
+    def _join(self, near: socket.socket) -> None:
+        try:
+            far = socket.create_connection(self._target, timeout=5)
+        except OSError:
+            _shut(near)
+            return
+        far.settimeout(None)
+        self._ends += [near, far]
+        for source, sink in ((near, far), (far, near)):
+            threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                self._flowing.wait()
+                sink.sendall(data)
+        _shut(source)
+        _shut(sink)
+
+
+def _shut(end: socket.socket) -> None:
+    """Shut before closing: that wakes whoever waits in it."""
+    with suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)
+    end.close()
+
+
+@contextmanager
+def proxy_to(host: str, port: int) -> Iterator[Proxy]:
+    proxy = Proxy(host, port)
+    try:
+        yield proxy
+    finally:
+        proxy.stop()

@@ -1,0 +1,326 @@
+"""How the fake upstream answers: one scenario per name."""
+
+import asyncio
+import gzip
+import json
+from collections.abc import Awaitable, Callable
+
+from tests.fakes.upstream_wire import Wire
+
+PIECES = ("你好", "，我是测试模型。", "今天想聊些什么？😀")
+SENTENCE = "".join(PIECES)
+THOUGHT = "用户在打招呼。"
+PROMPT_TOKENS, COMPLETION_TOKENS = 11, 17
+USAGE = {
+    "prompt_tokens": PROMPT_TOKENS,
+    "completion_tokens": COMPLETION_TOKENS,
+    "total_tokens": PROMPT_TOKENS + COMPLETION_TOKENS,
+}
+
+Scenario = Callable[[Wire], Awaitable[None]]
+SCENARIOS: dict[str, Scenario] = {}
+
+
+async def play(wire: Wire) -> None:
+    await SCENARIOS.get(wire.request.scenario, SCENARIOS["unknown-scenario"])(wire)
+
+
+def scenario(name: str) -> Callable[[Scenario], Scenario]:
+    def register(function: Scenario) -> Scenario:
+        SCENARIOS[name] = function
+        return function
+
+    return register
+
+
+def streamed(name: str, *segments: bytes, content_type: str = "text/event-stream") -> None:
+    """Register a stream that is sent in these segments and then ends in good order."""
+
+    @scenario(name)
+    async def _(wire: Wire) -> None:
+        await wire.head(200, content_type)
+        await wire.send(*segments)
+        await wire.end()
+
+
+def whole(
+    name: str, status: int, body: bytes | str, *headers: str, kind: str = "application/json"
+) -> None:
+    """Register an answer that is one document."""
+
+    @scenario(name)
+    async def _(wire: Wire) -> None:
+        await wire.head(status, kind, *headers)
+        await wire.send(body.encode() if isinstance(body, str) else body)
+        await wire.end()
+
+
+def event(document: object) -> bytes:
+    return b"data: " + json.dumps(document, ensure_ascii=False).encode() + b"\n\n"
+
+
+def chunk(delta: object, reason: object = None, **more: object) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": reason}
+    return event({"id": "c-1", "object": "chat.completion.chunk", "choices": [choice], **more})
+
+
+def said(text: object) -> bytes:
+    return chunk({"content": text})
+
+
+def error(message: str, code: object = "bad") -> str:
+    return json.dumps({"error": {"message": message, "type": "x", "code": code}})
+
+
+def completion(message: object, **more: object) -> str:
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    return json.dumps({"id": "c-1", "choices": [choice], "usage": USAGE, **more})
+
+
+OPENING = chunk({"role": "assistant", "content": ""})
+WORDS = tuple(said(piece) for piece in PIECES)
+STOP = chunk({}, "stop")
+COUNTED = event({"choices": [], "usage": USAGE})
+DONE = b"data: [DONE]\n\n"
+PLAIN = (OPENING, *WORDS, STOP, COUNTED, DONE)
+WHOLE = b"".join(PLAIN)
+
+
+def _on_data_lines(document: object) -> bytes:
+    lines = json.dumps(document, indent=1).encode().split(b"\n")
+    return b"".join(b"data: " + line + b"\n" for line in lines) + b"\n"
+
+
+# Odd, and complete all the same.
+streamed("plain", *PLAIN)
+streamed("one-segment", WHOLE)
+streamed("crlf", *WHOLE.replace(b"\n", b"\r\n").splitlines(keepends=True))
+streamed("crlf-split", *WHOLE.replace(b"\n", b"\r\x00\n").split(b"\x00"))
+streamed("lone-cr", WHOLE.replace(b"\n", b"\r"))
+streamed("no-space", WHOLE.replace(b"data: ", b"data:"))
+streamed("split-characters", *[WHOLE[at : at + 1] for at in range(len(WHOLE))])
+streamed("byte-order-mark", b"\xef", b"\xbb\xbf" + WORDS[0], *PLAIN[2:])
+streamed("comments", b": hello\n\n", *[x for word in PLAIN for x in (word, b": ping\n\n:\n")])
+streamed("fields", *[b"event: message\nid: 7\nretry: 9\nnonsense\n" + word for word in PLAIN])
+streamed("data-lines", *[_on_data_lines(json.loads(x[5:])) for x in PLAIN[:-1]], DONE)
+streamed("no-done", *PLAIN[:-1])
+streamed("no-last-blank-line", *PLAIN[:-2], COUNTED.rstrip())
+streamed("after-done", *PLAIN, said("too late"), event({"error": {"message": "too late"}}))
+streamed("no-finish-reason", *WORDS, COUNTED, DONE)
+streamed("blank-finish-reasons", *[chunk({"content": x}, "") for x in PIECES], *PLAIN[-3:])
+streamed("no-usage", *WORDS, STOP, DONE)
+streamed("early-usage", *WORDS[:2], chunk({"content": PIECES[2]}, usage=USAGE), STOP, DONE)
+streamed("choice-usage", *WORDS, event({"choices": [{"finish_reason": "stop", "usage": USAGE}]}))
+streamed(
+    "growing-usage",
+    chunk({"content": PIECES[0]}, usage={"prompt_tokens": 11, "completion_tokens": 1}),
+    *PLAIN[2:],
+)
+streamed("null-usage", *[chunk({"content": x}, usage=None) for x in PIECES], *PLAIN[-3:])
+streamed("choices-null", event({"choices": None}), *PLAIN)
+streamed("delta-null", chunk(None), *PLAIN)
+streamed("content-null", chunk({"content": None}), *PLAIN)
+streamed("content-parts", said([{"type": "text", "text": PIECES[0]}, PIECES[1]]), *PLAIN[3:])
+streamed("other-choices", event({"choices": [{"index": 1, "delta": {"content": "x"}}]}), *PLAIN)
+streamed("long-finish-reason", *WORDS, chunk({}, "x" * 100), COUNTED, DONE)
+streamed("half-character", said("").replace(b'""', rb'"\ud83d\ude00, \ud83d"'), STOP, DONE)
+streamed("only-reasoning-and-stop", chunk({"reasoning_content": THOUGHT}), STOP, DONE)
+streamed("no-text-but-a-reason", OPENING, chunk({}, "content_filter"), DONE)
+streamed("reasoning", chunk({"reasoning_content": THOUGHT, "content": None}), *PLAIN)
+streamed("reasoning-alias", chunk({"reasoning": THOUGHT}), *PLAIN)
+streamed("typed-as-json", *PLAIN, content_type="application/json")
+streamed("opens-like-html", b"<!-- hello -->\n\n", *PLAIN)
+streamed(
+    "malformed-lines",
+    b"{broken\n\n",
+    *[x for word in PLAIN for x in (b"data: {broken\n\ndata\n\n", word, b"data: \xff\n\n")],
+)
+streamed(
+    "wrong-types",
+    *[event(x) for x in (7, "text", [1], None, True, {"choices": 7}, {"choices": [7, None]})],
+    *[event({"choices": [{"delta": [x], "finish_reason": x}]}) for x in (7, [7], {"x": 7})],
+    *[chunk({"content": [x, 7], "reasoning_content": x}) for x in (7, {"text": 7}, {"x": "x"})],
+    *[said(x) for x in ([["nested"]], [{"text": ["nested"]}], {"text": "not a list"})],
+    *[event({"usage": [x]}) for x in (7, None)],
+    event({"usage": {"prompt_tokens": "1", "completion_tokens": True}}),
+    event({"usage": {"prompt_tokens": -1, "completion_tokens": 2**70}}),
+    b"data: " + b"[" * 100_000 + b"\n\n",
+    b"data: " + b"1" * 100_000 + b"\n\n",
+    *PLAIN,
+)
+whole("json", 200, completion({"content": SENTENCE}))
+whole("json-without-reason", 200, completion({"content": SENTENCE}).replace('"stop"', "null"))
+whole("cookies", 200, completion({"content": SENTENCE}), "Set-Cookie: node=7; Path=/")
+whole("json-after-blank-lines", 200, "\n\n \n" + completion({"content": SENTENCE}))
+whole("json-typed-as-stream", 200, completion({"content": SENTENCE}), kind="text/event-stream")
+whole("json-reasoning", 200, completion({"content": SENTENCE, "reasoning_content": THOUGHT}))
+whole("compressed", 200, gzip.compress(WHOLE), "Content-Encoding: gzip", kind="text/event-stream")
+
+
+@scenario("no-end-after-done")
+async def _(wire: Wire) -> None:
+    await wire.head()
+    await wire.send(*PLAIN)
+    await _forever()
+
+
+@scenario("silence-after-finish")
+async def _(wire: Wire) -> None:
+    await wire.head()
+    await wire.send(*WORDS, STOP)
+    await _forever()
+
+
+@scenario("cut-after-finish")
+async def _(wire: Wire) -> None:
+    await wire.head()
+    await wire.send(*WORDS, STOP)
+    wire.cut()
+
+
+@scenario("pings-before-the-answer")
+async def _(wire: Wire) -> None:
+    """Twice as long as a limit of one second, and never silent for that long."""
+    await wire.head()
+    for _ in range(8):
+        await wire.send(b": ping\n\n")
+        await asyncio.sleep(0.25)
+    await wire.send(*PLAIN)
+    await wire.end()
+
+
+# Refusals.
+for _status in (400, 401, 403, 404, 408, 422, 429, 500, 502, 503, 504):
+    whole(f"status-{_status}", _status, error("The vendor's words.", f"code_{_status}"))
+whole("retry-after", 429, error("Slow down."), "Retry-After: 7")
+whole("retry-after-a-date", 429, error("x"), "Retry-After: Wed, 21 Oct 2026 07:28:00 GMT")
+whole("html-502", 502, "<html><title>502 Bad Gateway</title></html>", kind="text/html")
+whole("html-200", 200, "<!doctype html><title>Welcome</title>", kind="text/html")
+whole("plain-500", 500, "upstream connect error", kind="text/plain")
+whole("redirect", 302, "", "Location: http://127.0.0.1:1/")
+whole("iflow-435", 200, '{"status":"435","msg":"Model not support","body":null}')
+whole("iflow-449", 200, '{"status":"449","msg":"You exceeded your current rate limit"}')
+whole("unknown-scenario", 400, error("There is no such scenario.", "unknown_scenario"))
+streamed("error-first", event({"error": {"message": "No.", "code": "model_error"}}))
+streamed("error-later", *WORDS[:1], event({"error": {"message": "No.", "type": "server"}}), DONE)
+streamed("error-same-segment", WORDS[0] + event({"error": "No."}) + DONE)
+streamed("error-busy", event({"error": {"message": "No.", "code": "rate_limit_exceeded"}}))
+streamed("error-flat", event({"code": "Throttling", "message": "No.", "request_id": "r"}))
+
+
+@scenario("indiscreet")
+async def _(wire: Wire) -> None:
+    key = wire.request.headers["authorization"].removeprefix("Bearer ")
+    await wire.head(401, "application/json")
+    await wire.send(error(f"Wrong key {key}, also known as sk-other-key.").encode())
+    await wire.end()
+
+
+@scenario("quoting")
+async def _(wire: Wire) -> None:
+    await wire.head(400, "application/json")
+    await wire.send(error(f"Unsafe input: {wire.request.last_user_message[:40]}").encode())
+    await wire.end()
+
+
+@scenario("quoting-the-first")
+async def _(wire: Wire) -> None:
+    await wire.head(400, "application/json")
+    await wire.send(error(f"Unsafe input: {wire.request.json['messages'][0]['content']}").encode())
+    await wire.end()
+
+
+@scenario("endless-refusal")
+async def _(wire: Wire) -> None:
+    await wire.head(500, "text/plain")
+    for _ in range(10_000):
+        await wire.send(b"x" * 65536)
+
+
+# No answers.
+streamed("empty", DONE)
+streamed("no-body")
+streamed("garbage", bytes(range(256)) * 20)
+streamed("truncated", *WORDS)
+streamed("truncated-null-reasons", *[chunk({"content": x}, "null") for x in PIECES])
+streamed("huge-line", b"data: ", *[b"x" * 65536] * 40)
+streamed("endless-text", *[said("很" * 100_000)] * 30)
+streamed("endless-json", b"{", *[b" " * 2**20] * 9)
+whole("json-without-text", 200, json.dumps({"choices": [{"message": {"content": ""}}]}))
+whole("json-broken", 200, completion({"content": SENTENCE})[:-9])
+
+
+@scenario("silence")
+async def _(wire: Wire) -> None:
+    await _forever()
+
+
+@scenario("slow-headers")
+async def _(wire: Wire) -> None:
+    await wire.raw(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    for _ in range(600):
+        await wire.raw(b"x")
+        await asyncio.sleep(0.1)
+
+
+@scenario("no-first-byte")
+async def _(wire: Wire) -> None:
+    await wire.head()
+    await _forever()
+
+
+@scenario("stall")
+async def _(wire: Wire) -> None:
+    await wire.head()
+    await wire.send(*WORDS[:2])
+    await _forever()
+
+
+@scenario("stalled-refusal")
+async def _(wire: Wire) -> None:
+    await wire.head(500)
+    await _forever()
+
+
+@scenario("endless")
+async def _(wire: Wire) -> None:
+    """For clients that leave: a word now and then, for an hour."""
+    await wire.head()
+    for _ in range(72_000):
+        await wire.send(said("滴答"))
+        await asyncio.sleep(0.05)
+
+
+@scenario("cut-inside-a-character")
+async def _(wire: Wire) -> None:
+    await wire.head()
+    await wire.send(WORDS[0])
+    await wire.raw(b"ff\r\n" + WORDS[1][: WORDS[1].index("测".encode()) + 1])
+    wire.cut()
+
+
+@scenario("closed-inside-a-chunk")
+async def _(wire: Wire) -> None:
+    await wire.head()
+    await wire.send(WORDS[0])
+    await wire.raw(b"ff\r\ndata: {")
+
+
+@scenario("closed-at-once")
+async def _(wire: Wire) -> None:
+    wire.cut()
+
+
+@scenario("not-http")
+async def _(wire: Wire) -> None:
+    await wire.raw(b"SSH-2.0-OpenSSH_9.6\r\n")
+
+
+@scenario("closed-politely")
+async def _(wire: Wire) -> None:
+    """Without chunks only the end of the connection ends the body."""
+    await wire.raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + WORDS[0])
+
+
+async def _forever() -> None:
+    await asyncio.get_running_loop().create_future()

@@ -1,0 +1,201 @@
+"""What an upstream does wrong, the error a client gets for it, and what the log may know."""
+
+from typing import Any
+
+import pytest
+
+from shared.config import Secret
+from shared.errors import (
+    AppError,
+    Misconfigured,
+    UpstreamBusy,
+    UpstreamFailed,
+    UpstreamTimeout,
+)
+from shared.llm.events import Delta, Event
+from tests.fakes import upstream
+from tests.fakes.upstream import PIECES, Upstream
+from tests.shared.llm.asking import ANSWER, KEY, Heard, ask, model, scenario
+
+FIRST_WORD: list[Event] = [Delta(PIECES[0])]
+
+
+def failure(heard: Heard) -> tuple[type[AppError], dict[str, object]]:
+    assert isinstance(heard.error, AppError)
+    return type(heard.error), heard.error.context
+
+
+def refused(status: int, code: str = "", detail: str = "") -> dict[str, object]:
+    return {"reason": "refused", "status": status, "code": code, "detail": detail}
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, UpstreamFailed),
+        (401, UpstreamFailed),
+        (403, UpstreamFailed),
+        (404, UpstreamFailed),
+        (422, UpstreamFailed),
+        (500, UpstreamFailed),
+        (502, UpstreamFailed),
+        (429, UpstreamBusy),
+        (503, UpstreamBusy),
+        (408, UpstreamTimeout),
+        (504, UpstreamTimeout),
+    ],
+)
+def test_an_http_error_becomes_ours_and_the_log_learns_why(
+    status: int, kind: type[AppError], fake: Upstream
+) -> None:
+    heard = ask(model(fake.url), scenario(f"status-{status}"))
+
+    assert failure(heard) == (kind, refused(status, f"code_{status}", "The vendor's words."))
+
+
+@pytest.mark.parametrize(
+    ("name", "headers"),
+    [
+        ("retry-after", {"Retry-After": "7"}),
+        ("retry-after-a-date", {}),
+        ("status-429", {}),
+    ],
+)
+def test_retry_after_is_passed_on_when_it_is_a_number_of_seconds(
+    name: str, headers: dict[str, str], fake: Upstream
+) -> None:
+    heard = ask(model(fake.url), scenario(name))
+
+    assert isinstance(heard.error, UpstreamBusy)
+    assert heard.error.headers == headers
+
+
+REFUSALS: dict[str, tuple[type[AppError], dict[str, object]]] = {
+    "html-502": (UpstreamFailed, refused(502, detail="502 Bad Gateway")),
+    "html-200": (UpstreamFailed, refused(200, detail="Welcome")),
+    "plain-500": (UpstreamFailed, refused(500, detail="upstream connect error")),
+    "endless-refusal": (UpstreamFailed, refused(500, detail="x" * 200)),
+    "redirect": (UpstreamFailed, refused(302)),
+    "iflow-435": (UpstreamFailed, refused(200, "435", "Model not support")),
+    "iflow-449": (UpstreamBusy, refused(200, "449", "You exceeded your current rate limit")),
+    "error-first": (UpstreamFailed, refused(200, "model_error", "No.")),
+    "error-busy": (UpstreamBusy, refused(200, "rate_limit_exceeded", "No.")),
+    "error-flat": (UpstreamBusy, refused(200, "Throttling", "No.")),
+    "stalled-refusal": (UpstreamFailed, refused(500)),
+    "empty": (UpstreamFailed, {"reason": "empty"}),
+    "no-body": (UpstreamFailed, {"reason": "empty"}),
+    "garbage": (UpstreamFailed, {"reason": "empty"}),
+    "json-without-text": (UpstreamFailed, {"reason": "empty"}),
+    "json-broken": (UpstreamFailed, {"reason": "empty"}),
+    "endless-json": (UpstreamFailed, {"reason": "a body over 8 MiB"}),
+    "huge-line": (UpstreamFailed, {"reason": "an event over 1 MiB"}),
+    "closed-at-once": (UpstreamFailed, {"reason": "ReadError"}),
+    "not-http": (UpstreamFailed, {"reason": "RemoteProtocolError"}),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_what_is_no_answer_is_an_error_and_nothing_else(name: str, fake: Upstream) -> None:
+    heard = ask(model(fake.url), scenario(name))
+
+    assert (list(heard), failure(heard)) == ([], REFUSALS[name])
+
+
+BROKEN_OFF: dict[str, tuple[list[Event], dict[str, object]]] = {
+    "error-later": (FIRST_WORD, refused(200, "server", "No.")),
+    "error-same-segment": (FIRST_WORD, refused(200, detail="No.")),
+    "truncated": ([*ANSWER], {"reason": "cut"}),
+    "truncated-null-reasons": ([*ANSWER], {"reason": "cut"}),
+    "closed-politely": (FIRST_WORD, {"reason": "cut"}),
+    "cut-inside-a-character": (FIRST_WORD, {"reason": "ReadError"}),
+    "closed-inside-a-chunk": (FIRST_WORD, {"reason": "RemoteProtocolError"}),
+    "endless-text": ([Delta("很" * 100_000)] * 20, {"reason": "an answer over 2 Mi characters"}),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_OFF)
+def test_an_answer_that_breaks_off_gives_its_text_and_then_the_error(
+    name: str, fake: Upstream
+) -> None:
+    heard = ask(model(fake.url), scenario(name))
+
+    assert (list(heard), failure(heard)) == (
+        BROKEN_OFF[name][0],
+        (UpstreamFailed, BROKEN_OFF[name][1]),
+    )
+
+
+def test_a_refused_connection_is_a_failure() -> None:
+    heard = ask(model(upstream.refused_url()), scenario("plain"))
+
+    assert failure(heard) == (UpstreamFailed, {"reason": "ConnectError"})
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:port/", "http://xn--a/", "ftp://127.0.0.1/"])
+def test_a_url_that_leads_nowhere_is_a_failure(url: str) -> None:
+    heard = ask(model(url), scenario("plain"))
+
+    assert type(heard.error) is UpstreamFailed
+
+
+def test_a_vendor_that_quotes_the_key_does_not_bring_it_into_the_log(fake: Upstream) -> None:
+    heard = ask(model(fake.url), scenario("indiscreet"))
+
+    expected = refused(401, "bad", "Wrong key [key], also known as [key]")
+    assert failure(heard) == (UpstreamFailed, expected)
+
+
+@pytest.mark.parametrize("key", ["sk-\r\nX-Injected: yes", "sk-密钥"])
+def test_a_key_no_header_can_carry_is_a_misconfiguration_that_does_not_show_it(
+    key: str, fake: Upstream
+) -> None:
+    heard = ask(model(fake.url, api_key=Secret(key)), scenario("plain"))
+
+    assert failure(heard) == (
+        Misconfigured,
+        {"problems": ["OPENAI_API_KEY must be printable ASCII"]},
+    )
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize(
+    "said", ["我的身份证号是110101199003070000", "call me at 13800138000", "1234"]
+)
+@pytest.mark.parametrize("parts", [False, True])
+def test_a_vendor_that_quotes_the_conversation_does_not_bring_it_into_the_log(
+    said: str, parts: bool, fake: Upstream
+) -> None:
+    text = f"{said} scenario: quoting"
+    content: Any = [{"type": "text", "text": text}] if parts else text
+
+    heard = ask(model(fake.url), [{"role": "user", "content": content}])
+
+    assert failure(heard) == (
+        UpstreamFailed,
+        refused(400, "bad", "withheld: it quotes the conversation"),
+    )
+
+
+def test_a_quotation_of_a_short_message_is_found_too(fake: Upstream) -> None:
+    short = {"role": "user", "content": "1380013"}
+
+    heard = ask(model(fake.url), [short, *scenario("quoting-the-first")])
+
+    assert failure(heard)[1]["detail"] == "withheld: it quotes the conversation"
+
+
+def test_our_own_prompt_is_no_secret(fake: Upstream) -> None:
+    prompt = {"role": "system", "content": "You are an oracle."}
+
+    heard = ask(model(fake.url), [prompt, *scenario("quoting-the-first")])
+
+    assert failure(heard)[1]["detail"] == "Unsafe input: You are an oracle."
+
+
+def test_no_failure_shows_the_key_or_a_header_in_its_traceback(fake: Upstream) -> None:
+    for name in ("indiscreet", "closed-at-once", "not-http", "silence"):
+        error = ask(model(fake.url), scenario(name)).error
+        assert error is not None
+        assert error.__cause__ is None
+        assert error.__suppress_context__ or error.__context__ is None
+        assert KEY not in repr(error) + repr(vars(error))

@@ -1,0 +1,76 @@
+"""Every oddity an upstream may show, over a real socket, and the answer that must come out."""
+
+import pytest
+
+from shared.llm.events import Delta, Event, Finish, Reasoning, Usage
+from tests.fakes.upstream import PIECES, SENTENCE, THOUGHT, Upstream
+from tests.shared.llm.asking import ANSWER, COUNTED, STOPPED, ask, model, scenario
+
+THOUGHT_FIRST = Reasoning(THOUGHT)
+AS_IF_NOTHING_WERE_ODD: list[Event] = [*ANSWER, COUNTED, STOPPED]
+
+ODD_AND_COMPLETE = {
+    "plain": "a stream as documented",
+    "one-segment": "everything arrives at once",
+    "crlf": "lines end with CRLF",
+    "crlf-split": "CR and LF arrive apart",
+    "lone-cr": "lines end with CR",
+    "no-space": "no space after data:",
+    "split-characters": "characters are split between TCP segments",
+    "byte-order-mark": "the stream begins with a byte order mark",
+    "comments": "comments between the events",
+    "fields": "event, id, retry and unknown fields",
+    "data-lines": "one event on several data lines",
+    "no-done": "no [DONE]",
+    "no-last-blank-line": "the last event lacks its blank line",
+    "after-done": "data after [DONE]",
+    "no-finish-reason": "[DONE] without a finish reason",
+    "blank-finish-reasons": "an empty finish reason in each chunk",
+    "choice-usage": "usage inside the choice",
+    "null-usage": "usage null until the end",
+    "choices-null": "choices null",
+    "delta-null": "delta null",
+    "content-null": "content null",
+    "other-choices": "a second choice nobody asked for",
+    "opens-like-html": "a first line that looks like HTML",
+    "malformed-lines": "lines that are no JSON, no field, no UTF-8",
+    "wrong-types": "values of the wrong type everywhere",
+    "typed-as-json": "a stream that calls itself JSON",
+    "compressed": "a stream compressed against our wish",
+    "no-end-after-done": "nothing ends the body after [DONE]",
+    "pings-before-the-answer": "comments keep a slow answer alive",
+}
+
+
+@pytest.mark.parametrize("name", ODD_AND_COMPLETE, ids=list(ODD_AND_COMPLETE.values()))
+def test_the_answer_is_complete_although(name: str, fake: Upstream) -> None:
+    heard = ask(model(fake.url), scenario(name))
+
+    assert (list(heard), heard.error) == (AS_IF_NOTHING_WERE_ODD, None)
+
+
+EXPECTED: dict[str, list[Event]] = {
+    "no-usage": [*ANSWER, STOPPED],
+    "early-usage": [*ANSWER, COUNTED, STOPPED],
+    "growing-usage": [ANSWER[0], Usage(11, 1), *ANSWER[1:], COUNTED, STOPPED],
+    "content-parts": [Delta(PIECES[0] + PIECES[1]), ANSWER[2], COUNTED, STOPPED],
+    "half-character": [Delta("😀, \ufffd"), STOPPED],
+    "reasoning": [THOUGHT_FIRST, *ANSWER, COUNTED, STOPPED],
+    "reasoning-alias": [THOUGHT_FIRST, *ANSWER, COUNTED, STOPPED],
+    "only-reasoning-and-stop": [THOUGHT_FIRST, STOPPED],
+    "no-text-but-a-reason": [Finish("content_filter")],
+    "cut-after-finish": [*ANSWER, STOPPED],
+    "silence-after-finish": [*ANSWER, STOPPED],
+    "json": [Delta(SENTENCE), COUNTED, STOPPED],
+    "json-after-blank-lines": [Delta(SENTENCE), COUNTED, STOPPED],
+    "json-typed-as-stream": [Delta(SENTENCE), COUNTED, STOPPED],
+    "json-without-reason": [Delta(SENTENCE), COUNTED, STOPPED],
+    "json-reasoning": [THOUGHT_FIRST, Delta(SENTENCE), COUNTED, STOPPED],
+}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_the_answer_has_exactly_these_events(name: str, fake: Upstream) -> None:
+    heard = ask(model(fake.url), scenario(name))
+
+    assert (list(heard), heard.error) == (EXPECTED[name], None)

@@ -1,0 +1,139 @@
+"""What we send upstream, and over which connections."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from shared.llm import client
+from shared.llm.events import Event
+from shared.llm.vendors import request_body
+from tests.fakes import upstream
+from tests.fakes.upstream import Upstream
+from tests.shared.llm.asking import KEY, ask, model, scenario
+
+HELLO: list[dict[str, Any]] = [{"role": "user", "content": "你好"}]
+DASHSCOPE = "https://dashscope.aliyuncs.com/compatible-mode/v1/chat/completions"
+
+
+def test_the_upstream_gets_one_streaming_request_with_the_key_and_the_conversation(
+    fake: Upstream,
+) -> None:
+    ask(model(fake.url), HELLO)
+
+    [request] = fake.requests
+    assert request.path == "/v1/chat/completions"
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+    assert request.headers["accept-encoding"] == "identity"
+    assert request.json == {
+        "model": "test-model",
+        "messages": HELLO,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+
+
+def test_the_caller_may_name_another_model(fake: Upstream) -> None:
+    ask(model(fake.url), HELLO, name="another")
+
+    assert fake.requests[0].json["model"] == "another"
+
+
+def test_text_no_encoding_can_carry_is_replaced_rather_than_fatal(fake: Upstream) -> None:
+    heard = ask(model(fake.url), [{"role": "user", "content": "half \ud83d"}])
+
+    assert heard.error is None
+    assert fake.requests[0].json["messages"] == [{"role": "user", "content": "half ?"}]
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "thinking", "additions"),
+    [
+        (DASHSCOPE, "qwen-plus", False, {"enable_thinking": False}),
+        (DASHSCOPE, "qwen-plus", True, {}),
+        (DASHSCOPE, "qwq-plus", False, {}),
+        (DASHSCOPE, "qwen3-235b-a22b-thinking-2507", False, {}),
+        (
+            "https://dashscope-intl.aliyuncs.com/compatible-mode/v1/chat/completions",
+            "qwen-plus",
+            False,
+            {"enable_thinking": False},
+        ),
+        (
+            "https://ws.cn-beijing.maas.aliyuncs.com/compatible-mode/v1/chat/completions",
+            "qwen-plus",
+            False,
+            {"enable_thinking": False},
+        ),
+        ("https://ark.cn-beijing.volces.com/api/v3/chat/completions", "ep-1", False, {}),
+        ("https://example.com/dashscope.aliyuncs.com/chat/completions", "m", False, {}),
+    ],
+)
+def test_thinking_nobody_sees_is_switched_off_where_there_is_a_switch(
+    url: str, name: str, thinking: bool, additions: dict[str, object]
+) -> None:
+    body = request_body(model(url), HELLO, name, thinking=thinking)
+
+    assert body == {
+        "model": name,
+        "messages": HELLO,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        **additions,
+    }
+
+
+async def _collect(url: str, name: str = "plain") -> list[Event]:
+    async with client.stream(model(url), scenario(name), thinking=True) as events:
+        return [event async for event in events]
+
+
+async def _ask_three_times(url: str, name: str) -> None:
+    for _ in range(3):
+        await _collect(url, name)
+
+
+@pytest.mark.parametrize("name", ["plain", "no-done", "json"])
+def test_one_connection_serves_one_answer_after_another(name: str, fake: Upstream) -> None:
+    async def ask_and_close() -> None:
+        await _ask_three_times(fake.url, name)
+        await client.close()
+
+    asyncio.run(ask_and_close())
+
+    assert (len(fake.requests), fake.connections) == (3, 1)
+    assert fake.wait_until(lambda: fake.open_connections == 0, 2)
+
+
+def test_a_kept_connection_the_upstream_has_closed_is_replaced() -> None:
+    async def ask_before_and_after_a_restart() -> list[Event]:
+        with upstream.running() as first:
+            await _collect(first.url)
+        port = int(first.url.split(":")[2].split("/")[0])
+        with upstream.running(port) as second:
+            heard = await _collect(second.url)
+        await client.close()
+        return heard
+
+    assert len(asyncio.run(ask_before_and_after_a_restart())) == 5
+
+
+def test_a_new_event_loop_gets_a_client_of_its_own(fake: Upstream) -> None:
+    asyncio.run(_collect(fake.url))
+
+    assert len(asyncio.run(_collect(fake.url))) == 5
+
+
+def test_no_cookie_of_one_answer_is_sent_with_the_next_question(fake: Upstream) -> None:
+    asyncio.run(_ask_three_times(fake.url, "cookies"))
+
+    assert [request.headers.get("cookie") for request in fake.requests] == [None] * 3
+
+
+def test_proxies_of_the_environment_are_not_used(
+    fake: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", upstream.refused_url())
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+
+    assert ask(model(fake.url), HELLO).error is None
