@@ -3,47 +3,20 @@
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from scripts.tooling.environment import ROOT
-from tests.tooling.gateways import eventually
+from tests.tooling.dev_process import ADMIN, running_dev
 
 pytestmark = pytest.mark.timeout(120)
-
-ADMIN = {"ADMIN_USERNAME": "boss", "ADMIN_PASSWORD": "a good admin password"}
 
 
 @pytest.fixture(scope="module")
 def greeting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """What the command prints before the first request, while it runs."""
-    folder = tmp_path_factory.mktemp("dev")
-    settings = {
-        **ADMIN,
-        "DATABASE_URL": f"sqlite:///{folder / 'app.db'}",
-        "JWT_SECRET": os.urandom(32).hex(),
-        "BCRYPT_COST": "4",
-        "OPENAI_API_KEY": "",
-    }
-    command = "import sys; from scripts.tooling.dev import main; sys.exit(main(['--port', '0']))"
-    output = folder / "output"
-    with output.open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-c", command],
-            cwd=ROOT,
-            env={**os.environ, **settings},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            eventually(lambda: "admin/export?" in output.read_text(), seconds=40)
-            yield output.read_text()
-        finally:
-            process.terminate()
-            assert process.wait(timeout=20) == 0
+    with running_dev(tmp_path_factory.mktemp("dev")) as printed:
+        yield printed
 
 
 def paste(lines: list[str], folder: Path) -> str:

@@ -159,7 +159,7 @@ def test_an_edited_migration_is_refused_by_name_and_nothing_is_done(
     (folder / "0002_stock.sql").write_text("CREATE TABLE stock (id BIGINT);\n")
 
     for call in (migrate.up, migrate.status):
-        with pytest.raises(MigrationError, match="^0002_stock was edited after it was applied$"):
+        with pytest.raises(MigrationError, match=r"^0002_stock was edited after it was applied$"):
             call(folder)
     assert "new" not in tables()
 
@@ -181,7 +181,7 @@ def test_an_applied_migration_that_is_gone_is_refused_by_name(fresh: str, folder
     migrate.up(folder)
     (folder / "0002_stock.sql").unlink()
 
-    with pytest.raises(MigrationError, match="^0002_stock was applied and is gone from here$"):
+    with pytest.raises(MigrationError, match=r"^0002_stock was applied and is gone from here$"):
         migrate.up(folder)
 
 

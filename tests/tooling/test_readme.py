@@ -1,0 +1,140 @@
+"""The READMEs promise nothing that does not work."""
+
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.tooling.environment import ROOT
+from shared import config, errors, settings
+from tests.tooling.dev_process import ADMIN, running_dev
+
+README, CHINESE = "README.md", "README.zh-CN.md"
+BOTH = pytest.mark.parametrize("name", [README, CHINESE])
+
+# What stands for a group and is never answered itself.
+GROUPS = {"bad_request", "conflict", "unavailable", "rate_limited"}
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text("utf-8")
+
+
+def blocks(name: str) -> list[list[str]]:
+    found = re.findall(r"```bash\n(.*?)```", text(name), flags=re.DOTALL)
+    return [block.strip().splitlines() for block in found]
+
+
+def run(command: str, **variables: str) -> str:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=ROOT,
+        env={**os.environ, "PATH": path, **variables},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_dev(tmp_path_factory.mktemp("readme")) as greeting:
+        found = re.search(r"Serving s\.yaml on (\S+)", greeting)
+        assert found
+        yield found[1]
+
+
+@pytest.fixture(scope="module")
+def admin_token(base: str) -> str:
+    body = json.dumps({"username": ADMIN["ADMIN_USERNAME"], "password": ADMIN["ADMIN_PASSWORD"]})
+    answer = run(f"curl -s -X POST {base}/api/auth/login -d '{body}'")
+    return str(json.loads(answer)["data"]["access_token"])
+
+
+def curls() -> list[str]:
+    return [line for line in blocks(README)[1] if line.startswith("curl")]
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (0, '"status":"healthy"'),
+        (1, '"reply":"【'),
+        (2, r"event: delta\n"),
+        (3, '"access_token"'),
+        (4, '"access_token"'),
+        (5, "id,"),
+    ],
+)
+def test_each_curl_works_as_it_stands(
+    base: str, admin_token: str, number: int, expected: str
+) -> None:
+    answer = run(f"BASE={base}\n{curls()[number]} -s", ADMIN_TOKEN=admin_token)
+    assert re.search(expected, answer), answer
+
+
+def test_there_is_no_curl_that_is_not_tried() -> None:
+    assert len(curls()) == 6
+
+
+def test_both_languages_show_the_same_commands() -> None:
+    spoken = re.compile(r"Tell me a story|讲个故事")
+    english, chinese = (
+        [[spoken.sub("...", line) for line in block] for block in blocks(name)]
+        for name in (README, CHINESE)
+    )
+    assert english == chinese
+
+
+def test_the_first_two_commands_are_the_two_that_matter() -> None:
+    assert blocks(README)[0] == ["scripts/dev", "scripts/test"]
+
+
+@pytest.mark.parametrize("command", blocks(README)[2])
+def test_each_invocation_is_answered(command: str, tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path}/app.db"
+    run("scripts/migrate up", DATABASE_URL=database)
+    assert '"statusCode": ' in run(command, DATABASE_URL=database)
+
+
+@BOTH
+def test_every_command_of_ours_exists_and_can_be_run(name: str) -> None:
+    named = set(re.findall(r"\bscripts/\w+(?![\w/])", text(name)))
+    assert {"scripts/dev", "scripts/test", "scripts/migrate", "scripts/build"} <= named
+    assert [path for path in sorted(named) if not os.access(ROOT / path, os.X_OK)] == []
+
+
+@BOTH
+def test_the_error_table_is_the_errors(name: str) -> None:
+    rows = re.findall(r"^\| (\d{3}) \| (.*) \|$", text(name), flags=re.MULTILINE)
+    listed = {(int(status), error) for status, row in rows for error in re.findall(r"`(\w+)`", row)}
+    raised = {
+        (kind.status, kind.name)
+        for _, kind in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(kind, errors.AppError) and kind.name not in GROUPS
+    }
+    assert listed == raised
+
+
+@BOTH
+def test_every_variable_named_is_one_that_is_read(name: str) -> None:
+    sections = [value for value in vars(settings).values() if hasattr(value, "unsafe")]
+    sections += [settings.Database, settings.Tokens, settings.Model, settings.Export]
+    known = {n for s in sections for v in config.variables(s) for n in v.names}
+    named = set(re.findall(r"`([A-Z][A-Z0-9]*_[A-Z0-9_]+)[`=]", text(name)))
+    assert named - known == {"APP_ENV", "NODE_ENV"}
+
+
+@BOTH
+def test_the_tree_is_what_is_there(name: str) -> None:
+    rooms = re.findall(r"^([\w.]+)(?:/| )", text(name).split("```")[-2], flags=re.MULTILINE)
+    assert rooms
+    assert [room for room in rooms if not (ROOT / room).exists()] == []
