@@ -19,3 +19,9 @@ def iso_utc(at_ms: int) -> str:
 def shanghai_day(at_ms: int) -> str:
     """`2026-11-22`"""
     return datetime.fromtimestamp(at_ms / 1000, SHANGHAI).date().isoformat()
+
+
+def seconds_left_of_day(at_ms: int) -> int:
+    """Until the next day of quotas, at least 1."""
+    at = datetime.fromtimestamp(at_ms / 1000, SHANGHAI)
+    return 86400 - (at.hour * 3600 + at.minute * 60 + at.second)

@@ -1,0 +1,17 @@
+"""Personas: prompt files in `prompts/`, one for each type and language."""
+
+from functools import cache
+from pathlib import Path
+
+_FOLDER = Path(__file__).parent / "prompts"
+
+
+@cache
+def types() -> frozenset[str]:
+    return frozenset(path.name.split(".")[0] for path in _FOLDER.glob("*.md"))
+
+
+@cache
+def prompt(type_: str, language: str) -> str:
+    """`type_` is one of types(), `language` zh or en."""
+    return (_FOLDER / f"{type_}.{language}.md").read_text("utf-8").strip()

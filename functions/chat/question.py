@@ -1,0 +1,67 @@
+"""What a client may ask: both request forms of /api/chat, made into one."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, StringConstraints, field_validator, model_validator
+
+from functions.chat import personas
+from shared.client import language
+
+_Content = Annotated[str, StringConstraints(min_length=1, max_length=32_000)]
+_MOST_MESSAGES = 100
+
+
+class Spoken(BaseModel):
+    role: Literal["system", "user", "assistant"]
+    content: _Content
+
+
+class Question(BaseModel):
+    """Either `messages`, where the client keeps the history, or `message`, where we do."""
+
+    type: str = "default"
+    locale: str | None = None
+    messages: list[Spoken] | None = None
+    message: _Content | None = None
+    conversation_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    model: Annotated[str, StringConstraints(max_length=128)] | None = None
+    stream: bool = False
+
+    @field_validator("type")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if value not in personas.types():
+            raise ValueError(f"must be one of {', '.join(sorted(personas.types()))}")
+        return value
+
+    @field_validator("messages")
+    @classmethod
+    def _ends_with_the_user(cls, value: list[Spoken] | None) -> list[Spoken] | None:
+        if value is not None and not 0 < len(value) <= _MOST_MESSAGES:
+            raise ValueError(f"must hold 1 to {_MOST_MESSAGES} messages")
+        if value and value[-1].role != "user":
+            raise ValueError("must end with a message of the user")
+        return value
+
+    @model_validator(mode="after")
+    def _says_something_once(self) -> "Question":
+        if (self.messages is None) == (self.message is None):
+            raise ValueError("either messages or message is required")
+        return self
+
+    @property
+    def spoken(self) -> list[Spoken]:
+        return self.messages or [Spoken(role="user", content=self.message or "")]
+
+    @property
+    def text(self) -> str:
+        return self.spoken[-1].content
+
+    def language(self, fallback: str) -> str:
+        return language(self.locale or "", fallback)
+
+    def prompt(self, history: list[dict[str, str]], fallback: str) -> list[dict[str, str]]:
+        """What the model is sent: the persona, what was said before, what is said now."""
+        persona = personas.prompt(self.type, self.language(fallback))
+        now = [message.model_dump() for message in self.spoken]
+        return [{"role": "system", "content": persona}, *history, *now]

@@ -1,0 +1,99 @@
+"""Conversations and their messages."""
+
+from dataclasses import dataclass
+
+from shared.db import Connection
+from shared.errors import NotFound
+
+
+@dataclass(frozen=True)
+class Conversation:
+    id: str
+    user_id: str
+    title: str
+    created_at_ms: int
+
+
+@dataclass(frozen=True)
+class Message:
+    """`model`, `finish_reason` and the token counts are an assistant's."""
+
+    id: str
+    conversation_id: str
+    role: str
+    content: str
+    created_at_ms: int
+    model: str | None = None
+    finish_reason: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class Said:
+    role: str
+    content: str
+
+
+def add(db: Connection, conversation: Conversation) -> None:
+    db.execute(
+        """
+        INSERT INTO conversations (id, user_id, title, created_at_ms, updated_at_ms)
+        VALUES (:id, :user_id, :title, :created_at_ms, :created_at_ms)
+        """,
+        **vars(conversation),
+    )
+
+
+def append(db: Connection, message: Message) -> None:
+    """Two at once wait in line: the foreign key alone would let both in, to lock each other out."""
+    db.execute(
+        "UPDATE conversations SET updated_at_ms = :at_ms WHERE id = :id",
+        id=message.conversation_id,
+        at_ms=message.created_at_ms,
+    )
+    db.execute(
+        """
+        INSERT INTO messages
+            (id, conversation_id, role, content, model, finish_reason,
+             prompt_tokens, completion_tokens, created_at_ms)
+        VALUES
+            (:id, :conversation_id, :role, :content, :model, :finish_reason,
+             :prompt_tokens, :completion_tokens, :created_at_ms)
+        """,
+        **vars(message),
+    )
+
+
+def get_for(db: Connection, conversation_id: str, user_id: str) -> Conversation:
+    """Raises: NotFound, also for a conversation of somebody else."""
+    found = db.find(
+        Conversation,
+        """
+        SELECT id, user_id, title, created_at_ms
+        FROM conversations
+        WHERE id = :id AND user_id = :user_id
+        """,
+        id=conversation_id,
+        user_id=user_id,
+    )
+    if found is None or found.id != conversation_id:  # MySQL overlooks blanks at the end
+        raise NotFound
+    return found
+
+
+def list_last(db: Connection, conversation_id: str, *, count: int) -> list[Said]:
+    """The last messages, oldest first."""
+    newest_first = db.find_all(
+        Said,
+        """
+        SELECT role, content
+        FROM messages
+        WHERE conversation_id = :conversation_id
+        ORDER BY created_at_ms DESC, id DESC
+        LIMIT :count
+        """,
+        conversation_id=conversation_id,
+        count=count,
+    )
+    return newest_first[::-1]

@@ -1,0 +1,144 @@
+"""The chat function in its usual configurations, one process for each, and people who use it."""
+
+import itertools
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+import pymysql
+import pytest
+
+from functions.register.index import handler as register
+from scripts.tooling.environment import ROOT
+from shared import settings
+from tests.conftest import Configure
+from tests.events import invoke
+from tests.fakes import upstream
+from tests.fakes.upstream import Upstream
+from tests.web import WebFunction, serving
+
+API_KEY = "sk-canary-of-the-api-key"
+GUEST_LIMIT = 5
+
+
+@dataclass(frozen=True)
+class Person:
+    id: str
+    token: str
+
+
+SignUp = Callable[[], Person]
+
+
+@pytest.fixture(scope="session")
+def upstream_server() -> Iterator[Upstream]:
+    with upstream.running() as server:
+        yield server
+
+
+@pytest.fixture
+def fake(upstream_server: Upstream) -> Upstream:
+    """The upstream, with nothing recorded yet."""
+    upstream_server.requests.clear()
+    upstream_server.abandoned = 0
+    return upstream_server
+
+
+@pytest.fixture(scope="session")
+def variables(upstream_server: Upstream) -> dict[str, str]:
+    """What every configuration has."""
+    return {
+        "JWT_SECRET": secrets.token_hex(32),
+        "OPENAI_API_KEY": API_KEY,
+        "OPENAI_API_URL": upstream_server.url,
+        "OPENAI_MODEL": "test-model",
+        "ALLOWED_ORIGINS": "https://app.example.com",
+    }
+
+
+@pytest.fixture(scope="session")
+def chat(variables: dict[str, str]) -> Iterator[WebFunction]:
+    """Without a database: nothing is kept, nobody is counted."""
+    with serving("chat", **variables) as web:
+        yield web
+
+
+@pytest.fixture(scope="session")
+def hasty(variables: dict[str, str]) -> Iterator[WebFunction]:
+    """Without a database and with little patience."""
+    names = ("CONNECT", "FIRST_BYTE", "IDLE")
+    limits = {f"UPSTREAM_{name}_SECONDS": "1" for name in names}
+    with serving("chat", **variables, **limits) as web:
+        yield web
+
+
+@pytest.fixture(scope="session", params=["sqlite", "mariadb"])
+def chat_database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The URL of a migrated database of our own."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('chat')}/app.db"
+        _migrate(url)
+        yield url
+        return
+    server, name = request.getfixturevalue("mariadb_server"), f"chat_{secrets.token_hex(4)}"
+    _run(f"{server}/mysql", f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+    _migrate(f"{server}/{name}")
+    yield f"{server}/{name}"
+    _run(f"{server}/mysql", f"DROP DATABASE {name}")
+
+
+@pytest.fixture(scope="session")
+def stored(variables: dict[str, str], chat_database: str) -> Iterator[WebFunction]:
+    """With a database, and with guests; a pool large enough for real races."""
+    more = {"DATABASE_URL": chat_database, "GUEST_DAILY_MESSAGES": str(GUEST_LIMIT)}
+    with serving("chat", **variables, **more, DATABASE_CONNECTIONS="16") as web:
+        yield web
+
+
+@pytest.fixture
+def sign_up(configure: Configure, variables: dict[str, str], chat_database: str) -> SignUp:
+    """Open accounts where `stored` looks for them."""
+    configure(DATABASE_URL=chat_database, JWT_SECRET=variables["JWT_SECRET"])
+
+    def open_account() -> Person:
+        form = {"email": f"{secrets.token_hex(8)}@example.com", "password": "correct horse"}
+        session = invoke(register, "POST", "/api/auth/register", json_body=form).data
+        return Person(session["user"]["id"], session["access_token"])
+
+    return open_account
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def guest_ip() -> str:
+    """An address nobody else used today."""
+    number = next(_numbers)
+    return f"198.51.{number // 250}.{number % 250 + 1}"
+
+
+def _migrate(url: str) -> None:
+    """In a process of its own, because ours may have settings of another database loaded."""
+    command = [sys.executable, "-c", "from scripts.tooling import migrate; migrate.up()"]
+    environment = {**os.environ, "APP_ENV": "test", "DATABASE_URL": url}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+
+
+def _run(url: str, statement: str) -> None:
+    target = settings.database_url(url)
+    connection = pymysql.connect(
+        host=target.host,
+        port=target.port,
+        user=target.user,
+        password=target.password.reveal(),
+        database=target.name,
+    )
+    with closing(connection), connection.cursor() as cursor:
+        cursor.execute(statement)

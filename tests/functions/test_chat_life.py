@@ -1,0 +1,170 @@
+"""Waiting, leaving and crowding: what happens to a stream while it runs."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from tests.fakes import upstream
+from tests.fakes.upstream import SENTENCE, Upstream
+from tests.functions.chatting import PATH, ask, events_of, hear, open_stream, pieces_of
+from tests.functions.conftest import SignUp
+from tests.web import WebFunction, serving
+
+PING_SECONDS = 10
+
+
+Heard = tuple[bytes, float]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def patient_listener(variables: dict[str, str]) -> Iterator["Future[Heard]"]:
+    """A stream on which nothing moves, listened to while the other tests run."""
+
+    def listen(web: WebFunction) -> Heard:
+        with open_stream(web, "scenario: stall") as answer:
+            pieces = pieces_of(answer)
+            for _ in ("start", "delta", "delta"):
+                next(pieces)
+            silent_since = time.monotonic()
+            return next(pieces), time.monotonic() - silent_since
+
+    with (
+        upstream.running() as another,
+        serving("chat", **{**variables, "OPENAI_API_URL": another.url}) as web,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        yield pool.submit(listen, web)
+
+
+@pytest.mark.parametrize("name", ["silence", "no-first-byte", "stall", "endless"])
+def test_a_client_that_leaves_a_stream_closes_the_upstream(
+    name: str, chat: WebFunction, fake: Upstream
+) -> None:
+    with open_stream(chat, f"scenario: {name}") as answer:
+        pieces = pieces_of(answer)
+        assert b"event: start" in next(pieces)
+        assert fake.wait_until(lambda: bool(fake.requests), 5)
+
+    assert fake.wait_closed(2)
+
+
+@pytest.mark.parametrize("name", ["silence", "no-first-byte", "stall", "endless"])
+def test_a_client_that_leaves_before_a_whole_answer_closes_the_upstream(
+    name: str, chat: WebFunction, fake: Upstream
+) -> None:
+    asked = {"message": f"scenario: {name}"}
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(chat.base + PATH, json=asked, timeout=httpx.Timeout(5, read=0.5))
+
+    assert fake.wait_closed(2)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_that_left_is_in_the_log(stream: bool, chat: WebFunction, fake: Upstream) -> None:
+    asked = {"message": "scenario: stall", "stream": stream}
+    headers = {"X-Fc-Request-Id": f"1-left-{stream}"}
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(chat.base + PATH, json=asked, headers=headers, timeout=0.5)
+
+    assert fake.wait_closed(2)
+    assert len(chat.logged(f'"event": "client_left", "request_id": "1-left-{stream}"')) == 1
+
+
+def test_fifty_slow_streams_do_not_hold_up_a_quick_question_and_lose_nothing(
+    chat: WebFunction, fake: Upstream
+) -> None:
+    async def crowd() -> tuple[float, list[bytes]]:
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(base_url=chat.base, limits=limits, timeout=60) as client:
+
+            async def whole_stream() -> bytes:
+                asked = {"message": "scenario: pings-before-the-answer", "stream": True}
+                return (await client.post(PATH, json=asked)).content
+
+            streams = [asyncio.create_task(whole_stream()) for _ in range(50)]
+            await asyncio.to_thread(fake.wait_until, lambda: fake.open_connections >= 50, 10)
+            started = time.monotonic()
+            quick = await client.post(PATH, json={"message": "quick"})
+            waited = time.monotonic() - started
+            assert quick.status_code == 200
+            return waited, await asyncio.gather(*streams)
+
+    waited, bodies = asyncio.run(crowd())
+
+    assert waited < 1
+    for body in bodies:
+        said = events_of(body)
+        assert "".join(one.data["text"] for one in said[1:-1]) == SENTENCE
+
+
+def test_streams_wait_for_no_database_connection(
+    stored: WebFunction, sign_up: SignUp, fake: Upstream
+) -> None:
+    """One connection serves many streams: none is held while the model speaks."""
+    token = sign_up().token
+    with serving("chat", **{**stored.variables, "DATABASE_CONNECTIONS": "1"}) as web:
+        headers = {"Authorization": f"Bearer {token}"}
+        asked = {"message": "scenario: stall", "stream": True}
+        with (
+            httpx.stream("POST", web.base + PATH, json=asked, headers=headers) as one,
+            httpx.stream("POST", web.base + PATH, json=asked, headers=headers) as two,
+        ):
+            heard = [pieces_of(one), pieces_of(two)]
+            assert [next(pieces)[:5] for pieces in heard] == [b"id: 1"] * 2
+            assert ask(web, token=token).status == 200
+
+
+@pytest.mark.parametrize("limit", ["CONNECT", "FIRST_BYTE"])
+def test_an_upstream_that_is_not_reached_in_time_is_a_timeout(
+    limit: str, variables: dict[str, str]
+) -> None:
+    more = {f"UPSTREAM_{limit}_SECONDS": "1"}
+    with (
+        upstream.unreachable() as url,
+        serving("chat", **{**variables, **more, "OPENAI_API_URL": url}) as web,
+    ):
+        started = time.monotonic()
+        reply = ask(web)
+        assert 0.9 < time.monotonic() - started < 3
+        told = hear(web).last
+
+    assert (reply.status, reply.error) == (504, "upstream_timeout")
+    assert (told.name, told.data["error"]) == ("error", "upstream_timeout")
+
+
+def test_an_upstream_that_refuses_connections_is_an_error(variables: dict[str, str]) -> None:
+    with serving("chat", **{**variables, "OPENAI_API_URL": upstream.refused_url()}) as web:
+        reply, told = ask(web), hear(web).last
+
+    assert (reply.status, reply.error) == (502, "upstream_error")
+    assert told.data["error"] == "upstream_error"
+
+
+@pytest.mark.parametrize("name", ["silence", "no-first-byte", "stall", "slow-headers"])
+def test_nothing_is_left_open_after_a_time_limit(
+    name: str, hasty: WebFunction, fake: Upstream
+) -> None:
+    assert hear(hasty, f"scenario: {name}").last.name == "error"
+
+    assert fake.wait_closed(2)
+
+
+def test_a_silent_stream_is_kept_alive_by_comments(
+    patient_listener: "Future[Heard]",
+) -> None:
+    heard, waited = patient_listener.result(PING_SECONDS + 5)
+
+    assert heard == b": ping\n\n"
+    assert PING_SECONDS - 0.5 < waited < PING_SECONDS + 2
+
+
+def test_the_process_ends_when_it_is_told_to(variables: dict[str, str]) -> None:
+    with serving("chat", **variables) as web:
+        assert ask(web).status == 200
+        web.process.terminate()
+        assert web.process.wait(5) in {0, -15}
+        assert "Traceback" not in web.log

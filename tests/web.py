@@ -1,0 +1,95 @@
+"""Enter a web function where the platform enters: its real process, over HTTP."""
+
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+
+from scripts.tooling.environment import ROOT
+from scripts.tooling.gateway.processes import environment_of, free_port
+from scripts.tooling.manifest import Function, load
+
+_START_SECONDS = 20
+_STOP_SECONDS = 10
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class WebFunction:
+    """A function that runs; `client` is one caller with kept connections."""
+
+    port: int
+    process: "subprocess.Popen[bytes]"
+    client: httpx.Client
+    variables: Mapping[str, str] = field(repr=False)
+    _output: Path
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        """All it wrote so far, to stdout and to stderr."""
+        return self._output.read_text("utf-8")
+
+    def logged(self, text: str) -> list[str]:
+        """The lines with this text, once there is one."""
+        return eventually(lambda: [line for line in self.log.splitlines() if text in line])
+
+
+@contextmanager
+def serving(name: str, **variables: str) -> Iterator[WebFunction]:
+    """Run the command of s.yaml on a free port of the loopback interface.
+
+    Of the variables it gets what s.yaml passes on.
+    """
+    given = {"APP_ENV": "test", **variables}
+    function, port = load(ROOT / "s.yaml", given, strict=False).function(name), free_port()
+    with tempfile.NamedTemporaryFile(suffix=".log") as log:
+        process = subprocess.Popen(
+            _on_port(function, port),
+            cwd=ROOT,
+            env=environment_of(function),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+                web = WebFunction(port, process, client, given, Path(log.name))
+                eventually(lambda: _listens(web), _START_SECONDS)
+                yield web
+        finally:
+            process.terminate()
+            process.wait(_STOP_SECONDS)
+
+
+def eventually(look: Callable[[], Found], seconds: float = 5) -> Found:
+    """Look until there is something true, for so long."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+    return found
+
+
+def _on_port(function: Function, port: int) -> list[str]:
+    moved = [re.sub(rf"\b{function.port}\b", str(port), part) for part in function.command]
+    return [part.replace("0.0.0.0", "127.0.0.1") for part in moved]  # noqa: S104  # replaced
+
+
+def _listens(web: WebFunction) -> bool:
+    assert web.process.poll() is None, web.log
+    try:
+        return bool(web.client.get("/").status_code)
+    except httpx.TransportError:
+        return False
