@@ -3,6 +3,9 @@
 import ipaddress
 import re
 
+# A language range and its weight (RFC 9110, 12.5.4); what is neither zh nor en is passed over.
+_ACCEPTED = re.compile(r"(?<![\w-])(zh|en)[\w-]*\s*(?:;\s*q\s*=\s*([\d.]{1,5}))?")
+
 
 def address(source_ip: str, forwarded_for: str, trusted_hops: int) -> str:
     """The client's IP address as far as it can be trusted, or "unknown".
@@ -21,9 +24,10 @@ def address(source_ip: str, forwarded_for: str, trusted_hops: int) -> str:
 
 def _canonical(entry: str) -> str:
     try:
-        return str(ipaddress.ip_address(entry.strip("[]")))
+        given = ipaddress.ip_address(entry.strip("[]"))
     except ValueError:
         return "unknown"
+    return str(getattr(given, "ipv4_mapped", None) or given)
 
 
 def network(ip: str) -> str:
@@ -38,7 +42,7 @@ def language(asked: str, accepted: str) -> str:
     if asked[:2].lower() in {"zh", "en"}:
         return asked[:2].lower()
     best, best_quality = "en", 0.0
-    for tag, quality in re.findall(r"(zh|en)[\w-]*\s*(?:;\s*q=([\d.]{1,5}))?", accepted.lower()):
+    for tag, quality in _ACCEPTED.findall(accepted.lower()):
         weight = _quality(quality)
         if weight > best_quality:
             best, best_quality = tag, weight

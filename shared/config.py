@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from shared.errors import Misconfigured
 
@@ -135,6 +136,11 @@ def names_list(text: str) -> tuple[str, ...]:
 
 
 def http_url(text: str) -> str:
-    if not re.match(r"https?://[^/\s]+", text):
-        raise ValueError("must start with http:// or https://")
+    try:
+        parts = urlsplit(text)
+        usable = re.fullmatch(r"https?://\S+", text) and parts.hostname and parts.port != 0
+    except ValueError:  # such as an unclosed [ or a port of six digits
+        usable = None
+    if not usable:
+        raise ValueError("must start with http:// or https:// and name a host")
     return text.rstrip("/")

@@ -24,6 +24,7 @@ CONNECT_SECONDS = 2.0
 QUERY_SECONDS = 4.0
 _KEPT_SECONDS = 30.0  # middle boxes drop idle connections silently; older ones are replaced
 _ATTEMPTS = 3
+_RETRY_SECONDS = 1.0  # a caller hears within 5 s, the last attempt included
 _STREAM_ROWS = 500
 
 
@@ -261,10 +262,14 @@ def _undo(connection: Connection) -> None:
 
 
 def _retrying(once: Callable[[], T]) -> T:
+    """A deadlock shows at once; a lock that was waited for in vain is not waited for again."""
+    started = time.monotonic()
     for attempt in range(1, _ATTEMPTS):
         try:
             return once()
         except Contention:
+            if time.monotonic() - started > _RETRY_SECONDS:
+                raise
             time.sleep(random.uniform(0.01, 0.05) * attempt)  # noqa: S311  # jitter, no secret
     return once()
 

@@ -3,7 +3,7 @@
 AppError
 |- BadRequest 400            MalformedJson, MalformedRequest
 |- Unauthorized 401          WrongCredentials, InvalidToken, TokenExpired
-|- Forbidden 403             AccountDisabled, GuestsNotAllowed
+|- Forbidden 403
 |- NotFound 404
 |- MethodNotAllowed 405
 |- Conflict 409              EmailTaken, UsernameTaken
@@ -110,12 +110,6 @@ class Forbidden(AppError):
     name = "forbidden"
     en = "You are not allowed to do this."
     zh = "没有权限执行此操作。"
-
-
-class AccountDisabled(Forbidden):
-    name = "account_disabled"
-    en = "This account is disabled."
-    zh = "该账号已被停用。"
 
 
 class NotFound(AppError):

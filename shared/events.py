@@ -23,7 +23,7 @@ def from_event(event: bytes | str, context: object = None) -> Request:
         http = data["requestContext"]["http"]
         return Request(
             method=http["method"].upper(),
-            path=unquote(data.get("rawPath") or http["path"], errors="strict"),
+            path=_path(data.get("rawPath"), http),
             headers={name.lower(): str(value) for name, value in _map(data.get("headers"))},
             query=_query(data.get("queryParameters")),
             body=_body(data),
@@ -32,6 +32,11 @@ def from_event(event: bytes | str, context: object = None) -> Request:
         )
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise MalformedRequest from None
+
+
+def _path(encoded: str | None, http: Mapping[str, Any]) -> str:
+    """`rawPath` is percent-encoded; `http.path` has been decoded already."""
+    return unquote(encoded, errors="strict") if encoded else str(http["path"])
 
 
 def _map(pairs: Mapping[str, object] | None) -> list[tuple[str, object]]:

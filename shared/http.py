@@ -95,6 +95,7 @@ async def _followed(
 
 
 async def _run(endpoints: tuple[Endpoint, ...], request: Request) -> Response:
+    load(settings.Http)  # malformed or unsafe, they are refused before anything is done
     if request.method == "OPTIONS" and _methods(endpoints, request.path):
         return Response(204)
     found = _find(endpoints, request)

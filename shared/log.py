@@ -9,12 +9,17 @@ from shared.config import is_production
 from shared.times import iso_utc, now_ms
 
 _LONGEST_RECORD = 30_000  # Function Compute cuts a record at 32 KB
+_LONGEST_FIELD = 200
+_MOST_FRAMES = 50
 
 
 def write(level: str, event: str, **fields: object) -> None:
+    """ASCII alone, because nobody promises what encoding the standard output has."""
     record = {"time": iso_utc(now_ms()), "level": level, "event": event, **fields}
-    line = json.dumps(record, ensure_ascii=False, default=str)
-    sys.stdout.write(line[:_LONGEST_RECORD].encode("utf-8", "replace").decode() + "\n")
+    line = json.dumps(record, default=str)
+    if len(line) > _LONGEST_RECORD:
+        line = json.dumps({name: str(value)[:_LONGEST_FIELD] for name, value in record.items()})
+    sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
@@ -26,7 +31,7 @@ def crash(error: BaseException, *, request_id: str) -> None:
     """
     frames = [
         f"{frame.filename}:{frame.lineno} {frame.name}"
-        for frame in traceback.extract_tb(error.__traceback__)
+        for frame in traceback.extract_tb(error.__traceback__, limit=-_MOST_FRAMES)
     ]
     detail = {} if is_production() else {"detail": str(error)}
     kind = type(error).__name__

@@ -42,6 +42,8 @@ _UNREACHABLE = {
     _READ_ONLY_MODE,
     ER.CON_COUNT_ERROR,
     ER.USER_LIMIT_REACHED,
+    ER.HOST_IS_BLOCKED,
+    ER.HOST_NOT_PRIVILEGED,
     ER.OPTION_PREVENTS_STATEMENT,  # --read-only, while RDS switches over
     ER.QUERY_INTERRUPTED,
     ER.ACCESS_DENIED_ERROR,
@@ -55,6 +57,20 @@ class _Connection(pymysql.connections.Connection):
 
     def _create_ssl_ctx(self, sslp: object) -> ssl.SSLContext:
         return sslp if isinstance(sslp, ssl.SSLContext) else _tls_context(verify=False)
+
+
+class _Stream(SSCursor):
+    """Left early, it hangs up: MySQL would send all the rows that are left, and we read them."""
+
+    def close(self) -> None:
+        cursor: Any = self  # its type stub leaves the result out
+        if cursor.connection is not None and cursor._result and cursor._result.unbuffered_active:
+            cursor._result.unbuffered_active = False
+            cursor.connection.close()
+            cursor.connection = None
+        super().close()
+
+    __del__ = close
 
 
 @cache
@@ -98,9 +114,11 @@ class MySql:
 
     def stream(self, raw: Any) -> Any:
         """A cursor that leaves the rows on the server until they are fetched."""
-        return raw.cursor(SSCursor)
+        return raw.cursor(_Stream)
 
     def failure(self, error: Exception) -> DatabaseError | None:
+        if isinstance(error, RuntimeError) and "cryptography" in str(error):
+            return Unreachable("the user's caching_sha2_password needs TLS: ssl-mode=required")
         if not isinstance(error, pymysql.MySQLError | OSError):
             return None
         code = error.args[0] if error.args else 0

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from shared.config import Secret, boolean, duration_seconds, env, http_url, names_list, whole
+from shared.errors import Misconfigured
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ def database_url(text: str) -> DatabaseTarget:
     try:
         parts = urlsplit(text)
         port = parts.port or 3306
+        if "@" in parts.path:  # a slash in the password ended the host too early
+            raise ValueError
     except ValueError:
         raise ValueError("is not a URL; percent-encode special characters") from None
     if not parts.hostname or not parts.path.strip("/"):
@@ -95,8 +98,11 @@ class Database:
 
     @property
     def target(self) -> DatabaseTarget | None:
+        """Raises: Misconfigured: a host is set without the name of a database on it."""
         if self.url or not self.host:
             return self.url
+        if not self.name:
+            raise Misconfigured(problems=["DB_NAME is not set"])
         return DatabaseTarget("mysql", self.host, self.port, self.user, self.password, self.name)
 
 

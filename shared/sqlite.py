@@ -37,7 +37,9 @@ class Sqlite:
             return DuplicateKey(_constraint(message))
         if "locked" in message:
             return Contention(message)
-        if isinstance(error, sqlite3.OperationalError) and "no such" not in message:
+        if isinstance(error, sqlite3.OperationalError) and "no such" in message:
+            return None
+        if isinstance(error, sqlite3.OperationalError | OSError):
             return Unreachable(message)
         return None
 

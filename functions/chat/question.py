@@ -61,7 +61,11 @@ class Question(BaseModel):
         return language(self.locale or "", fallback)
 
     def prompt(self, history: list[dict[str, str]], fallback: str) -> list[dict[str, str]]:
-        """What the model is sent: the persona, what was said before, what is said now."""
+        """What the model is sent: the persona, what was said before, what is said now.
+
+        A client that sends `messages` has put what was said before into them.
+        """
         persona = personas.prompt(self.type, self.language(fallback))
+        before = history if self.messages is None else []
         now = [message.model_dump() for message in self.spoken]
-        return [{"role": "system", "content": persona}, *history, *now]
+        return [{"role": "system", "content": persona}, *before, *now]

@@ -119,6 +119,21 @@ def test_the_form_with_messages_is_kept_too_and_only_what_is_new(
     assert kept == [{"content": "now"}, {"content": SENTENCE}]
 
 
+def test_a_client_that_sends_the_history_is_not_sent_it_twice(
+    stored: WebFunction, anna: Person, fake: Upstream
+) -> None:
+    said = [
+        {"role": "user", "content": "first"},
+        {"role": "assistant", "content": SENTENCE},
+        {"role": "user", "content": "now"},
+    ]
+    conversation = ask(stored, "first", token=anna.token).data["conversation_id"]
+
+    post(stored, {"messages": said, "conversation_id": conversation}, token=anna.token)
+
+    assert context(fake) == ["first", SENTENCE, "now"]
+
+
 def test_the_conversation_of_somebody_else_is_not_there(
     stored: WebFunction, sign_up: SignUp, fake: Upstream
 ) -> None:

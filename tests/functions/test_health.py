@@ -1,0 +1,95 @@
+"""GET /api/health, /health and /api/info, from outside."""
+
+import re
+from typing import Any
+
+import pytest
+
+from functions.health.index import handler as health
+from shared.version import VERSION
+from tests.conftest import Configure
+from tests.events import Reply, invoke
+
+
+def ask(path: str, method: str = "GET") -> Reply:
+    return invoke(health, method, path)
+
+
+def untimed(reply: Reply) -> Any:
+    """The body with the time taken out, once it has been looked at."""
+    body = reply.json
+    moment = body["data"].pop("timestamp")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", moment)
+    return body
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("path", ["/api/health", "/health"])
+def test_a_reachable_database_is_healthy(path: str) -> None:
+    reply = ask(path)
+
+    assert reply.status == 200
+    assert untimed(reply) == {
+        "code": 0,
+        "message": "OK",
+        "data": {"status": "healthy", "database": "connected"},
+        "request_id": "1-event",
+    }
+
+
+@pytest.mark.usefixtures("configure")
+def test_no_database_is_healthy_too() -> None:
+    reply = ask("/api/health")
+
+    assert (reply.status, untimed(reply)["data"]) == (
+        200,
+        {"status": "healthy", "database": "not_configured"},
+    )
+
+
+def test_a_database_that_is_down_is_503_even_for_clients_that_want_200(
+    configure: Configure,
+) -> None:
+    configure(DATABASE_URL="mysql://me:secret@127.0.0.1:1/shop", ENVELOPE_ALWAYS_200="true")
+
+    reply = ask("/api/health")
+
+    assert reply.status == 503
+    assert untimed(reply) == {
+        "code": 503,
+        "message": "The database is down.",
+        "data": {"status": "unhealthy", "database": "down"},
+        "request_id": "1-event",
+    }
+
+
+@pytest.mark.usefixtures("configure")
+def test_head_is_enough_for_a_monitor() -> None:
+    reply = ask("/health", "HEAD")
+
+    assert (reply.status, reply.body) == (200, b"")
+
+
+@pytest.mark.parametrize("has_database", [True, False])
+def test_info_says_what_is_there(configure: Configure, has_database: bool) -> None:
+    configure(DATABASE_URL="sqlite:///never-opened.db" if has_database else None)
+
+    assert ask("/api/info").data == {
+        "name": "fc-ai-backend",
+        "version": VERSION,
+        "features": {
+            "chat": True,
+            "accounts": has_database,
+            "conversations": has_database,
+            "export": has_database,
+        },
+        "limits": {"request_body_bytes": 1048576},
+    }
+
+
+@pytest.mark.usefixtures("configure")
+@pytest.mark.parametrize("path", ["/api/health", "/health", "/api/info"])
+def test_other_methods_are_refused(path: str) -> None:
+    reply = ask(path, "POST")
+
+    assert (reply.status, reply.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")

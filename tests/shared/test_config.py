@@ -1,0 +1,287 @@
+"""How settings are read, and how broken ones are reported."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from functions.health.index import handler as health
+from functions.login.index import handler as login
+from functions.register.index import handler as register
+from shared import config, settings
+from shared.config import Secret, duration_seconds, env, load, whole
+from shared.errors import Misconfigured
+from tests.conftest import Configure
+from tests.events import invoke
+
+LONG = "k3yQ-mZ9x+" * 4
+
+
+@dataclass(frozen=True)
+class Kitchen:
+    cook: str = env("COOK", "CHEF")
+    ovens: int = env("OVENS", parse=whole(1, 8))
+    guests: int = env("GUESTS", parse=whole(), default=0, local=20)
+    recipe: Secret = env("RECIPE", parse=Secret, default=Secret(""))
+
+    def unsafe(self) -> Iterator[str]:
+        if self.cook == "nobody":
+            yield "COOK must be somebody"
+        if self.guests > 100:
+            yield "GUESTS must fit the room"
+
+
+def problems(section: type) -> list[str]:
+    with pytest.raises(Misconfigured) as refusal:
+        load(section)
+    found: list[str] = refusal.value.context["problems"]
+    return found
+
+
+@pytest.mark.usefixtures("configure")
+@pytest.mark.parametrize(
+    ("section", "field", "names", "value", "expected"),
+    [
+        (settings.Http, "allowed_origins", ["ALLOWED_ORIGINS"], "https://a", ("https://a",)),
+        (settings.Http, "frontend_base_url", ["FRONTEND_BASE_URL"], "https://a/", "https://a"),
+        (settings.Http, "trusted_proxy_hops", ["TRUSTED_PROXY_HOPS"], "2", 2),
+        (settings.Tokens, "secret", ["JWT_SECRET", "NEXTAUTH_SECRET"], LONG, Secret(LONG)),
+        (settings.Tokens, "access_seconds", ["JWT_EXPIRES_IN"], "7d", 604800),
+        (settings.FirstAdmin, "username", ["ADMIN_USERNAME"], "root", "root"),
+        (settings.FirstAdmin, "password", ["ADMIN_PASSWORD"], "a b", Secret("a b")),
+        (
+            settings.Model,
+            "api_key",
+            ["OPENAI_API_KEY", "API_KEY", "DASHSCOPE_API_KEY", "ARK_API_KEY"],
+            "sk-1",
+            Secret("sk-1"),
+        ),
+        (
+            settings.Model,
+            "url",
+            ["OPENAI_API_URL", "API_BASE_URL"],
+            "https://api.example.com/v1/",
+            "https://api.example.com/v1/chat/completions",
+        ),
+        (
+            settings.Model,
+            "url",
+            ["OPENAI_API_URL", "API_BASE_URL"],
+            "https://api.example.com/v1/chat/completions",
+            "https://api.example.com/v1/chat/completions",
+        ),
+        (settings.Model, "name", ["OPENAI_MODEL", "MODEL_ID"], "qwen-max", "qwen-max"),
+        (settings.Chat, "guest_daily_messages", ["GUEST_DAILY_MESSAGES"], "5", 5),
+        (settings.Chat, "allow_unmetered", ["ALLOW_UNMETERED_CHAT"], "no", False),
+        (settings.Database, "host", ["DB_HOST"], "db", "db"),
+        (settings.Database, "port", ["DB_PORT"], "3307", 3307),
+        (settings.Database, "user", ["DB_USER"], "me", "me"),
+        (settings.Database, "password", ["DB_PASSWORD"], "p@s/s", Secret("p@s/s")),
+        (settings.Database, "name", ["DB_NAME"], "shop", "shop"),
+    ],
+)
+def test_every_name_of_a_setting_is_read(
+    configure: Configure, section: type, field: str, names: list[str], value: str, expected: object
+) -> None:
+    for name in names:
+        others = {"OPENAI_API_KEY": "needed", **dict.fromkeys(names)}
+        configure(**{**others, name: value})
+        assert getattr(load(section), field) == expected, name
+
+
+@pytest.mark.parametrize(
+    ("names", "production"),
+    [
+        ({"APP_ENV": "production"}, True),
+        ({"APP_ENV": "development"}, False),
+        ({"APP_ENV": " Test "}, False),
+        ({"NODE_ENV": "development"}, False),
+        ({"NODE_ENV": "production", "APP_ENV": "development"}, False),
+        ({"APP_ENV": "", "NODE_ENV": "development"}, False),
+        ({}, True),
+        ({"APP_ENV": "staging"}, True),
+    ],
+)
+def test_anything_but_development_and_test_is_production(
+    configure: Configure, names: dict[str, str], production: bool
+) -> None:
+    configure(**{"APP_ENV": None, **names})
+
+    assert config.is_production() is production
+
+
+def test_the_canonical_name_beats_its_alias(configure: Configure) -> None:
+    configure(OPENAI_API_KEY="first", ARK_API_KEY="last")
+
+    assert load(settings.Model).api_key == Secret("first")
+
+
+@pytest.mark.parametrize("empty", ["", " ", "\n"])
+def test_an_empty_variable_is_an_unset_one(configure: Configure, empty: str) -> None:
+    configure(COOK=empty, CHEF="Anna", OVENS="2", GUESTS=empty)
+
+    assert load(Kitchen) == Kitchen("Anna", 2, 20, Secret(""))
+
+
+def test_defaults_are_the_careful_ones_in_production(configure: Configure) -> None:
+    configure(APP_ENV="production")
+    assert load(settings.Chat) == settings.Chat(0, False, 4)
+
+    configure(APP_ENV="development")
+    assert load(settings.Chat) == settings.Chat(20, True, 4)
+
+
+def test_all_problems_are_reported_together(configure: Configure) -> None:
+    configure(OVENS="nine", GUESTS="-1")
+
+    assert problems(Kitchen) == [
+        "COOK is not set",
+        "OVENS must be a whole number from 1 to 8",
+        "GUESTS must be a whole number from 0 to 2147483648",
+    ]
+
+
+def test_a_problem_names_the_variable_that_was_set(configure: Configure) -> None:
+    configure(JWT_SECRET=None, NEXTAUTH_SECRET="short")
+
+    assert problems(settings.Tokens) == [
+        "NEXTAUTH_SECRET must be at least 32 bytes (openssl rand -hex 32)"
+    ]
+
+
+def test_what_is_unsafe_is_refused_in_production_only(configure: Configure) -> None:
+    unsafe = {"COOK": "nobody", "OVENS": "1", "GUESTS": "101"}
+    configure(APP_ENV="production", **unsafe)
+    assert problems(Kitchen) == ["COOK must be somebody", "GUESTS must fit the room"]
+
+    configure(APP_ENV="development", **unsafe)
+    assert load(Kitchen).guests == 101
+
+
+@pytest.mark.parametrize(
+    ("section", "variable", "value"),
+    [
+        (settings.Http, "ALLOWED_ORIGINS", "https://a.example,*"),
+        (settings.Passwords, "BCRYPT_COST", "9"),
+        (settings.FirstAdmin, "ADMIN_PASSWORD", "elevenchars"),
+        (settings.Chat, "ALLOW_UNMETERED_CHAT", "true"),
+    ],
+)
+def test_unsafe_production_settings_are_refused_by_name(
+    configure: Configure, section: type, variable: str, value: str
+) -> None:
+    configure(APP_ENV="development", **{variable: value})
+    load(section)
+
+    configure(APP_ENV="production")
+    (line,) = problems(section)
+    assert line.startswith(f"{variable} must ")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("900", 900), ("30m", 1800), ("12h", 43200), ("7d", 604800), ("2w", 1209600), ("45 S", 45)],
+)
+def test_durations_are_read_with_their_units(text: str, seconds: int) -> None:
+    assert duration_seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["0", "0d", "-5", "1.5h", "7y", "d", "1h30m", "9" * 10])
+def test_what_is_no_duration_is_refused(configure: Configure, text: str) -> None:
+    configure(JWT_EXPIRES_IN=text)
+
+    assert problems(settings.Tokens) == [
+        "JWT_EXPIRES_IN must be a duration such as 900, 30m, 12h or 7d"
+    ]
+
+
+@pytest.mark.parametrize("text", ["maybe", "2", "t"])
+def test_what_is_no_boolean_is_refused(configure: Configure, text: str) -> None:
+    configure(ENVELOPE_ALWAYS_200=text)
+
+    assert problems(settings.Http) == ["ENVELOPE_ALWAYS_200 must be true or false"]
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        LONG[:31],
+        "密" * 10,
+        "a" * 64,
+        "abcabcabc" * 5,
+        "0123456" * 6,
+        *sorted(settings.PRINTED_SECRETS),
+        "Your-Production-JWT-Secret-At-Least-32-Characters-Long",
+    ],
+)
+def test_a_signing_secret_anyone_could_guess_is_refused(configure: Configure, secret: str) -> None:
+    configure(JWT_SECRET=secret)
+
+    (line,) = problems(settings.Tokens)
+    assert line.startswith("JWT_SECRET ")
+    assert secret not in line
+
+
+def test_secrets_do_not_show_themselves(configure: Configure) -> None:
+    secret = "s3cret-canary-" + LONG
+    configure(
+        JWT_SECRET=secret,
+        ADMIN_PASSWORD=secret,
+        OPENAI_API_KEY=secret,
+        DB_PASSWORD=secret,
+        DATABASE_URL=f"mysql://me:{secret}@db/shop",
+    )
+    sections = (settings.Tokens, settings.FirstAdmin, settings.Model, settings.Database)
+
+    for loaded in (load(section) for section in sections):
+        assert secret not in f"{loaded!r} {loaded!s}"
+    assert f"{Secret(secret)} {Secret(secret)!r}" == "Secret(...) Secret(...)"
+
+
+@pytest.mark.usefixtures("database")
+def test_a_missing_variable_breaks_only_the_endpoint_that_needs_it(
+    configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(JWT_SECRET=None)
+    person = {"email": "anna@example.com", "password": "correct horse"}
+    capsys.readouterr()
+
+    refused = invoke(register, "POST", "/api/auth/register", json_body=person)
+
+    assert (refused.status, refused.json) == (
+        503,
+        {
+            "code": 503,
+            "message": "The service is not configured completely.",
+            "error": "misconfigured",
+            "request_id": "1-event",
+        },
+    )
+    assert "JWT_SECRET is not set" in capsys.readouterr().out
+    assert invoke(health, "GET", "/api/health").status == 200
+    assert invoke(login, "POST", "/api/auth/login", json_body=person).status == 401
+
+
+@pytest.mark.parametrize(
+    ("variables", "problem"),
+    [
+        ({"DATABASE_URL": "postgresql://u:s3cret@h/d"}, "DATABASE_URL names PostgreSQL"),
+        ({"DATABASE_URL": "mysql://u:s3cret@h"}, "DATABASE_URL must look like"),
+        ({"DB_HOST": "db", "DB_PASSWORD": "s3cret"}, "DB_NAME is not set"),
+        ({"DB_PORT": "s3cret", "DB_NAME": "d"}, "DB_PORT must be a whole number"),
+    ],
+)
+def test_a_broken_database_setting_is_logged_by_name_without_its_value(
+    configure: Configure,
+    capsys: pytest.CaptureFixture[str],
+    variables: dict[str, str],
+    problem: str,
+) -> None:
+    configure(**variables)
+
+    reply = invoke(health, "GET", "/api/health")
+
+    said = capsys.readouterr().out
+    assert (reply.status, reply.error) == (503, "misconfigured")
+    assert problem in said
+    assert "s3cret" not in said
