@@ -12,7 +12,7 @@ _LOCAL_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})
 _ALLOWED_HEADERS = (
     "Authorization, Content-Type, Accept, Accept-Language, Idempotency-Key, Last-Event-ID"
 )
-_EXPOSED_HEADERS = "X-Request-Id, Retry-After"
+_EXPOSED_HEADERS = "X-Request-Id, Retry-After, Content-Disposition, X-Aigc"
 _PREFLIGHT_SECONDS = "7200"  # the most that Chromium keeps
 
 

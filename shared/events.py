@@ -11,6 +11,8 @@ from urllib.parse import unquote
 from shared.errors import MalformedRequest
 from shared.messages import Answer, Request
 
+_LONGEST_TEXT = 1_000_000
+
 
 def from_event(event: bytes | str, context: object = None) -> Request:
     """Read a v1 HTTP event (Function Compute 3.0, "HTTP trigger request format").
@@ -70,13 +72,20 @@ def usable_id(given: object) -> str:
 
 def reply(answer: Answer) -> dict[str, object]:
     """The four keys a built-in runtime wants; anything else is sent as it is, with 200."""
-    try:
-        body, encoded = answer.body.decode("utf-8"), False
-    except UnicodeDecodeError:
-        body, encoded = base64.b64encode(answer.body).decode("ascii"), True
+    text = _text(answer.body)
     return {
         "statusCode": answer.status,
         "headers": dict(answer.headers),
-        "isBase64Encoded": encoded,
-        "body": body,
+        "isBase64Encoded": text is None,
+        "body": base64.b64encode(answer.body).decode() if text is None else text,
     }
+
+
+def _text(body: bytes) -> str | None:
+    """None for what is no text, and for long text: JSON may double it, base64 adds a third."""
+    if len(body) > _LONGEST_TEXT:
+        return None
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,43 @@
+"""A file that waits on disk until it is complete, and refuses to outgrow one answer."""
+
+from tempfile import TemporaryFile
+from types import TracebackType
+
+from shared.errors import ExportTooLarge
+
+
+class Spool:
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        self._size = 0
+        self._file = TemporaryFile()  # noqa: SIM115  # closed by __exit__
+
+    def __enter__(self) -> "Spool":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def write(self, data: bytes) -> None:
+        """Raises: ExportTooLarge."""
+        self._size += len(data)
+        if self._size > self.limit_bytes:
+            raise too_large(self.limit_bytes)
+        self._file.write(data)
+
+    def read(self) -> bytes:
+        self._file.seek(0)
+        return self._file.read()
+
+
+def too_large(limit_bytes: int) -> ExportTooLarge:
+    problem = (
+        f"an inline answer carries at most {limit_bytes} bytes; delivery=link needs object"
+        " storage, which this deployment does not have, so narrow it with from and to"
+    )
+    return ExportTooLarge(details=[{"field": "query.delivery", "problem": problem}])

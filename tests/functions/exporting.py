@@ -1,0 +1,123 @@
+"""An administrator, what there is to export, and exports read back by other programs' rules."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import openpyxl  # type: ignore[import-untyped]  # it has no types, and nobody stubs it here
+
+from functions.export.index import handler as export
+from shared.db import Connection, read, transaction
+from shared.repos import audit, conversations, users
+from shared.repos.conversations import Conversation, Message
+from shared.repos.users import User
+from shared.times import iso_utc
+from shared.tokens import Claims, issue_access
+from tests.events import Reply, invoke
+
+PATH = "/api/admin/export"
+HASH = "sha384-canary-of-a-password-hash"
+SESSION = "canary-of-a-session-id"
+NOON_MS = 1_795_348_800_000  # 2026-11-22T12:00:00Z
+
+ROOT = User("01ROOT", "root@example.com", "root", HASH, "admin", NOON_MS, None)
+ANNA = User("01ANNA", "anna@example.com", None, HASH, "user", NOON_MS + 1, None)
+
+
+def add_users(*accounts: User) -> None:
+    for account in accounts:
+        transaction(users.add, account)
+
+
+def token_of(user: User, *, role: str = "") -> str:
+    return issue_access(Claims(user.id, SESSION, role or user.role))
+
+
+def admin_token() -> str:
+    add_users(ROOT)
+    return token_of(ROOT)
+
+
+def message(number: int, content: str, **more: Any) -> Message:
+    asked = Message(f"m{number:04}", "c1", "user", content, NOON_MS + number)
+    return replace(asked, **more)
+
+
+def add_messages(*messages: Message) -> None:
+    """All of them in one conversation of Anna's."""
+    add_users(ANNA)
+    transaction(conversations.add, Conversation("c1", ANNA.id, "Mangoes", NOON_MS))
+    transaction(_append_all, messages)
+
+
+def _append_all(db: Connection, messages: tuple[Message, ...]) -> None:
+    for one in messages:
+        conversations.append(db, one)
+
+
+def ask(token: str, *, method: str = "GET", language: str = "en", **query: str) -> Reply:
+    named = {name.rstrip("_"): text for name, text in query.items()}
+    headers = {"Accept-Language": language}
+    return invoke(export, method, PATH, token=token, headers=headers, query=named)
+
+
+def add_rows(at: Sequence[int]) -> None:
+    """One row in each dataset for each of these moments, numbered as they come."""
+    transaction(_add_rows, at)
+
+
+def _add_rows(db: Connection, at: Sequence[int]) -> None:
+    for n, at_ms in enumerate(at):
+        users.add(db, User(f"u{n:03}", f"{n}@example.com", None, HASH, "user", at_ms, None))
+        conversations.add(db, Conversation(f"c{n:03}", f"u{n:03}", "Title", at_ms))
+        conversations.append(db, Message(f"m{n:03}", f"c{n:03}", "user", "Hello", at_ms))
+        audit.add(db, audit.Entry(f"a{n:03}", at_ms, f"u{n:03}", "test", "{}"))
+
+
+@dataclass(frozen=True)
+class Audited:
+    id: str
+    at: str
+    actor_id: str
+    action: str
+    detail: str
+
+
+def audit_entries() -> list[Audited]:
+    """Oldest first, as the dataset has them."""
+    return read(_audit_entries)
+
+
+def _audit_entries(db: Connection) -> list[Audited]:
+    return db.find_all(
+        lambda at_ms, **entry: Audited(at=iso_utc(at_ms), **entry),
+        "SELECT id, at_ms, actor_id, action, detail FROM audit_log ORDER BY at_ms, id",
+    )
+
+
+def csv_rows(body: bytes) -> list[list[str]]:
+    """Python 3.10 cannot read a NUL, so a private character stands in for it."""
+    text = body.decode("utf-8-sig").replace("\0", "\ue000")
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    return [[cell.replace("\ue000", "\0") for cell in row] for row in rows]
+
+
+def json_lines(body: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in body.split(b"\n") if line]
+
+
+def sheet(body: bytes) -> Any:
+    return openpyxl.load_workbook(io.BytesIO(body)).active
+
+
+def sheet_rows(body: bytes) -> list[list[Any]]:
+    return [list(row) for row in sheet(body).iter_rows(values_only=True)]
+
+
+def sheet_column(body: bytes, heading: str) -> list[Any]:
+    """The cells below a heading."""
+    columns = sheet(body).iter_cols()
+    return next(list(column[1:]) for column in columns if column[0].value == heading)
