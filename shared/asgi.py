@@ -4,10 +4,12 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
 from shared import log
+from shared.errors import RequestTimeout
 from shared.events import from_event, reply, usable_id
 from shared.http import Endpoint, respond
 from shared.messages import Answer, Request
@@ -18,6 +20,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _EVENT_BYTES = 32 * 1024 * 1024  # what Function Compute lets through
+_BODY_SECONDS = 20  # 1 MiB on a bad network; whoever is slower holds a place for nothing
 
 
 class ClientLeft(Exception):
@@ -59,10 +62,14 @@ class WebHandler:
             print(f"FC Invoke End RequestId: {request.request_id}", flush=True)  # noqa: T201  # the platform's own log format
 
     async def _answer(self, request: Request, receive: Receive, send: Send) -> None:
-        whole = replace(request, body=await _body(receive, self._most_bytes))
+        try:
+            body = await asyncio.wait_for(_body(receive, self._most_bytes), _BODY_SECONDS)
+        except asyncio.TimeoutError:
+            body = None
 
         async def answer() -> None:
-            await _send_answer(await respond(self.endpoints, lambda: whole), send)
+            received = partial(_with_body, request, body)
+            await _send_answer(await respond(self.endpoints, received, request), send)
 
         await _until_left(receive, answer())
 
@@ -118,6 +125,12 @@ def _is_invocation(request: Request) -> bool:
     outside = "x-forwarded-for" in request.headers
     control = request.headers.get("x-fc-control-path", "/invoke")
     return (request.method, request.path, control, outside) == ("POST", "/invoke", "/invoke", False)
+
+
+def _with_body(request: Request, body: bytes | None) -> Request:
+    if body is None:
+        raise RequestTimeout
+    return replace(request, body=body)
 
 
 async def _body(receive: Receive, most_bytes: int) -> bytes:

@@ -6,6 +6,7 @@ AppError
 |- Forbidden 403
 |- NotFound 404
 |- MethodNotAllowed 405
+|- RequestTimeout 408
 |- Conflict 409              EmailTaken, UsernameTaken
 |- PayloadTooLarge 413       ExportTooLarge
 |- InvalidRequest 422
@@ -126,6 +127,16 @@ class MethodNotAllowed(AppError):
     name = "method_not_allowed"
     en = "This path does not support the method."
     zh = "该路径不支持此请求方法。"
+
+
+class RequestTimeout(AppError):
+    """The body did not arrive in time."""
+
+    status = 408
+    name = "request_timeout"
+    en = "The request did not arrive in time."
+    zh = "请求未能及时到达。"
+    retryable = True
 
 
 class Conflict(AppError):

@@ -38,8 +38,9 @@ def _password(text: str) -> str:
     return text
 
 
-Email = Annotated[str, AfterValidator(_email)]
-Username = Annotated[str, AfterValidator(_username)]
+# Lengths come first: normalising takes time that grows with the square of the length.
+Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email)]
+Username = Annotated[str, StringConstraints(max_length=64), AfterValidator(_username)]
 # What somebody signs in with: an e-mail address or a username, well-formed or not.
 Login = Annotated[str, StringConstraints(min_length=1, max_length=254), AfterValidator(_normal)]
 Password = Annotated[str, StringConstraints(min_length=1), AfterValidator(_password)]

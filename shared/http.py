@@ -59,13 +59,16 @@ def serve(*endpoints: Endpoint) -> Handler:
     return Handler(endpoints)
 
 
-async def respond(endpoints: tuple[Endpoint, ...], receive: Callable[[], Request]) -> Answer:
+async def respond(
+    endpoints: tuple[Endpoint, ...], receive: Callable[[], Request], known: Request | None = None
+) -> Answer:
     """The way of every request: receive, find the endpoint, run it, finish, log.
 
-    Never raises: a failure is an answer, and an unforeseen one tells nothing.
+    `known` is what can be said of a request that is never received. Never
+    raises: a failure is an answer, and an unforeseen one tells nothing.
     """
     started = time.perf_counter()
-    request = Request("", "", request_id=uuid.uuid4().hex)
+    request = known or Request("", "", request_id=uuid.uuid4().hex)
     try:
         request = receive()
         response = await _run(endpoints, request)

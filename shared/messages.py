@@ -1,7 +1,7 @@
 """Requests and responses, as every endpoint sees them."""
 
 import json
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -68,11 +68,15 @@ def _validated(model: "type[Model]", value: object, where: str) -> "Model":
     try:
         return model.model_validate(value)
     except ValueError as problem:  # pydantic's ValidationError, without importing it
-        errors: Callable[..., list[dict[str, Any]]] | None = getattr(problem, "errors", None)
-        if errors is None:
+        if not hasattr(problem, "errors"):
             raise
-        found = errors(include_url=False, include_context=False, include_input=False)
-    raise InvalidRequest(details=[_detail(error, where) for error in found[:_MOST_DETAILS]])
+        found = _errors(problem)
+    raise InvalidRequest(details=[_detail(error, where) for error in found])
+
+
+def _errors(problem: Any) -> list[dict[str, Any]]:
+    found = problem.errors(include_url=False, include_context=False, include_input=False)
+    return list(found[:_MOST_DETAILS])
 
 
 def _detail(error: Mapping[str, Any], where: str) -> dict[str, str]:

@@ -22,33 +22,52 @@ def hash_password(password: str) -> str:
 def matches(password: str, stored: str | None) -> bool:
     """Say whether the password is the one stored.
 
-    Nothing stored costs as much time as a wrong password, so that time does
-    not tell who has an account.
+    A refusal costs today's time whatever is stored, nothing or a cheaper hash
+    of yesterday, so that time does not tell who has an account.
     """
-    if stored is None:
-        bcrypt.checkpw(_prehashed(password), _nobodys_hash())
-        return False
-    if stored.startswith(_SCHEME):
-        return bcrypt.checkpw(_prehashed(password), stored.removeprefix(_SCHEME).encode())
+    try:
+        if stored and _fits(password, stored):
+            return True
+    except ValueError:  # nothing was computed
+        stored = None
+    for cost in costs_to_top_up(stored):
+        bcrypt.checkpw(_prehashed(password), _nobodys_hash(cost))
+    return False
+
+
+def costs_to_top_up(stored: str | None) -> range:
+    """Each cost doubles the work, so all from the one spent up to today's add up to today's."""
+    today = _cost()
+    return range(_cost_of(stored), today) if stored else range(today, today + 1)
+
+
+def _fits(password: str, stored: str) -> bool:
+    """Raises: ValueError: it is no hash of a kind we know."""
     if stored.startswith(_PLAIN):
         return bcrypt.checkpw(password.encode()[:_PLAIN_BYTES], stored.encode())
-    return False
+    if stored.startswith(_SCHEME):
+        return bcrypt.checkpw(_prehashed(password), stored.removeprefix(_SCHEME).encode())
+    raise ValueError
+
+
+def _cost_of(stored: str) -> int:
+    return int(stored.removeprefix(_SCHEME).split("$")[2])
 
 
 def is_outdated(stored: str) -> bool:
     """True for hashes from elsewhere and for those cheaper than today's setting."""
     if not stored.startswith(_SCHEME):
         return True
-    return int(stored.removeprefix(_SCHEME).split("$")[2]) < _cost()
+    return _cost_of(stored) < _cost()
 
 
 def _prehashed(password: str) -> bytes:
     return base64.b64encode(hashlib.sha384(password.encode()).digest())
 
 
-def _nobodys_hash() -> bytes:
-    """Well-formed, of the usual cost, and no password's."""
-    return f"$2b${_cost():02}${'.' * 53}".encode()
+def _nobodys_hash(cost: int) -> bytes:
+    """Well-formed, and no password's."""
+    return f"$2b${cost:02}${'.' * 53}".encode()
 
 
 def _cost() -> int:

@@ -96,6 +96,10 @@ class Database:
     password: Secret = env("DB_PASSWORD", parse=Secret, default=Secret(""))
     name: str = env("DB_NAME", default="")
 
+    def unsafe(self) -> Iterator[str]:
+        if self.url and self.url.scheme == "sqlite":
+            yield "DATABASE_URL must be mysql:// in production: instances share no file"
+
     @property
     def target(self) -> DatabaseTarget | None:
         """Raises: Misconfigured: a host is set without the name of a database on it."""

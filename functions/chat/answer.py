@@ -11,7 +11,7 @@ from shared.errors import AppError
 from shared.ids import new_id
 from shared.llm import client as upstream
 from shared.llm.estimate import estimate_tokens
-from shared.llm.events import Delta, Event, Finish, Usage
+from shared.llm.events import Delta, Event, Finish, Reasoning, Usage
 from shared.repos import conversations
 from shared.repos.conversations import Conversation, Message
 from shared.times import now_ms
@@ -25,6 +25,7 @@ class Answer:
     def __init__(self, turn: Turn) -> None:
         self.turn = turn
         self._parts: list[str] = []
+        self._said_anything = False
         self._finish_reason = ""
         self._reported: Usage | None = None
 
@@ -66,6 +67,7 @@ class Answer:
         }
 
     def _take(self, event: Event) -> None:
+        self._said_anything |= isinstance(event, Delta | Reasoning)
         if isinstance(event, Delta):
             self._parts.append(event.text)
         elif isinstance(event, Usage):
@@ -81,8 +83,8 @@ class Answer:
         return Usage(asked, estimate_tokens(self.reply))
 
     async def _give_back(self) -> None:
-        """A guest pays with one of today's messages, and only for an answer."""
-        if self.turn.guest and not self._parts:
+        """A guest pays with one of today's messages, unless the model said nothing at all."""
+        if self.turn.guest and not self._said_anything:
             await guests.refund(self.turn.guest)
 
     async def _keep(self) -> None:

@@ -2,17 +2,16 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, StringConstraints, field_validator, model_validator
+from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
 
 from functions.chat import personas
 from shared.client import language
 
 _Content = Annotated[str, StringConstraints(min_length=1, max_length=32_000)]
-_MOST_MESSAGES = 100
 
 
 class Spoken(BaseModel):
-    role: Literal["system", "user", "assistant"]
+    role: Literal["user", "assistant"]  # what the system says is ours to say
     content: _Content
 
 
@@ -21,7 +20,7 @@ class Question(BaseModel):
 
     type: str = "default"
     locale: str | None = None
-    messages: list[Spoken] | None = None
+    messages: Annotated[list[Spoken], Field(min_length=1, max_length=100)] | None = None
     message: _Content | None = None
     conversation_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
     model: Annotated[str, StringConstraints(max_length=128)] | None = None
@@ -37,8 +36,6 @@ class Question(BaseModel):
     @field_validator("messages")
     @classmethod
     def _ends_with_the_user(cls, value: list[Spoken] | None) -> list[Spoken] | None:
-        if value is not None and not 0 < len(value) <= _MOST_MESSAGES:
-            raise ValueError(f"must hold 1 to {_MOST_MESSAGES} messages")
         if value and value[-1].role != "user":
             raise ValueError("must end with a message of the user")
         return value

@@ -3,7 +3,7 @@
 from pydantic import BaseModel, model_validator
 
 from functions.login.logic import authenticate, better_hash, is_first_admin
-from shared import accounts, sessions
+from shared import accounts, log, sessions
 from shared.db import Connection, read, transaction
 from shared.fields import Login, Password
 from shared.http import Request, Response, endpoint
@@ -30,18 +30,18 @@ class Credentials(BaseModel):
 @endpoint("POST", "/api/auth/login")
 def handler(request: Request) -> Response:
     given = request.parse(Credentials)
-    candidate = read(users.find_by_login, given.login)
-    if candidate is None and is_first_admin(given.login, given.password):
-        candidate = transaction(_appoint, accounts.first_admin(given.login, given.password))
-    user = authenticate(candidate, given.password)
+    if is_first_admin(given.login, given.password):
+        _appoint(given)
+    user = authenticate(read(users.find_by_login, given.login), given.password)
     return Response.ok(transaction(_open_session, user, better_hash(user, given.password)))
 
 
-def _appoint(db: Connection, admin: User) -> User | None:
+def _appoint(given: Credentials) -> None:
     """The first administrator is made once; after that the database alone decides who is one."""
-    if not users.has_admin(db):
-        users.add_if_absent(db, admin)
-    return users.find_by_login(db, admin.username or admin.email or "")
+    if not read(users.has_admin) and not transaction(
+        users.add_first_admin, accounts.first_admin(given.login, given.password)
+    ):
+        log.write("error", "first_admin", problem="ADMIN_USERNAME belongs to another account")
 
 
 def _open_session(db: Connection, user: User, better: str | None) -> dict[str, object]:

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> int:
     if not options.fast and suite.main([]) != 0:
         failed.append("tests")
     if failed:
-        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+        print(f"failed: {', '.join(failed)}")
     return 1 if failed else 0
 
 
@@ -40,7 +40,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 def checks() -> dict[str, Sequence[str]]:
     return {
         "format": ("ruff", "format", "--check", "."),
-        "lint": ("ruff", "check", "."),
+        "lint": ("ruff", "check", "--output-format=concise", "."),
         "types": ("mypy", *packages(), *executables()),
     }
 

@@ -14,6 +14,7 @@ _BUSY = frozenset({429, 449, 503, 529})  # 449 is iFlow's rate limit, 529 an ove
 _TIMED_OUT = frozenset({408, 504, 524})
 _BUSY_CODE = re.compile(r"rate.?limit|throttl|overload|too.?many|limit_requests", re.IGNORECASE)
 _TIMED_OUT_CODE = re.compile(r"time.?out", re.IGNORECASE)
+_HEAD_CHARACTERS = 4096
 _TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
 
 
@@ -51,7 +52,7 @@ def complaint_of_body(body: str) -> Complaint:
         return complaint_in(document) or Complaint()
     if "<" not in body[:100]:
         return Complaint(message=body)
-    title = _TITLE.search(body)
+    title = _TITLE.search(body[:_HEAD_CHARACTERS])
     return Complaint(message=title[1] if title else "an HTML page")
 
 

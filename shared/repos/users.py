@@ -44,10 +44,12 @@ def add(db: Connection, user: User) -> None:
         raise EmailTaken from None
 
 
-def add_if_absent(db: Connection, user: User) -> None:
-    """Add, unless a twin of this request has just done it."""
+def add_first_admin(db: Connection, admin: User) -> bool:
+    """Add, unless there is one, perhaps from a twin of this request; say whether there is one."""
     with suppress(EmailTaken, UsernameTaken):
-        add(db, user)
+        add(db, admin)
+        return True
+    return has_admin(db)
 
 
 def find(db: Connection, user_id: str) -> User | None:

@@ -5,7 +5,7 @@ import pytest
 
 from functions.login.index import handler as login
 from functions.register.index import handler as register
-from shared import tokens
+from shared import passwords, tokens
 from shared.db import read, transaction
 from shared.repos import users
 from tests.conftest import Configure
@@ -167,3 +167,51 @@ def test_an_empty_admin_setting_admits_nobody(configure: Configure) -> None:
 def test_without_a_database_accounts_say_so() -> None:
     for reply in (sign_up(), sign_in(**ANNA)):
         assert (reply.status, reply.error) == (503, "database_not_configured")
+
+
+@pytest.mark.usefixtures("database")
+def test_an_account_with_the_first_admins_name_stays_a_user_and_the_log_says_so(
+    configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sign_up(username="root").status == 201
+    configure(ADMIN_USERNAME="root", ADMIN_PASSWORD="a long secret")
+    assert sign_in(username="root", password="a long secret").status == 401
+    assert "ADMIN_USERNAME belongs to another account" in capsys.readouterr().out
+    assert sign_in(username="root", password=ANNA["password"]).data["user"]["role"] == "user"
+
+
+def test_an_unsafe_admin_password_answers_alike_whoever_asks(
+    configure: Configure, database: str
+) -> None:
+    if database.startswith("sqlite"):
+        pytest.skip("production refuses SQLite")
+    sign_up()
+    configure(APP_ENV="production", BCRYPT_COST="10", ADMIN_USERNAME="root", ADMIN_PASSWORD="short")
+    answers = [sign_in(email=name, password="wrong") for name in (ANNA["email"], "nobody@a.com")]
+    assert [(one.status, one.error) for one in answers] == [(503, "misconfigured")] * 2
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("stored", [None, "$argon2id$v=19$m=65536", "$2b$10$short", "sha384-x"])
+def test_a_hash_of_a_kind_we_do_not_know_admits_nobody(stored: str | None) -> None:
+    sign_up()
+    transaction(lambda db: db.execute("UPDATE users SET password_hash = :hash", hash=stored))
+    reply = sign_in(email=ANNA["email"], password=ANNA["password"])
+    assert (reply.status, reply.error) == (401, "wrong_credentials")
+
+
+@pytest.mark.parametrize("stored", [4, 6, 9, 12])
+def test_a_refusal_costs_todays_price_whatever_is_stored(configure: Configure, stored: int) -> None:
+    configure(BCRYPT_COST="12")
+    imported = f"$2b${stored:02}${'.' * 53}"
+    spent = [stored, *passwords.costs_to_top_up(imported)]
+    assert sum(2**cost for cost in spent) == 2**12
+    assert [*passwords.costs_to_top_up(None)] == [12]
+
+
+@pytest.mark.parametrize("field", ["email", "username"])
+@pytest.mark.usefixtures("configure")
+def test_a_long_name_is_refused_before_it_is_normalised(field: str) -> None:
+    """Or it would take minutes, and the time limit of a test would end it."""
+    reply = sign_up(**{field: "a" + "\u0315" * 240_000 + "\u0300" * 240_000})
+    assert (reply.status, reply.json["details"][0]["field"]) == (422, f"body.{field}")

@@ -85,6 +85,7 @@ BROKEN = {
         ["status-408", "status-504", "silence", "slow-headers", "no-first-byte"], ("", LATE)
     ),
     "error-later": (PIECES[0], FAILED),
+    "error-after-reasoning": ("", FAILED),
     "error-same-segment": (PIECES[0], FAILED),
     "truncated": (SENTENCE, FAILED),
     "truncated-null-reasons": (SENTENCE, FAILED),
@@ -217,7 +218,7 @@ def test_every_streamed_answer_has_the_headers_a_stream_needs(chat: WebFunction)
         "cache-control": "no-cache",
         "vary": "Origin",
         "access-control-allow-origin": ORIGIN,
-        "access-control-expose-headers": "X-Request-Id, Retry-After",
+        "access-control-expose-headers": "X-Request-Id, Retry-After, Content-Disposition, X-Aigc",
         "content-type": "text/event-stream; charset=utf-8",
         "x-accel-buffering": "no",
         "transfer-encoding": "chunked",
@@ -233,7 +234,7 @@ def test_every_whole_answer_has_these_headers(chat: WebFunction) -> None:
         "cache-control": "no-store",
         "vary": "Origin",
         "access-control-allow-origin": ORIGIN,
-        "access-control-expose-headers": "X-Request-Id, Retry-After",
+        "access-control-expose-headers": "X-Request-Id, Retry-After, Content-Disposition, X-Aigc",
         "content-type": "application/json; charset=utf-8",
         "content-length": str(len(reply.body)),
     }

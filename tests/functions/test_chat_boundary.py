@@ -97,6 +97,14 @@ bodies = st.fixed_dictionaries(
 )
 
 
+def test_a_list_far_too_long_costs_no_memory(chat: WebFunction) -> None:
+    before = peak_memory_mb(chat)
+    body = b'{"messages":[' + b"{}," * 340_000 + b"{}]}"
+    answers = [send(chat, body)[0] for _ in range(3)]
+    assert answers == [422] * 3
+    assert peak_memory_mb(chat) - before < 60
+
+
 @given(bodies | values)
 def test_no_json_is_a_failure_of_ours(chat: WebFunction, body: object) -> None:
     assert post(chat, body).status in {200, 400, 422}
@@ -191,6 +199,19 @@ def test_a_body_that_comes_slowly_is_waited_for_and_holds_nobody_up(chat: WebFun
         connection.close()
 
     assert {answer.split(b"\r\n")[0] for answer in answers} == {b"HTTP/1.1 200 OK"}
+
+
+def test_a_body_that_never_comes_is_given_up(chat: WebFunction) -> None:
+    with connect(chat) as connection:
+        connection.settimeout(40)
+        connection.sendall(
+            b"POST /api/chat HTTP/1.1\r\nHost: a\r\nX-Fc-Request-Id: 1-never\r\n"
+            b"Content-Length: 1000\r\n\r\n{"
+        )
+        answer = connection.recv(65536)
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b'"error":"request_timeout","request_id":"1-never"' in answer
 
 
 def test_an_upload_that_is_broken_off_is_one_line_in_the_log(chat: WebFunction) -> None:

@@ -41,7 +41,7 @@ def test_without_a_database_nothing_is_free_unless_that_is_allowed(
     assert fake.requests == []
 
 
-@pytest.mark.parametrize("database", ["", "sqlite:////nowhere/app.db"])
+@pytest.mark.parametrize("database", ["", "mysql://nobody@127.0.0.1:1/none"])
 def test_in_production_unmetered_chat_is_refused_and_the_log_names_the_variable(
     database: str, variables: dict[str, str], fake: Upstream
 ) -> None:

@@ -119,6 +119,13 @@ def test_half_an_answer_counts(stored: WebFunction, guest_ip: str) -> None:
     assert visit(stored, guest_ip).data["quota"] == quota(2)
 
 
+def test_reasoning_counts_even_without_an_answer(stored: WebFunction, guest_ip: str) -> None:
+    heard = hear(stored, "scenario: error-after-reasoning", headers={"X-Forwarded-For": guest_ip})
+
+    assert heard.last.data["error"] == "upstream_error"
+    assert visit(stored, guest_ip).data["quota"] == quota(2)
+
+
 def test_a_refused_question_does_not_count(stored: WebFunction, guest_ip: str) -> None:
     assert visit(stored, guest_ip, "").status == 422
     assert visit(stored, guest_ip, model="another").status == 422
@@ -187,6 +194,8 @@ def test_somebody_with_an_account_is_no_guest(
 def test_a_deployment_may_have_no_guests(
     settings: dict[str, str], variables: dict[str, str], chat_database: str, fake: Upstream
 ) -> None:
+    if "APP_ENV" in settings and chat_database.startswith("sqlite"):
+        pytest.skip("production refuses SQLite")
     with serving("chat", **variables, DATABASE_URL=chat_database, **settings) as web:
         reply = visit(web, "203.0.113.9")
 

@@ -165,6 +165,7 @@ def test_what_is_unsafe_is_refused_in_production_only(configure: Configure) -> N
         (settings.Passwords, "BCRYPT_COST", "9"),
         (settings.FirstAdmin, "ADMIN_PASSWORD", "elevenchars"),
         (settings.Chat, "ALLOW_UNMETERED_CHAT", "true"),
+        (settings.Database, "DATABASE_URL", "sqlite:////tmp/app.db"),
     ],
 )
 def test_unsafe_production_settings_are_refused_by_name(

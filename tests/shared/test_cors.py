@@ -44,7 +44,7 @@ def test_a_preflight_from_an_allowed_origin_is_granted() -> None:
         "Access-Control-Allow-Headers": (
             "Authorization, Content-Type, Accept, Accept-Language, Idempotency-Key, Last-Event-ID"
         ),
-        "Access-Control-Expose-Headers": "X-Request-Id, Retry-After",
+        "Access-Control-Expose-Headers": "X-Request-Id, Retry-After, Content-Disposition, X-Aigc",
         "Access-Control-Max-Age": "7200",
     }
 
@@ -77,7 +77,7 @@ def test_an_answer_to_an_allowed_origin_may_be_read_by_its_page() -> None:
     assert cors(ask("GET", APP)) == {
         "Vary": "Origin",
         "Access-Control-Allow-Origin": APP,
-        "Access-Control-Expose-Headers": "X-Request-Id, Retry-After",
+        "Access-Control-Expose-Headers": "X-Request-Id, Retry-After, Content-Disposition, X-Aigc",
     }
 
 

@@ -12,9 +12,9 @@ from shared.errors import (
     UpstreamFailed,
     UpstreamTimeout,
 )
-from shared.llm.events import Delta, Event
+from shared.llm.events import Delta, Event, Reasoning
 from tests.fakes import upstream
-from tests.fakes.upstream import PIECES, Upstream
+from tests.fakes.upstream import PIECES, THOUGHT, Upstream
 from tests.shared.llm.asking import ANSWER, KEY, Heard, ask, model, scenario
 
 FIRST_WORD: list[Event] = [Delta(PIECES[0])]
@@ -103,6 +103,7 @@ def test_what_is_no_answer_is_an_error_and_nothing_else(name: str, fake: Upstrea
 
 BROKEN_OFF: dict[str, tuple[list[Event], dict[str, object]]] = {
     "error-later": (FIRST_WORD, refused(200, "server", "No.")),
+    "error-after-reasoning": ([Reasoning(THOUGHT)], refused(200, detail="No.")),
     "error-same-segment": (FIRST_WORD, refused(200, detail="No.")),
     "truncated": ([*ANSWER], {"reason": "cut"}),
     "truncated-null-reasons": ([*ANSWER], {"reason": "cut"}),
