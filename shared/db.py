@@ -119,7 +119,11 @@ class Connection:
     def _run(self, cursor: Callable[[], Any], sql: str, parameters: dict[str, object]) -> Any:
         def run() -> Any:
             opened = cursor()
-            opened.execute(self._dialect.statement(sql), parameters)
+            try:
+                opened.execute(self._dialect.statement(sql), parameters)
+            except BaseException:
+                opened.close()  # or the traceback takes it along, to die in another thread
+                raise
             return opened
 
         return self._translating(run)
