@@ -112,6 +112,15 @@ def whole(minimum: int = 0, maximum: int = 2**31) -> Callable[[str], int]:
     return parse
 
 
+def one_of(*values: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.lower() not in values:
+            raise ValueError(f"must be one of {', '.join(values)}")
+        return text.lower()
+
+    return parse
+
+
 def boolean(text: str) -> bool:
     if text.lower() in {"true", "1", "yes", "on"}:
         return True

@@ -11,6 +11,10 @@ _LOCAL_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})
 
 _ALLOWED_HEADERS = (
     "Authorization, Content-Type, Accept, Accept-Language, Idempotency-Key, Last-Event-ID"
+    # What OpenAI's SDK says of itself in every request; a browser asks about each.
+    ", User-Agent, X-Stainless-Arch, X-Stainless-Helper-Method, X-Stainless-Lang, X-Stainless-OS"
+    ", X-Stainless-Package-Version, X-Stainless-Retry-Count, X-Stainless-Runtime"
+    ", X-Stainless-Runtime-Version, X-Stainless-Timeout"
 )
 _EXPOSED_HEADERS = "X-Request-Id, Retry-After, Content-Disposition, X-Aigc"
 _PREFLIGHT_SECONDS = "7200"  # the most that Chromium keeps

@@ -3,14 +3,15 @@
 AppError
 |- BadRequest 400            MalformedJson, MalformedRequest
 |- Unauthorized 401          WrongCredentials, InvalidToken, TokenExpired
+|- InsufficientBalance 402
 |- Forbidden 403
-|- NotFound 404
+|- NotFound 404             ModelNotFound
 |- MethodNotAllowed 405
 |- RequestTimeout 408
-|- Conflict 409              EmailTaken, UsernameTaken
+|- Conflict 409              EmailTaken, UsernameTaken, InProgress
 |- PayloadTooLarge 413       ExportTooLarge
-|- InvalidRequest 422
-|- TooManyRequests 429       DailyLimitReached
+|- InvalidRequest 422        IdempotencyMismatch
+|- TooManyRequests 429       DailyLimitReached, TooManyStreams
 |- UpstreamFailed 502        UpstreamBusy 503, UpstreamTimeout 504
 |- Unavailable 503           DatabaseUnavailable, DatabaseNotConfigured, Misconfigured
 `- Unexpected 500            what a stranger sees of a defect
@@ -106,6 +107,13 @@ class TokenExpired(Unauthorized):
     zh = "登录已过期，请刷新凭证或重新登录。"
 
 
+class InsufficientBalance(AppError):
+    status = 402
+    name = "insufficient_balance"
+    en = "Today's free messages are used up and the balance does not cover another."
+    zh = "今日免费次数已用完，余额不足。"
+
+
 class Forbidden(AppError):
     status = 403
     name = "forbidden"
@@ -118,6 +126,14 @@ class NotFound(AppError):
     name = "not_found"
     en = "There is nothing here."
     zh = "未找到相应内容。"
+
+
+class ModelNotFound(NotFound):
+    """Only in OpenAI's shape; our own clients are told that the field is not valid."""
+
+    name = "model_not_found"
+    en = "There is no such model."
+    zh = "没有这个模型。"
 
 
 class MethodNotAllowed(AppError):
@@ -158,6 +174,15 @@ class UsernameTaken(Conflict):
     zh = "该用户名已被使用。"
 
 
+class InProgress(Conflict):
+    """A twin of this request, with the same idempotency key, has not ended yet."""
+
+    name = "in_progress"
+    en = "The same request is still being worked on."
+    zh = "相同的请求仍在处理中。"
+    retryable = True
+
+
 class PayloadTooLarge(AppError):
     status = 413
     name = "payload_too_large"
@@ -182,6 +207,12 @@ class InvalidRequest(AppError):
     zh = "部分字段不合法。"
 
 
+class IdempotencyMismatch(InvalidRequest):
+    name = "idempotency_mismatch"
+    en = "This idempotency key was used for another request."
+    zh = "该幂等键已用于另一个请求。"
+
+
 class TooManyRequests(AppError):
     status = 429
     name = "rate_limited"
@@ -195,6 +226,12 @@ class DailyLimitReached(TooManyRequests):
     en = "The free messages of today are used up."
     zh = "今日免费次数已用完。"
     retryable = False
+
+
+class TooManyStreams(TooManyRequests):
+    name = "too_many_streams"
+    en = "Too many answers are being given to you at once. Wait for one to finish."
+    zh = "同时进行的回答过多，请等待其中一个结束。"
 
 
 class UpstreamFailed(AppError):

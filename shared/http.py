@@ -21,6 +21,7 @@ __all__ = ["Endpoint", "Handler", "Request", "Response", "endpoint", "respond", 
 MEBIBYTE = 1024 * 1024
 
 Run = Callable[[Request], Response | Awaitable[Response]]
+Fail = Callable[[AppError, Request], Response]
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Endpoint:
     paths: tuple[str, ...]
     run: Run
     max_body_bytes: int = MEBIBYTE
+    fail: Fail = failure
 
     def __call__(self, event: bytes, context: object) -> dict[str, object]:
         return serve(self)(event, context)
@@ -39,10 +41,29 @@ class Endpoint:
     def endpoints(self) -> tuple["Endpoint", ...]:
         return (self,)
 
+    def route(self, path: str) -> str | None:
+        """The path of ours that fits; a `*` in it stands for one segment, such as an id."""
+        if path in self.paths:
+            return path
+        return next((one for one in self.paths if "*" in one and _fits(one, path)), None)
 
-def endpoint(method: str, *paths: str, max_body_bytes: int = MEBIBYTE) -> Callable[[Run], Endpoint]:
-    """Turn a function `Request -> Response` into what Function Compute calls."""
-    return lambda run: Endpoint(method, paths, run, max_body_bytes)
+
+def _fits(pattern: str, path: str) -> bool:
+    wanted, given = pattern.split("/"), path.split("/")
+    return len(wanted) == len(given) and all(
+        one == other or (one == "*" and other) for one, other in zip(wanted, given, strict=True)
+    )
+
+
+def endpoint(
+    method: str, *paths: str, max_body_bytes: int = MEBIBYTE, fail: Fail = failure
+) -> Callable[[Run], Endpoint]:
+    """Turn a function `Request -> Response` into what Function Compute calls.
+
+    `fail` words the failures of these paths, those of the boundary too, where
+    clients expect another shape than ours.
+    """
+    return lambda run: Endpoint(method, paths, run, max_body_bytes, fail)
 
 
 @dataclass(frozen=True)
@@ -73,10 +94,10 @@ async def respond(
         request = receive()
         response = await _run(endpoints, request)
     except AppError as error:
-        response = _failed(error, request)
+        response = _failed(error, request, endpoints)
     except Exception as error:  # noqa: BLE001  # an uncaught one shows its traceback to the client
         log.crash(error, request_id=request.request_id)
-        response = _failed(Unexpected(), request)
+        response = _failed(Unexpected(), request, endpoints)
     answer = _finished(response, request, endpoints)
     write = partial(_log_access, request, answer.status, started)
     if answer.stream is None:
@@ -102,7 +123,7 @@ async def _run(endpoints: tuple[Endpoint, ...], request: Request) -> Response:
     if request.method == "OPTIONS" and _methods(endpoints, request.path):
         return Response(204)
     found = _find(endpoints, request)
-    request.notes["route"] = request.path
+    request.notes["route"] = found.route(request.path)
     if len(request.body) > found.max_body_bytes:
         raise PayloadTooLarge(limit_bytes=found.max_body_bytes)
     result = found.run(request)
@@ -112,7 +133,7 @@ async def _run(endpoints: tuple[Endpoint, ...], request: Request) -> Response:
 def _find(endpoints: tuple[Endpoint, ...], request: Request) -> Endpoint:
     wanted = "GET" if request.method == "HEAD" else request.method
     for candidate in endpoints:
-        if request.path in candidate.paths and candidate.method == wanted:
+        if candidate.method == wanted and candidate.route(request.path):
             return candidate
     allowed = _methods(endpoints, request.path)
     if allowed:
@@ -121,17 +142,18 @@ def _find(endpoints: tuple[Endpoint, ...], request: Request) -> Endpoint:
 
 
 def _methods(endpoints: tuple[Endpoint, ...], path: str) -> list[str]:
-    found = {candidate.method for candidate in endpoints if path in candidate.paths}
+    found = {candidate.method for candidate in endpoints if candidate.route(path)}
     if "GET" in found:
         found.add("HEAD")
     return sorted(found | {"OPTIONS"}) if found else []
 
 
-def _failed(error: AppError, request: Request) -> Response:
+def _failed(error: AppError, request: Request, endpoints: tuple[Endpoint, ...]) -> Response:
     request.notes["error"] = error.name
     if error.context:
         request.notes["context"] = error.context
-    return failure(error, request)
+    fails = (candidate.fail for candidate in endpoints if candidate.route(request.path))
+    return next(fails, failure)(error, request)
 
 
 def _finished(response: Response, request: Request, endpoints: tuple[Endpoint, ...]) -> Answer:

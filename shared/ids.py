@@ -9,5 +9,13 @@ _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 def new_id() -> str:
     """26 characters: 48 bits of milliseconds and 80 random ones (ULID specification)."""
-    number = now_ms() << 80 | secrets.randbits(80)
+    return _spelled(now_ms() << 80 | secrets.randbits(80))
+
+
+def lowest_id(at_ms: int) -> str:
+    """No id made at this moment or later is below it."""
+    return _spelled(at_ms << 80)
+
+
+def _spelled(number: int) -> str:
     return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -5, -5))

@@ -32,6 +32,16 @@ class Request:
     notes: dict[str, object] = field(default_factory=dict)
 
     @property
+    def last_segment(self) -> str:
+        """The id in a path such as `/api/chat/streams/*`."""
+        return self.segments[-1]
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """What stands between the slashes of the path."""
+        return tuple(self.path.removeprefix("/").split("/"))
+
+    @property
     def language(self) -> str:
         return language(self.query.get("lang", ""), self.headers.get("accept-language", ""))
 
@@ -97,6 +107,15 @@ class Response:
     @classmethod
     def ok(cls, data: object, status: int = 200) -> "Response":
         return cls(status, envelope={"code": 0, "message": "OK", "data": data})
+
+    @classmethod
+    def json(
+        cls, document: object, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> "Response":
+        """A document in a shape that is not ours: without the envelope."""
+        body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        kind = {"Content-Type": "application/json; charset=utf-8"}
+        return cls(status, body=body, headers={**kind, **(headers or {})})
 
     @classmethod
     def of(cls, body: bytes, media_type: str, **headers: str) -> "Response":

@@ -1,10 +1,20 @@
 """Every setting of the product, one section per concern."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from shared.config import Secret, boolean, duration_seconds, env, http_url, names_list, whole
+from shared.config import (
+    Secret,
+    boolean,
+    duration_seconds,
+    env,
+    http_url,
+    names_list,
+    one_of,
+    whole,
+)
 from shared.errors import Misconfigured
 
 
@@ -186,11 +196,71 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Chat:
-    """Who may chat without an account, and how many database connections chat holds."""
+class UpstreamEntry:
+    """One upstream of UPSTREAMS. `model` is its own name for the model, `serves` ours."""
 
+    name: str
+    url: str
+    key: Secret
+    model: str = ""
+    serves: str = ""
+    weight: int = 1
+
+
+def upstream_entries(text: str) -> tuple[UpstreamEntry, ...]:
+    """A JSON list of objects: name, url, key, and optionally model, serves and weight (1..100)."""
+    try:
+        listed: list[Mapping[str, object]] = json.loads(text)
+        if not isinstance(listed, list):
+            raise TypeError
+        return tuple(_upstream_entry(one) for one in listed)
+    except (ValueError, TypeError, AttributeError, KeyError):  # never with the text: it holds keys
+        problem = (
+            "must be a JSON list of objects with name, url, key and maybe model, serves, weight"
+        )
+        raise ValueError(problem) from None
+
+
+def _upstream_entry(one: Mapping[str, object]) -> UpstreamEntry:
+    weight = one.get("weight", 1)
+    if not isinstance(weight, int) or not 1 <= weight <= 100:
+        raise ValueError
+    return UpstreamEntry(
+        name=str(one["name"])[:64],
+        url=completions_url(str(one["url"])),
+        key=Secret(str(one["key"])),
+        model=str(one.get("model", "")),
+        serves=str(one.get("serves", "")),
+        weight=weight,
+    )
+
+
+@dataclass(frozen=True)
+class Upstreams:
+    """More than one upstream; without it there is the one of Model."""
+
+    upstreams: tuple[UpstreamEntry, ...] = env("UPSTREAMS", parse=upstream_entries, default=())
+
+
+@dataclass(frozen=True)
+class Quota:
+    """How many messages a day are free, and what the others cost where no price is set."""
+
+    daily_free_messages: int = env("DAILY_FREE_MESSAGES", parse=whole(), default=20)
     guest_daily_messages: int = env("GUEST_DAILY_MESSAGES", parse=whole(), default=0, local=20)
+    enable_credit_system: bool = env("ENABLE_CREDIT_SYSTEM", parse=boolean, default=True)
+    message_price_fen: int = env("MESSAGE_PRICE_FEN", parse=whole(1, 1_000_000), default=100)
+
+
+@dataclass(frozen=True)
+class Chat:
+    """What one message may take, and what one instance holds."""
+
     allow_unmetered: bool = env("ALLOW_UNMETERED_CHAT", parse=boolean, default=False, local=True)
+    max_streams_per_user: int = env("MAX_STREAMS_PER_USER", parse=whole(1, 100), default=3)
+    max_tokens: int = env("MAX_TOKENS", parse=whole(1, 1_000_000), default=2048)
+    on_disconnect: str = env("ON_DISCONNECT", parse=one_of("finish", "cancel"), default="finish")
+    max_unwatched: int = env("MAX_UNWATCHED_ANSWERS", parse=whole(0, 1000), default=20)
     database_connections: int = env("DATABASE_CONNECTIONS", parse=whole(1, 64), default=4)
 
     def unsafe(self) -> Iterator[str]:

@@ -1,127 +1,75 @@
-"""The answering half of a turn: what the model says, and what is kept of it."""
+"""An answer as it grows, and those who watch it grow."""
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
 
-from functions.chat import guests
-from functions.chat.turn import Place, Turn
-from shared import db_async, settings
-from shared.config import load
-from shared.db import Connection
 from shared.errors import AppError
-from shared.ids import new_id
-from shared.llm import client as upstream
 from shared.llm.estimate import estimate_tokens
 from shared.llm.events import Delta, Event, Finish, Reasoning, Usage
-from shared.repos import conversations
-from shared.repos.conversations import Conversation, Message
-from shared.times import now_ms
-
-_TITLE_CHARACTERS = 40
+from shared.pricing import Tokens
+from shared.repos.pieces import Piece
 
 
 class Answer:
-    """The answer to one turn, as it grows."""
+    """What one model has said so far. It ends once, with an outcome or a failure."""
 
-    def __init__(self, turn: Turn) -> None:
-        self.turn = turn
-        self._parts: list[str] = []
-        self._said_anything = False
-        self._finish_reason = ""
+    def __init__(self) -> None:
+        self.pieces: list[Piece] = []
+        self.finish_reason = ""
+        self.outcome: dict[str, object] | None = None
+        self.failure: AppError | None = None
         self._reported: Usage | None = None
+        self._watchers: set[asyncio.Event] = set()
 
-    async def events(self, *, thinking: bool) -> AsyncGenerator[Event, None]:
-        """Yield what the model says; keep the turn once it has said everything.
-
-        Raises: UpstreamFailed and its kin, DatabaseUnavailable.
-        """
-        try:
-            async with upstream.stream(
-                load(settings.Model), self.turn.prompt, model=self.turn.model, thinking=thinking
-            ) as events:
-                async for event in events:
-                    self._take(event)
-                    yield event
-        except AppError:
-            await self._give_back()
-            raise
-        await self._keep()
-
-    @property
-    def reply(self) -> str:
-        return "".join(self._parts)
-
-    @property
-    def outcome(self) -> dict[str, object]:
-        """What every answer ends with, streamed or whole."""
-        guest = self.turn.guest
-        return {
-            "finish_reason": self._finish_reason,
-            "usage": {
-                "prompt_tokens": self._usage.prompt_tokens,
-                "completion_tokens": self._usage.completion_tokens,
-                "source": "reported" if self._reported else "estimated",
-            },
-            **({"quota": guest.quota} if guest else {}),
-            "latency_ms": now_ms() - self.turn.started_ms,
-            "ai_generated": True,
-        }
-
-    def _take(self, event: Event) -> None:
-        self._said_anything |= isinstance(event, Delta | Reasoning)
+    def take(self, event: Event) -> None:
         if isinstance(event, Delta):
-            self._parts.append(event.text)
+            self._grow(Piece("text", event.text))
+        elif isinstance(event, Reasoning):
+            self._grow(Piece("reasoning", event.text))
         elif isinstance(event, Usage):
             self._reported = event
         elif isinstance(event, Finish):
-            self._finish_reason = event.reason
+            self.finish_reason = event.reason
+
+    def end(self, outcome: dict[str, object], failure: AppError | None = None) -> None:
+        self.outcome, self.failure = outcome, failure
+        self._wake()
 
     @property
-    def _usage(self) -> Usage:
+    def has_ended(self) -> bool:
+        return self.outcome is not None
+
+    @property
+    def text(self) -> str:
+        return "".join(piece.text for piece in self.pieces if piece.kind == "text")
+
+    def tokens(self, prompt_estimate: int) -> Tokens:
+        """What the upstream counted, or our estimate; `source` says which of the two it is."""
         if self._reported:
-            return self._reported
-        asked = sum(estimate_tokens(message["content"]) for message in self.turn.prompt)
-        return Usage(asked, estimate_tokens(self.reply))
+            return Tokens(self._reported.prompt_tokens, self._reported.completion_tokens)
+        return Tokens(prompt_estimate, estimate_tokens(self.text), source="estimated")
 
-    async def _give_back(self) -> None:
-        """A guest pays with one of today's messages, unless the model said nothing at all."""
-        if self.turn.guest and not self._said_anything:
-            await guests.refund(self.turn.guest)
+    async def watch(self) -> AsyncGenerator[Sequence[Piece], None]:
+        """Yield what is new, all of it at once, until the answer has ended."""
+        seen, woken = 0, asyncio.Event()
+        self._watchers.add(woken)
+        try:
+            while True:
+                woken.clear()
+                if seen < len(self.pieces):
+                    new, seen = self.pieces[seen:], len(self.pieces)
+                    yield new
+                elif self.has_ended:
+                    return
+                else:
+                    await woken.wait()
+        finally:
+            self._watchers.discard(woken)
 
-    async def _keep(self) -> None:
-        if self.turn.place:
-            await db_async.transaction(_keep, self, self.turn.place)
+    def _grow(self, piece: Piece) -> None:
+        self.pieces.append(piece)
+        self._wake()
 
-    def messages(self, place: Place) -> tuple[Message, Message]:
-        """The question and the answer, as rows."""
-        turn, usage = self.turn, self._usage
-        asked = Message(
-            id=new_id(),
-            conversation_id=place.conversation_id,
-            role="user",
-            content=turn.question.text,
-            created_at_ms=turn.started_ms,
-        )
-        answered = Message(
-            id=turn.message_id,
-            conversation_id=place.conversation_id,
-            role="assistant",
-            content=self.reply,
-            created_at_ms=max(now_ms(), turn.started_ms + 1),
-            model=turn.model,
-            finish_reason=self._finish_reason,
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens,
-        )
-        return asked, answered
-
-
-def _keep(connection: Connection, answer: Answer, place: Place) -> None:
-    asked, answered = answer.messages(place)
-    if place.is_new:
-        title = asked.content[:_TITLE_CHARACTERS]
-        conversations.add(
-            connection,
-            Conversation(place.conversation_id, place.user_id, title, asked.created_at_ms),
-        )
-    conversations.append(connection, asked)
-    conversations.append(connection, answered)
+    def _wake(self) -> None:
+        for woken in self._watchers:
+            woken.set()

@@ -1,16 +1,19 @@
-"""POST /api/chat: talk to the model, and have the answer whole or streamed."""
+"""POST /api/chat, POST /api/chat/stop, GET /api/chat/streams/*: talk to the model."""
 
-from collections.abc import AsyncGenerator
+from pydantic import BaseModel
 
-from functions.chat.answer import Answer
+from functions.chat import openai
+from functions.chat.caller import identify
+from functions.chat.production import Production, journal, produce
 from functions.chat.question import Question
-from functions.chat.turn import begin
-from shared import log, sse
+from functions.chat.telling import as_it_grows, as_stored
+from functions.chat.turn import Twin, ended
+from shared import charging, db_async, sse
 from shared.asgi import serve_web
-from shared.errors import AppError, Unexpected
+from shared.errors import DatabaseNotConfigured, NotFound
 from shared.http import Request, Response, endpoint
 from shared.llm import client as upstream
-from shared.llm.events import Delta, Reasoning
+from shared.repos import pieces, turns
 
 _PING_SECONDS = 10
 
@@ -18,43 +21,72 @@ _PING_SECONDS = 10
 @endpoint("POST", "/api/chat")
 async def chat(request: Request) -> Response:
     question = request.parse(Question)
-    answer = Answer(await begin(request, question))
-    if question.stream or "text/event-stream" in request.headers.get("accept", "").lower():
-        return Response.events(sse.with_pings(_streamed(answer, request), _PING_SECONDS))
-    return Response.ok(await _whole(answer))
+    streamed = question.stream or "text/event-stream" in request.headers.get("accept", "").lower()
+    production = await produce(request, question, thinking=streamed)
+    if isinstance(production, Twin):
+        return await _again(production, request, streamed=streamed)
+    if streamed:
+        return Response.events(sse.with_pings(as_it_grows(production, request), _PING_SECONDS))
+    return Response.ok(await _whole(production, request))
 
 
-async def _whole(answer: Answer) -> dict[str, object]:
-    async for _ in answer.events(thinking=False):
-        pass
-    return {"reply": answer.reply, **answer.turn.identity, **answer.outcome}
-
-
-async def _streamed(answer: Answer, request: Request) -> AsyncGenerator[bytes, None]:
-    """The status is long sent when something fails here, so the failure is an event too."""
-    number = 1
-    yield sse.event(number, "start", answer.turn.identity)
-    try:
-        async for event in answer.events(thinking=True):
-            if isinstance(event, Delta | Reasoning):
-                number += 1
-                name = "delta" if isinstance(event, Delta) else "reasoning"
-                yield sse.event(number, name, {"text": event.text})
-        yield sse.event(number + 1, "done", answer.outcome)
-    except AppError as error:
-        request.notes.update(error=error.name, context=error.context)
-        yield sse.event(number + 1, "error", _told(error, request))
-    except Exception as error:  # noqa: BLE001  # the client must hear that nothing more will come
-        log.crash(error, request_id=request.request_id)
-        yield sse.event(number + 1, "error", _told(Unexpected(), request))
-
-
-def _told(error: AppError, request: Request) -> dict[str, object]:
+async def _whole(production: Production, request: Request) -> dict[str, object]:
+    answer = await production.whole()
+    if answer.failure:
+        request.notes.update(error=answer.failure.name, context=answer.failure.context)
     return {
-        "error": error.name,
-        "message": error.message(request.language),
-        "retryable": error.retryable,
+        "reply": answer.text,
+        **production.turn.identity,
+        **(answer.outcome or {}),
+        "ai_generated": True,
     }
 
 
-handler = serve_web(chat, on_stop=upstream.close)
+async def _again(twin: Twin, request: Request, *, streamed: bool) -> Response:
+    """The first answer once more. One that failed has given its key back, so there is one."""
+    row = await ended(twin)
+    if streamed:
+        return Response.events(sse.with_pings(as_stored(row, request), _PING_SECONDS))
+    said = await db_async.read(pieces.list_from, row.message_id, 0)
+    return Response.ok(
+        {
+            "reply": "".join(piece.text for piece in said if piece.kind == "text"),
+            "message_id": row.message_id,
+            "conversation_id": row.conversation_id,
+            "model": row.model,
+            **charging.outcome_of(row),
+            "ai_generated": True,
+        }
+    )
+
+
+class Stop(BaseModel):
+    message_id: str
+
+
+@endpoint("POST", "/api/chat/stop")
+async def stop(request: Request) -> Response:
+    row = await _own(request, request.parse(Stop).message_id)
+    await db_async.transaction(turns.request_stop, row.message_id)
+    journal.stop(row.message_id)
+    return Response.ok({"message_id": row.message_id})
+
+
+@endpoint("GET", "/api/chat/streams/*")
+async def watch(request: Request) -> Response:
+    row = await _own(request, request.last_segment)
+    return Response.events(sse.with_pings(as_stored(row, request), _PING_SECONDS))
+
+
+async def _own(request: Request, message_id: str) -> turns.Turn:
+    """Raises: NotFound, also for an answer to somebody else."""
+    caller = identify(request)
+    if caller is None:
+        raise DatabaseNotConfigured
+    row = await db_async.read(turns.find, message_id)
+    if row is None or row.subject != caller.subject:
+        raise NotFound
+    return row
+
+
+handler = serve_web(chat, stop, watch, openai.complete, openai.models, on_stop=upstream.close)

@@ -1,6 +1,7 @@
 """What a client may ask: both request forms of /api/chat, made into one."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
 
@@ -25,6 +26,7 @@ class Question(BaseModel):
     conversation_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
     model: Annotated[str, StringConstraints(max_length=128)] | None = None
     stream: bool = False
+    client_message_id: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
 
     @field_validator("type")
     @classmethod
@@ -47,6 +49,16 @@ class Question(BaseModel):
         return self
 
     @property
+    def max_tokens(self) -> int | None:
+        """As many as we allow."""
+        return None
+
+    @property
+    def options(self) -> Mapping[str, object]:
+        """The upstream's own defaults."""
+        return {}
+
+    @property
     def spoken(self) -> list[Spoken]:
         return self.messages or [Spoken(role="user", content=self.message or "")]
 
@@ -57,7 +69,7 @@ class Question(BaseModel):
     def language(self, fallback: str) -> str:
         return language(self.locale or "", fallback)
 
-    def prompt(self, history: list[dict[str, str]], fallback: str) -> list[dict[str, str]]:
+    def prompt(self, history: list[dict[str, Any]], fallback: str) -> list[dict[str, Any]]:
         """What the model is sent: the persona, what was said before, what is said now.
 
         A client that sends `messages` has put what was said before into them.

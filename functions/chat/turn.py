@@ -1,99 +1,217 @@
-"""The asking half of a turn: who may ask, and what the model is sent."""
+"""One turn: what is asked, by whom, and what it is allowed to cost."""
 
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
-from functions.chat import guests
-from functions.chat.question import Question
-from shared import auth, db, db_async, settings
+from functions.chat.caller import Caller, identify
+from shared import charging, db_async, price_list, settings
+from shared.charging import NotPrepared, Terms
 from shared.config import load
 from shared.db import Connection
-from shared.errors import DatabaseNotConfigured, InvalidRequest, Unauthorized
+from shared.errors import (
+    IdempotencyMismatch,
+    InProgress,
+    InvalidRequest,
+    InvalidToken,
+    Unauthorized,
+)
 from shared.http import Request
 from shared.ids import new_id
-from shared.repos import conversations
-from shared.times import now_ms
-from shared.tokens import Claims
+from shared.llm import routing
+from shared.llm.estimate import estimate_prompt_tokens
+from shared.repos import conversations, idempotency, turns, users
+from shared.repos.idempotency import Key
+from shared.times import now_ms, shanghai_day
 
+LEASE_MS = 30_000
 _CONTEXT_MESSAGES = 20  # ten turns
 
 
-@dataclass(frozen=True)
-class Place:
-    """The conversation a turn belongs to."""
+class Asked(Protocol):
+    """A question, through whichever door it came."""
 
-    user_id: str
-    conversation_id: str
-    is_new: bool
+    @property
+    def model(self) -> str | None: ...
+    @property
+    def conversation_id(self) -> str | None: ...
+    @property
+    def client_message_id(self) -> str | None: ...
+    @property
+    def max_tokens(self) -> int | None: ...
+    @property
+    def options(self) -> Mapping[str, object]: ...
+    @property
+    def text(self) -> str | None:
+        """What becomes part of a conversation, or None: nothing does."""
+
+    def prompt(self, history: list[dict[str, Any]], fallback: str) -> list[dict[str, Any]]: ...
 
 
 @dataclass(frozen=True)
 class Turn:
-    """`place` is None where nothing is kept, `guest` for everybody with an account."""
+    """`row` is None where nothing is counted and nothing kept."""
 
-    question: Question
-    prompt: list[dict[str, str]]
+    message_id: str
+    prompt: list[dict[str, Any]]
     model: str
-    place: Place | None = None
-    guest: guests.Pass | None = None
-    message_id: str = field(default_factory=new_id)
+    options: Mapping[str, object]
+    row: turns.Turn | None = None
     started_ms: int = field(default_factory=now_ms)
 
     @property
     def identity(self) -> dict[str, object]:
-        conversation_id = self.place.conversation_id if self.place else None
         return {
             "message_id": self.message_id,
-            "conversation_id": conversation_id,
+            "conversation_id": self.row.conversation_id if self.row else None,
             "model": self.model,
         }
 
+    @property
+    def prompt_tokens(self) -> int:
+        return estimate_prompt_tokens(self.prompt)
 
-async def begin(request: Request, question: Question) -> Turn:
-    """Decide who may ask, and gather what was said before.
+
+@dataclass(frozen=True)
+class Twin:
+    """An earlier request with the same idempotency key; its answer is this one's too."""
+
+    message_id: str
+
+
+async def ended(twin: Twin) -> turns.Turn:
+    """Raises: InProgress."""
+    row = await db_async.read(turns.get, twin.message_id)
+    if row.state != "settled":  # one that was just released has given its key back
+        raise InProgress
+    return row
+
+
+async def begin(request: Request, question: Asked) -> Turn | Twin:
+    """Decide who may ask, gather what was said before, and reserve what it may cost.
 
     Raises:
-        Unauthorized, DailyLimitReached: this caller may not ask, or not any more today.
+        Unauthorized, InvalidToken, TokenExpired: this caller may not ask.
+        DailyLimitReached, InsufficientBalance, TooManyStreams: not now.
         DatabaseNotConfigured: nothing could be counted, and that is not allowed here.
         NotFound: the conversation is not the caller's.
         InvalidRequest: the model is not one of ours.
+        IdempotencyMismatch: the key was used for something else.
     """
     model = _model(question)
-    claims = auth.claims_of(request)
-    if not db.is_configured():
-        return _unmetered(request, question, model)
-    if claims is None:
-        return await _guest(request, question, model)
-    place, history = await db_async.read(_place, claims, question)
-    return Turn(question, question.prompt(history, request.language), model, place)
+    caller = identify(request)
+    if caller is None:
+        prompt = question.prompt([], request.language)
+        return Turn(new_id(), prompt, model, _options(question))
+    if caller.user_id is None and question.conversation_id:
+        raise Unauthorized  # guests have no conversations: nobody could tell whose they are
+    asking = _Asking(caller, question, model, request.language, _client_key(request, question))
+    try:
+        return await db_async.transaction(_open, asking)
+    except NotPrepared:
+        await db_async.transaction(
+            charging.prepare, caller.subject, caller.user_id, shanghai_day(now_ms())
+        )
+        return await db_async.transaction(_open, asking)
 
 
-def _model(question: Question) -> str:
-    ours = load(settings.Model).name
-    if question.model not in (None, "", ours):
-        raise InvalidRequest(details=[{"field": "body.model", "problem": f"must be {ours}"}])
-    return ours
+def _options(question: Asked) -> dict[str, object]:
+    """What is reserved covers no more than `max_tokens`, so that is always sent."""
+    return {**question.options, "max_tokens": _max_tokens(question)}
 
 
-def _unmetered(request: Request, question: Question, model: str) -> Turn:
-    if not load(settings.Chat).allow_unmetered:
-        raise DatabaseNotConfigured
-    return Turn(question, question.prompt([], request.language), model)
+def _max_tokens(question: Asked) -> int:
+    most = load(settings.Chat).max_tokens
+    return min(question.max_tokens or most, most)
 
 
-async def _guest(request: Request, question: Question, model: str) -> Turn:
-    """Guests have no conversations: nobody could tell whose they are."""
-    if question.conversation_id:
-        raise Unauthorized
-    admitted = await guests.admit(request.client_ip)
-    return Turn(question, question.prompt([], request.language), model, guest=admitted)
+def _model(question: Asked) -> str:
+    ours = routing.models()
+    if question.model in ours:
+        return question.model
+    if question.model:
+        problem = f"must be {' or '.join(ours)}"
+        raise InvalidRequest(details=[{"field": "body.model", "problem": problem}])
+    default = load(settings.Model).name
+    return default if default in ours else ours[0]
 
 
-def _place(
-    connection: Connection, claims: Claims, question: Question
-) -> tuple[Place, list[dict[str, str]]]:
-    user_id, conversation_id = auth.active_user(connection, claims).id, question.conversation_id
+def _client_key(request: Request, question: Asked) -> tuple[str, str] | None:
+    """The client's key and a hash of what it was sent with."""
+    key = request.headers.get("idempotency-key") or question.client_message_id
+    if not key:
+        return None
+    if len(key) > 255:
+        problem = {"field": "header.idempotency-key", "problem": "must be at most 255 characters"}
+        raise InvalidRequest(details=[problem])
+    return key, hashlib.sha256(request.path.encode() + b"\n" + request.body).hexdigest()
+
+
+@dataclass(frozen=True)
+class _Asking:
+    caller: Caller
+    question: Asked
+    model: str
+    language: str
+    client_key: tuple[str, str] | None
+
+
+def _open(connection: Connection, asking: _Asking) -> Turn | Twin:
+    message_id, now = new_id(), now_ms()
+    twin = _twin(connection, asking, message_id, now)
+    if twin:
+        return twin
+    caller, question = asking.caller, asking.question
+    prompt = question.prompt(_history(connection, asking), asking.language)
+    turn = Turn(message_id, prompt, asking.model, _options(question))
+    keeper = caller.user_id if question.text is not None else None
+    chat, price = load(settings.Chat), price_list.current(connection, asking.model)
+    reserved = charging.reserve(
+        connection,
+        turns.Turn(
+            message_id=message_id,
+            subject=caller.subject,
+            user_id=caller.user_id,
+            conversation_id=(question.conversation_id or new_id()) if keeper else None,
+            question=question.text if keeper else None,
+            model=asking.model,
+            payment="free",
+            day=shanghai_day(now),
+            daily_limit=caller.daily_limit,
+            reserved_fen=0,
+            price="",
+            prompt_tokens=turn.prompt_tokens,
+            lease_until_ms=now + LEASE_MS,
+            created_at_ms=now,
+        ),
+        Terms(chat.max_streams_per_user, price, _max_tokens(question)),
+    )
+    return replace(turn, row=reserved, started_ms=now)
+
+
+def _twin(connection: Connection, asking: _Asking, message_id: str, now: int) -> Twin | None:
+    if asking.client_key is None:
+        return None
+    client_key, request_hash = asking.client_key
+    mine = Key(asking.caller.subject, client_key, request_hash, message_id, now)
+    earlier = idempotency.claim(connection, mine)
+    if earlier is None:
+        return None
+    if earlier.request_hash != request_hash:
+        raise IdempotencyMismatch
+    return Twin(earlier.message_id)
+
+
+def _history(connection: Connection, asking: _Asking) -> list[dict[str, Any]]:
+    user_id, conversation_id = asking.caller.user_id, asking.question.conversation_id
+    if user_id is None:
+        return []
+    user = users.find(connection, user_id)
+    if user is None or not user.is_active:
+        raise InvalidToken
     if conversation_id is None:
-        return Place(user_id, new_id(), is_new=True), []
+        return []
     conversations.get_for(connection, conversation_id, user_id)
     said = conversations.list_last(connection, conversation_id, count=_CONTEXT_MESSAGES)
-    return Place(user_id, conversation_id, is_new=False), [vars(message) for message in said]
+    return [vars(message) for message in said]

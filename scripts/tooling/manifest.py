@@ -1,6 +1,6 @@
 """What `s.yaml` deploys, read as Serverless Devs reads it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,10 @@ class Route:
 
 @dataclass(frozen=True)
 class Function:
-    """`name` is the folder and the resource, `function_name` what it is called once deployed."""
+    """`name` is the folder and the resource, `function_name` what it is called once deployed.
+
+    `methods` are those of its HTTP trigger, `crons` the expressions of its timers.
+    """
 
     name: str
     function_name: str
@@ -45,6 +48,7 @@ class Function:
     memory_mb: int
     disk_mb: int
     code: Path
+    crons: tuple[str, ...] = ()
 
     @property
     def is_web(self) -> bool:
@@ -163,16 +167,18 @@ def _function(resource: _Resource, root: Path) -> Function:
         memory_mb=resource.required("memorySize", int),
         disk_mb=resource.required("diskSize", int),
         code=root / resource.required("code", str),
+        crons=tuple(timer["cronExpression"] for timer in _triggers(resource, "timer")),
     )
 
 
 def _trigger_methods(resource: _Resource) -> tuple[str, ...]:
-    return tuple(
-        method
-        for trigger in resource.get("triggers", [])
-        if trigger.get("triggerType") == "http"
-        for method in trigger["triggerConfig"]["methods"]
-    )
+    return tuple(method for http in _triggers(resource, "http") for method in http["methods"])
+
+
+def _triggers(resource: _Resource, kind: str) -> Iterator[Mapping[str, Any]]:
+    for trigger in resource.get("triggers", []):
+        if trigger.get("triggerType") == kind:
+            yield trigger["triggerConfig"]
 
 
 def _environment(resource: _Resource) -> dict[str, str]:

@@ -39,6 +39,10 @@ class Answer:
     def complete(self) -> bool:
         return self.done or bool(self._reason)
 
+    @property
+    def has_spoken(self) -> bool:
+        return self._characters > 0
+
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """Raises: UpstreamFailed, or a kind of it, after the events before the failure."""
         if not self._opened:

@@ -1,6 +1,8 @@
 """How many tokens a text has, roughly, for upstreams that do not count."""
 
 import re
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 _FIRST_WIDE = "\u2e80"  # from here on: CJK, kana, hangul, full-width forms, emoji
 _WIDE = re.compile(f"[{_FIRST_WIDE}-\U0010ffff]")
@@ -16,3 +18,14 @@ def estimate_tokens(text: str) -> int:
     """
     narrow = len(_WIDE.sub("", text))
     return len(text) - narrow + -(-narrow // _NARROW_PER_TOKEN)
+
+
+def estimate_prompt_tokens(messages: Iterable[Mapping[str, Any]]) -> int:
+    """Those of all contents, each a text or a list of parts with a text each."""
+    contents = (message["content"] for message in messages)
+    return sum(
+        estimate_tokens(
+            content if isinstance(content, str) else "".join(part["text"] for part in content)
+        )
+        for content in contents
+    )

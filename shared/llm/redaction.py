@@ -40,13 +40,12 @@ def _quotes(line: bytes, messages: Sequence[Mapping[str, object]]) -> bool:
 
 
 def _said(messages: Sequence[Mapping[str, object]]) -> Iterator[bytes]:
-    """Everything but our own prompts, which are no secret."""
+    """What the system says too: clients of OpenAI's API bring their own instructions."""
     for message in messages:
-        if message.get("role") != "system":
-            for text in _strings(message.get("content")):
-                said = _BLANKS.sub(" ", text[:_SEARCHED_BYTES]).strip().encode("utf-8", "replace")
-                if len(said) >= _SHORTEST_MESSAGE_BYTES:
-                    yield said
+        for text in _strings(message.get("content")):
+            said = _BLANKS.sub(" ", text[:_SEARCHED_BYTES]).strip().encode("utf-8", "replace")
+            if len(said) >= _SHORTEST_MESSAGE_BYTES:
+                yield said
 
 
 def _strings(value: object) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from shared import settings
 
@@ -9,6 +10,8 @@ from shared import settings
 _DASHSCOPE = re.compile(
     r"https?://(([\w.-]+\.)?dashscope[a-z-]*|[\w.-]+\.maas)\.aliyuncs\.com[:/]", re.IGNORECASE
 )
+_OPENAI = re.compile(r"https?://api\.openai\.com[:/]", re.IGNORECASE)
+_OPENAI_NAMES = {"max_tokens": "max_completion_tokens"}
 _ALWAYS_THINKS = re.compile(r"(qwq|qvq|deepseek-r1)\b|.*\bthinking\b", re.IGNORECASE)
 
 
@@ -18,15 +21,27 @@ def request_body(
     model: str,
     *,
     thinking: bool,
+    options: Mapping[str, object] = MappingProxyType({}),
 ) -> dict[str, object]:
-    """Ask for a stream whatever our client asked for: one path, one set of time limits."""
+    """Ask for a stream whatever our client asked for: one path, one set of time limits.
+
+    `options` are fields of the chat completions API, such as `max_tokens`.
+    """
     return {
+        **_named_for(upstream.url, options),
         "model": model,
         "messages": list(messages),
         "stream": True,
         "stream_options": {"include_usage": True},
         **_additions(upstream.url, model, thinking=thinking),
     }
+
+
+def _named_for(url: str, options: Mapping[str, object]) -> dict[str, object]:
+    """OpenAI's reasoning models refuse the name that all others know (API reference)."""
+    if not _OPENAI.match(url):
+        return dict(options)
+    return {_OPENAI_NAMES.get(name, name): value for name, value in options.items()}
 
 
 def _additions(url: str, model: str, *, thinking: bool) -> dict[str, object]:

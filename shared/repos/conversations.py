@@ -1,8 +1,9 @@
 """Conversations and their messages."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
-from shared.db import Connection
+from shared.db import Connection, DuplicateKey
 from shared.errors import NotFound
 
 
@@ -12,6 +13,26 @@ class Conversation:
     user_id: str
     title: str
     created_at_ms: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something stands in a list that is ordered by time."""
+
+    at_ms: int
+    id: str
+
+
+@dataclass(frozen=True)
+class Listed:
+    id: str
+    title: str
+    created_at_ms: int
+    updated_at_ms: int
+
+    @property
+    def place(self) -> Place:
+        return Place(self.updated_at_ms, self.id)
 
 
 @dataclass(frozen=True)
@@ -28,6 +49,10 @@ class Message:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
 
+    @property
+    def place(self) -> Place:
+        return Place(self.created_at_ms, self.id)
+
 
 @dataclass(frozen=True)
 class Said:
@@ -43,6 +68,11 @@ def add(db: Connection, conversation: Conversation) -> None:
         """,
         **vars(conversation),
     )
+
+
+def add_if_absent(db: Connection, conversation: Conversation) -> None:
+    with suppress(DuplicateKey):
+        add(db, conversation)
 
 
 def append(db: Connection, message: Message) -> None:
@@ -80,6 +110,94 @@ def get_for(db: Connection, conversation_id: str, user_id: str) -> Conversation:
     if found is None or found.id != conversation_id:  # MySQL overlooks blanks at the end
         raise NotFound
     return found
+
+
+def get_listed(db: Connection, conversation_id: str) -> Listed:
+    """Raises: NotFound."""
+    found = db.find(
+        Listed,
+        """
+        SELECT id, title, created_at_ms, updated_at_ms
+        FROM conversations
+        WHERE id = :id
+        """,
+        id=conversation_id,
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+def list_of(db: Connection, user_id: str, *, after: Place | None, count: int) -> list[Listed]:
+    """Those of one user, the last one spoken in first."""
+    if after is None:
+        return db.find_all(
+            Listed,
+            """
+            SELECT id, title, created_at_ms, updated_at_ms
+            FROM conversations
+            WHERE user_id = :user_id
+            ORDER BY updated_at_ms DESC, id DESC
+            LIMIT :count
+            """,
+            user_id=user_id,
+            count=count,
+        )
+    return db.find_all(
+        Listed,
+        """
+        SELECT id, title, created_at_ms, updated_at_ms
+        FROM conversations
+        WHERE user_id = :user_id
+            AND (updated_at_ms < :at_ms OR (updated_at_ms = :at_ms AND id < :id))
+        ORDER BY updated_at_ms DESC, id DESC
+        LIMIT :count
+        """,
+        user_id=user_id,
+        count=count,
+        **vars(after),
+    )
+
+
+def list_messages(
+    db: Connection, conversation_id: str, *, after: Place | None, count: int
+) -> list[Message]:
+    """Oldest first."""
+    start = after or Place(0, "")
+    return db.find_all(
+        Message,
+        """
+        SELECT id, conversation_id, role, content, created_at_ms, model, finish_reason,
+            prompt_tokens, completion_tokens
+        FROM messages
+        WHERE conversation_id = :conversation_id
+            AND (created_at_ms > :at_ms OR (created_at_ms = :at_ms AND id > :id))
+        ORDER BY created_at_ms, id
+        LIMIT :count
+        """,
+        conversation_id=conversation_id,
+        count=count,
+        **vars(start),
+    )
+
+
+def rename(db: Connection, conversation_id: str, title: str) -> None:
+    """Raises: NotFound."""
+    found = db.execute(
+        "UPDATE conversations SET title = :title WHERE id = :id", id=conversation_id, title=title
+    )
+    if not found:
+        raise NotFound
+
+
+def remove(db: Connection, conversation_id: str) -> None:
+    """Whoever is about to append waits for the row, or is waited for.
+
+    Raises: NotFound.
+    """
+    rename(db, conversation_id, "")
+    db.execute("DELETE FROM messages WHERE conversation_id = :id", id=conversation_id)
+    db.execute("DELETE FROM conversations WHERE id = :id", id=conversation_id)
 
 
 def list_last(db: Connection, conversation_id: str, *, count: int) -> list[Said]:

@@ -150,7 +150,7 @@ def _trigger(function: Function, offers: tuple[Offer, ...]) -> Iterator[str]:
 
 def _routes_to_nothing(routes: list[Route], offers: tuple[Offer, ...]) -> Iterator[str]:
     for route in routes:
-        methods = {offer.method for offer in offers if offer.path == route.path}
+        methods = {offer.method for offer in offers if _best(routes, offer) == route}
         if not methods:
             yield f"{_at(route.path)}: {route.function} does not answer {route.path}"
         elif set(route.methods) != _with_implied(methods):
@@ -159,15 +159,43 @@ def _routes_to_nothing(routes: list[Route], offers: tuple[Offer, ...]) -> Iterat
 
 
 def _offers_without_route(routes: list[Route], offers: tuple[Offer, ...]) -> Iterator[str]:
-    routed = {str(route.path) for route in routes}
     for offer in offers:
-        if offer.path not in routed:
+        if _best(routes, offer) is None:
             yield f"{offer.at}: s.yaml has no route to {offer.method} {offer.path}"
+
+
+def _best(routes: list[Route], offer: Offer) -> Route | None:
+    """An exact path comes first, then the longest that ends in `/*`, which fits any depth."""
+    fitting = [route for route in routes if _fits(str(route.path), offer.path)]
+    return max(
+        fitting, key=lambda route: (str(route.path) == offer.path, len(route.path)), default=None
+    )
+
+
+def _fits(routed: str, offered: str) -> bool:
+    return offered == routed or (routed.endswith("/*") and offered.startswith(routed[:-1]))
 
 
 def _with_implied(methods: set[str]) -> set[str]:
     """GET answers HEAD too, and every path answers a browser's OPTIONS."""
+    if not methods:
+        return set()
     return methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
+
+
+def functions_that_nothing_starts(text: str, root: Path) -> Iterator[str]:
+    """A clock starts those that answer no path, every one of them and no other."""
+    manifest = read(text, root)
+    found = handlers(manifest, root)
+    for function in manifest.functions:
+        offers = found[function.name].offers
+        if not offers and not function.crons:
+            yield f"{_at(function.name)}: {function.name} has neither endpoints nor a timer"
+        for cron in function.crons:
+            if offers:
+                yield f"{_at(cron)}: {function.name} has endpoints; a timer cannot call them"
+            elif len(cron.split()) != 6:
+                yield f"{_at(cron)}: {function.name} needs six fields in its cron expression"
 
 
 def variables_not_provided(text: str, root: Path) -> Iterator[str]:
@@ -240,6 +268,7 @@ CHECKS = (
     resources_without_folder,
     handlers_that_do_not_resolve,
     methods_and_paths_that_disagree,
+    functions_that_nothing_starts,
     variables_not_provided,
     variables_nobody_reads,
     aliases_that_are_dropped,

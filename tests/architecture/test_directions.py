@@ -17,7 +17,14 @@ NOT_FOR_LOGIC = frozenset(
     {"shared.asgi", "shared.auth", "shared.db", "shared.db_async", "shared.llm.client"}
     | {"shared.mysql", "shared.sessions", "shared.sqlite", "shared.storage"}
 )
-FOR_REPOS = ("shared.db", "shared.errors", "shared.ids", "shared.repos")
+FOR_REPOS = (
+    "shared.db",
+    "shared.errors",
+    "shared.ids",
+    "shared.pricing",
+    "shared.repos",
+    "shared.times",
+)
 ONLY_IMPORTER = {"oss2": "shared/storage.py"}
 
 

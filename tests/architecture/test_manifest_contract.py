@@ -90,6 +90,69 @@ def test_a_changed_endpoint_is_found_in_the_code(tree: Path) -> None:
     ) in news(contract.methods_and_paths_that_disagree, TEXT, tree)
 
 
+def test_a_path_with_an_id_needs_a_route_that_fits_any() -> None:
+    route = "path: /api/conversations/*"
+    text = edited(TEXT, route, "path: /api/talks/*")
+    found = news(contract.methods_and_paths_that_disagree, text, ROOT)
+
+    assert found[0] == (
+        f"s.yaml:{line_of(text, '/api/talks/*')}: conversations does not answer /api/talks/*"
+    )
+    assert [re.sub(r".*:\d+: ", "", line) for line in found[1:]] == [
+        "s.yaml has no route to GET /api/conversations/*/messages",
+        "s.yaml has no route to PATCH /api/conversations/*",
+        "s.yaml has no route to DELETE /api/conversations/*",
+    ]
+
+
+def test_a_route_for_any_depth_needs_the_methods_of_all_paths_below_it() -> None:
+    methods = "methods: [GET, HEAD, PATCH, DELETE, OPTIONS]"
+    text = edited(
+        TEXT, methods, "methods: [PATCH, DELETE, OPTIONS]", after="path: /api/conversations/*"
+    )
+
+    assert news(contract.methods_and_paths_that_disagree, text, ROOT) == [
+        f"s.yaml:{line_of(text, '/api/conversations/*')}: /api/conversations/* lists"
+        " DELETE, OPTIONS, PATCH; the code DELETE, GET, HEAD, OPTIONS, PATCH"
+    ]
+
+
+def test_a_function_that_nothing_starts_is_found() -> None:
+    text = edited(TEXT, "triggerType: timer", "triggerType: mns_topic")
+
+    assert news(contract.functions_that_nothing_starts, text, ROOT) == [
+        f"s.yaml:{line_of(text, '  maintenance:')}: maintenance has neither endpoints nor a timer"
+    ]
+
+
+def test_a_timer_that_anybody_may_call_is_found() -> None:
+    http = "- triggerType: http\n          triggerConfig: {methods: [GET]}\n        "
+    text = edited(TEXT, "- triggerName: every-minute", f"{http}- triggerName: every-minute")
+
+    assert news(contract.methods_and_paths_that_disagree, text, ROOT) == [
+        f"s.yaml:{line_of(text, '[GET]', after='  maintenance:')}:"
+        " the trigger of maintenance lists GET; the code nothing"
+    ]
+
+
+def test_a_timer_on_an_endpoint_is_found() -> None:
+    timer = "- triggerType: timer\n          triggerConfig: {cronExpression: 0 0 4 * * *}\n        "
+    text = edited(TEXT, "- triggerName: http", f"{timer}- triggerName: http", after="\n  login:")
+
+    assert news(contract.functions_that_nothing_starts, text, ROOT) == [
+        f"s.yaml:{line_of(text, '0 0 4')}: login has endpoints; a timer cannot call them"
+    ]
+
+
+def test_a_cron_expression_of_five_fields_is_found() -> None:
+    text = edited(TEXT, '"0 * * * * *"', '"* * * * *"')
+
+    assert news(contract.functions_that_nothing_starts, text, ROOT) == [
+        f"s.yaml:{line_of(text, 'cronExpression')}:"
+        " maintenance needs six fields in its cron expression"
+    ]
+
+
 def test_a_route_to_no_resource_is_found() -> None:
     text = edited(TEXT, "${resources.login.props.functionName}", "ai-backend-signin")
 

@@ -27,6 +27,9 @@ LOADED = {
     "login": {"bcrypt", "jwt", "pydantic", "ssl"},
     "chat": {"asyncio", "httpx", "jwt", "pydantic", "ssl"},
     "export": {"jwt", "pydantic", "ssl"},
+    "credits": {"jwt", "pydantic", "ssl"},
+    "conversations": {"jwt", "pydantic", "ssl"},
+    "maintenance": set(),
 }
 LARGEST_ZIP = {
     "health": 2 * MEGABYTE,

@@ -1,8 +1,11 @@
 """Talk to the chat function as its clients do, whole and streamed."""
 
+import asyncio
+import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +15,9 @@ from tests.events import Reply
 from tests.web import WebFunction
 
 PATH = "/api/chat"
+Place = tuple[int, int]
 _PIECE = re.compile(
-    rb"id: (?P<id>\d+)\nevent: (?P<name>start|delta|reasoning|done|error)\n"
+    rb"id: (?P<text>\d+)\.(?P<reasoning>\d+)\nevent: (?P<name>start|delta|reasoning|done|error)\n"
     rb"data: (?P<data>\{[^\r\n]*\})\n\n|: ping\n\n"
 )
 
@@ -32,6 +36,10 @@ class Stream:
     headers: Mapping[str, str]
     body: bytes
 
+    @classmethod
+    def of(cls, reply: Reply) -> "Stream":
+        return cls(reply.status, reply.headers, reply.body)
+
     @property
     def events(self) -> list[Said]:
         return events_of(self.body)
@@ -45,21 +53,35 @@ class Stream:
         return self.events[-1]
 
 
-def events_of(body: bytes) -> list[Said]:
-    """Hold a whole stream to its grammar: nothing but events numbered from 1, and pings."""
+def events_of(body: bytes, known: Place | None = None) -> list[Said]:
+    """Hold a whole stream to its grammar: nothing but pings, and events that say how far it is.
+
+    An id is how many characters of the text and of the reasoning have been told.
+    """
     found, at = list[Said](), 0
+    places = list[Place]()
     while at < len(body):
         match = _PIECE.match(body, at)
         assert match, body[at : at + 200]
         at = match.end()
         if match["name"]:
-            assert int(match["id"]) == len(found) + 1
-            found.append(Said(match["name"].decode(), json.loads(match["data"])))
+            said = Said(match["name"].decode(), json.loads(match["data"]))
+            places.append((int(match["text"]), int(match["reasoning"])))
+            assert places[-1] == _after(places[-2], said) if found else said.name == "start"
+            found.append(said)
     names = [said.name for said in found]
-    assert names[0] == "start"
+    assert places[0] == (known or (0, 0))
     assert names[-1] in {"done", "error"}
     assert set(names[1:-1]) <= {"delta", "reasoning"}
     return found
+
+
+def _after(place: Place, said: Said) -> Place:
+    grown = len(said.data.get("text", ""))
+    text, reasoning = place
+    if said.name == "reasoning":
+        return text, reasoning + grown
+    return (text + grown, reasoning) if said.name == "delta" else place
 
 
 def post(
@@ -87,6 +109,40 @@ def ask(
     return post(web, {"message": message, **fields}, token=token, headers=headers)
 
 
+def ask_at_once(
+    webs: Sequence[WebFunction],
+    bodies: Sequence[object],
+    *,
+    token: str,
+    headers: Mapping[str, str] | None = None,
+) -> list[Reply]:
+    """Each body in a request of its own, all of them at once, to the instances by turns."""
+
+    async def ask_all() -> list[httpx.Response]:
+        limits = httpx.Limits(max_connections=None)
+        named = _headers(token, headers)
+        async with httpx.AsyncClient(limits=limits, headers=named, timeout=60) as client:
+            bases = itertools.cycle(web.base for web in webs)
+            asking = [client.post(next(bases) + PATH, json=body) for body in bodies]
+            return await asyncio.gather(*asking)
+
+    answers = asyncio.run(ask_all())
+    return [Reply(one.status_code, one.headers, one.content) for one in answers]
+
+
+def watch(
+    web: WebFunction, message_id: str, *, token: str, last_event_id: str = ""
+) -> AbstractContextManager[httpx.Response]:
+    """As a context: an answer, wherever it is produced."""
+    headers = {**_headers(token, None), "Last-Event-ID": last_event_id}
+    return httpx.stream("GET", f"{web.base}{PATH}/streams/{message_id}", headers=headers)
+
+
+def stop(web: WebFunction, message_id: str, *, token: str) -> int:
+    body = {"message_id": message_id}
+    return web.client.post(f"{PATH}/stop", json=body, headers=_headers(token, None)).status_code
+
+
 def hear(
     web: WebFunction,
     message: str = "你好",
@@ -100,10 +156,18 @@ def hear(
     return Stream(reply.status, reply.headers, reply.body)
 
 
-def open_stream(web: WebFunction, message: str) -> Any:
+def open_stream(
+    web: WebFunction, message: str, *, token: str = "", headers: Mapping[str, str] | None = None
+) -> AbstractContextManager[httpx.Response]:
     """As a context: the answer while it comes."""
-    asked = {"message": message, "stream": True}
-    return httpx.stream("POST", web.base + PATH, json=asked, timeout=30)
+    asked, named = json.dumps({"message": message, "stream": True}), _headers(token, headers)
+    return httpx.stream("POST", web.base + PATH, content=asked, headers=named, timeout=30)
+
+
+def message_id_of(heard: bytes) -> str:
+    """The id in a stream's first event."""
+    told: dict[str, str] = json.loads(heard.partition(b"data: ")[2].split(b"\n")[0])
+    return told["message_id"]
 
 
 def pieces_of(answer: httpx.Response) -> Iterator[bytes]:
@@ -113,6 +177,21 @@ def pieces_of(answer: httpx.Response) -> Iterator[bytes]:
         *whole, held = (held + chunk).split(b"\n\n")
         for piece in whole:
             yield piece + b"\n\n"
+
+
+def heard_until(pieces: Iterator[bytes], text: str) -> bytes:
+    """What comes until this much of an answer has been told, however it is cut into events."""
+    heard = b""
+    while "".join(text_told(piece) for piece in heard.split(b"\n\n")) != text:
+        heard += next(pieces)
+    return heard
+
+
+def text_told(piece: bytes) -> str:
+    if b"event: delta" not in piece:
+        return ""
+    told: dict[str, str] = json.loads(piece.partition(b"data: ")[2])
+    return told["text"]
 
 
 def _headers(token: str, headers: Mapping[str, str] | None) -> dict[str, str]:

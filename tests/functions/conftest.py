@@ -6,7 +6,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import pymysql
@@ -14,7 +14,11 @@ import pytest
 
 from functions.register.index import handler as register
 from scripts.tooling.environment import ROOT
-from shared import settings
+from shared import charging, settings
+from shared.db import transaction
+from shared.ids import new_id
+from shared.repos import daily_messages, wallets
+from shared.times import now_ms, shanghai_day
 from tests.conftest import Configure
 from tests.events import invoke
 from tests.fakes import upstream
@@ -32,6 +36,7 @@ class Person:
 
 
 SignUp = Callable[[], Person]
+Pair = tuple[WebFunction, WebFunction]
 
 
 @pytest.fixture(scope="session")
@@ -86,7 +91,13 @@ def chat_database(
         _migrate(url)
         yield url
         return
-    server, name = request.getfixturevalue("mariadb_server"), f"chat_{secrets.token_hex(4)}"
+    with _mariadb(request.getfixturevalue("mariadb_server")) as url:
+        yield url
+
+
+@contextmanager
+def _mariadb(server: str) -> Iterator[str]:
+    name = f"chat_{secrets.token_hex(4)}"
     _run(f"{server}/mysql", f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
     _migrate(f"{server}/{name}")
     yield f"{server}/{name}"
@@ -105,13 +116,50 @@ def stored(variables: dict[str, str], chat_database: str) -> Iterator[WebFunctio
 def sign_up(configure: Configure, variables: dict[str, str], chat_database: str) -> SignUp:
     """Open accounts where `stored` looks for them."""
     configure(DATABASE_URL=chat_database, JWT_SECRET=variables["JWT_SECRET"])
+    return _open_account
 
-    def open_account() -> Person:
-        form = {"email": f"{secrets.token_hex(8)}@example.com", "password": "correct horse"}
-        session = invoke(register, "POST", "/api/auth/register", json_body=form).data
-        return Person(session["user"]["id"], session["access_token"])
 
-    return open_account
+@pytest.fixture(scope="session")
+def pair_database(mariadb_server: str) -> Iterator[str]:
+    with _mariadb(mariadb_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def pair(variables: dict[str, str], pair_database: str) -> Iterator[Pair]:
+    """Two instances of chat on one MariaDB, with little patience and large enough for races."""
+    limits = {f"UPSTREAM_{name}_SECONDS": "3" for name in ("FIRST_BYTE", "IDLE")}
+    more = {"DATABASE_CONNECTIONS": "16", "MAX_STREAMS_PER_USER": "100"}
+    given = {**variables, **limits, **more, "DATABASE_URL": pair_database}
+    with serving("chat", **given) as one, serving("chat", **given) as other:
+        yield one, other
+
+
+@pytest.fixture
+def join(configure: Configure, variables: dict[str, str], pair_database: str) -> SignUp:
+    """Open accounts where `pair` looks for them."""
+    configure(DATABASE_URL=pair_database, JWT_SECRET=variables["JWT_SECRET"])
+    return _open_account
+
+
+def _open_account() -> Person:
+    form = {"email": f"{secrets.token_hex(8)}@example.com", "password": "correct horse"}
+    session = invoke(register, "POST", "/api/auth/register", json_body=form).data
+    return Person(session["user"]["id"], session["access_token"])
+
+
+def use_up(person: Person, messages: int = 20) -> None:
+    """Of the free messages of today."""
+    day = shanghai_day(now_ms())
+    transaction(charging.prepare, person.id, person.id, day)
+    for _ in range(messages):
+        transaction(daily_messages.take, person.id, day, limit=messages)
+
+
+def grant(person: Person, fen: int) -> None:
+    """Fill the wallet of somebody who signed up."""
+    transaction(wallets.open_wallet, person.id)
+    transaction(wallets.book, person.id, "grant", fen, key=f"grant:{new_id()}")
 
 
 _numbers = itertools.count(1)

@@ -14,7 +14,16 @@ from tests.fakes.upstream import (
     Upstream,
 )
 from tests.fakes.upstream_scenarios import SCENARIOS
-from tests.functions.chatting import Said, Stream, ask, hear, open_stream, pieces_of, post
+from tests.functions.chatting import (
+    Said,
+    Stream,
+    ask,
+    hear,
+    heard_until,
+    open_stream,
+    pieces_of,
+    post,
+)
 from tests.web import WebFunction
 
 ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
@@ -103,9 +112,15 @@ def test_every_scenario_of_the_upstream_is_expected_here() -> None:
 
 def usage(name: str, fake: Upstream) -> dict[str, object]:
     text, _, counted = COMPLETE[name]
-    if counted:
-        return REPORTED
-    [request] = fake.requests
+    return REPORTED if counted else estimated(text, fake)
+
+
+def broken_off(text: str, error: str, fake: Upstream) -> dict[str, object]:
+    return {"finish_reason": "error", "usage": estimated(text, fake), "error": error}
+
+
+def estimated(text: str, fake: Upstream) -> dict[str, object]:
+    request = fake.requests[-1]  # a busy upstream is asked again
     return {
         "prompt_tokens": sum(estimate_tokens(x["content"]) for x in request.json["messages"]),
         "completion_tokens": estimate_tokens(text),
@@ -173,8 +188,8 @@ def test_reasoning_is_streamed_apart_from_the_answer(name: str, chat: WebFunctio
     assert {event.name for event in said[2:-1]} == {"delta"}
 
 
-@pytest.mark.parametrize("name", BROKEN)
-def test_a_failure_before_the_end_is_one_error_with_a_stable_name(
+@pytest.mark.parametrize("name", [name for name, (text, _) in BROKEN.items() if not text])
+def test_a_failure_before_the_first_word_is_one_error_with_a_stable_name(
     name: str, hasty: WebFunction
 ) -> None:
     status, error = BROKEN[name][1]
@@ -183,6 +198,28 @@ def test_a_failure_before_the_end_is_one_error_with_a_stable_name(
 
     assert (reply.status, reply.error) == (status, error)
     assert set(reply.json) == {"code", "message", "error", "request_id"}
+
+
+@pytest.mark.parametrize("name", [name for name, (text, _) in BROKEN.items() if text])
+def test_what_came_before_a_failure_is_handed_over_and_says_that_it_broke_off(
+    name: str, hasty: WebFunction, fake: Upstream
+) -> None:
+    text, (_, error) = BROKEN[name]
+
+    reply = ask(hasty, f"scenario: {name}")
+
+    assert (reply.status, reply.data) == (
+        200,
+        {
+            "reply": text,
+            "message_id": reply.data["message_id"],
+            "conversation_id": None,
+            "model": "test-model",
+            **broken_off(text, error, fake),
+            "latency_ms": reply.data["latency_ms"],
+            "ai_generated": True,
+        },
+    )
 
 
 MESSAGES = {
@@ -194,14 +231,19 @@ MESSAGES = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_stream_that_breaks_off_says_what_came_then_the_error_and_ends(
-    name: str, hasty: WebFunction
+    name: str, hasty: WebFunction, fake: Upstream
 ) -> None:
     text, (_, error) = BROKEN[name]
 
     stream = hear(hasty, f"scenario: {name}", headers={"Accept-Language": "zh"})
 
     assert (stream.status, stream.text) == (200, text)
-    told = {"error": error, "message": MESSAGES[error], "retryable": True}
+    told = {
+        **broken_off(text, error, fake),
+        "latency_ms": stream.last.data["latency_ms"],
+        "message": MESSAGES[error],
+        "retryable": True,
+    }
     assert stream.last == Said("error", told)
 
 
@@ -268,14 +310,8 @@ def test_the_first_words_arrive_before_the_upstream_has_sent_its_last(
     chat: WebFunction, fake: Upstream
 ) -> None:
     with open_stream(chat, "scenario: stall") as answer:
-        pieces = pieces_of(answer)
-        heard = [next(pieces) for _ in range(3)]
+        heard_until(pieces_of(answer), PIECES[0] + PIECES[1])
         assert fake.open_connections > 0
         assert fake.abandoned == 0
 
-    assert [piece.split(b"\n")[1] for piece in heard] == [
-        b"event: start",
-        b"event: delta",
-        b"event: delta",
-    ]
     assert fake.wait_closed(2)

@@ -12,8 +12,8 @@ from shared.ids import new_id
 from tests.conftest import Configure
 from tests.fakes.upstream import COMPLETION_TOKENS, PROMPT_TOKENS, SENTENCE, Upstream
 from tests.functions.chatting import PATH, ask, hear, post
-from tests.functions.conftest import Person, SignUp
-from tests.web import WebFunction
+from tests.functions.conftest import Person, SignUp, grant
+from tests.web import WebFunction, serving
 
 
 @pytest.fixture
@@ -92,6 +92,7 @@ def test_the_next_question_continues_it_streamed_or_not(
 def test_the_context_is_the_last_ten_turns_in_order_and_of_this_conversation_only(
     stored: WebFunction, anna: Person, fake: Upstream
 ) -> None:
+    grant(anna, 10_000)
     conversation = ask(stored, "turn 0", token=anna.token).data["conversation_id"]
     for number in range(1, 12):
         ask(stored, f"turn {number}", token=anna.token, conversation_id=conversation)
@@ -162,10 +163,18 @@ def test_an_id_counts_only_as_it_was_given(
 
 
 def test_an_answer_that_fails_leaves_nothing_behind(stored: WebFunction, anna: Person) -> None:
-    assert ask(stored, "scenario: truncated", token=anna.token).status == 502
+    assert ask(stored, "scenario: status-500", token=anna.token).status == 502
     assert hear(stored, "scenario: status-500", token=anna.token).last.name == "error"
 
     assert rows("SELECT id FROM conversations WHERE user_id = :id", id=anna.id) == []
+
+
+def test_half_an_answer_is_kept_as_such(stored: WebFunction, anna: Person) -> None:
+    data = ask(stored, "scenario: error-later", token=anna.token).data
+
+    assert rows(
+        "SELECT content, finish_reason FROM messages WHERE id = :id", id=data["message_id"]
+    ) == [{"content": data["reply"], "finish_reason": "error"}]
 
 
 @pytest.mark.parametrize("said", ["emoji 🐼 and 漢字", "nul \0 inside", "' ; DROP TABLE messages"])
@@ -191,14 +200,16 @@ def test_sixty_turns_at_once_in_one_conversation_are_all_kept(
 ) -> None:
     conversation = ask(stored, token=anna.token).data["conversation_id"]
 
-    async def ask_all() -> list[int]:
+    async def ask_all(base: str) -> list[int]:
         body = {"message": "at once", "conversation_id": conversation}
         headers = {"Authorization": f"Bearer {anna.token}"}
-        async with httpx.AsyncClient(base_url=stored.base, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=base, timeout=30) as client:
             asking = [client.post(PATH, json=body, headers=headers) for _ in range(60)]
             return [answer.status_code for answer in await asyncio.gather(*asking)]
 
-    assert asyncio.run(ask_all()) == [200] * 60
+    generous = {"MAX_STREAMS_PER_USER": "100", "DAILY_FREE_MESSAGES": "61"}
+    with serving("chat", **stored.variables, **generous) as web:
+        assert asyncio.run(ask_all(web.base)) == [200] * 60
     [count] = rows(
         "SELECT COUNT(*) AS number FROM messages WHERE conversation_id = :id", id=conversation
     )

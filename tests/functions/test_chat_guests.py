@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.db import read
+from shared.db import Connection, read
 from tests.events import Reply
 from tests.fakes.upstream import Upstream
 from tests.functions.chatting import PATH, ask, hear
@@ -114,16 +114,20 @@ def test_a_message_without_an_answer_is_given_back(
 
 
 def test_half_an_answer_counts(stored: WebFunction, guest_ip: str) -> None:
-    assert visit(stored, guest_ip, "scenario: error-later").status == 502
+    half = visit(stored, guest_ip, "scenario: error-later")
+
+    assert (half.status, half.data["error"]) == (200, "upstream_error")
+    assert half.data["charge"] == {"kind": "free", "amount_fen": 0, "receipt": None}
 
     assert visit(stored, guest_ip).data["quota"] == quota(2)
 
 
-def test_reasoning_counts_even_without_an_answer(stored: WebFunction, guest_ip: str) -> None:
+def test_reasoning_without_an_answer_is_free(stored: WebFunction, guest_ip: str) -> None:
     heard = hear(stored, "scenario: error-after-reasoning", headers={"X-Forwarded-For": guest_ip})
 
     assert heard.last.data["error"] == "upstream_error"
-    assert visit(stored, guest_ip).data["quota"] == quota(2)
+    assert heard.last.data["charge"] == {"kind": "none", "amount_fen": 0, "receipt": None}
+    assert visit(stored, guest_ip).data["quota"] == quota(1)
 
 
 def test_a_refused_question_does_not_count(stored: WebFunction, guest_ip: str) -> None:
@@ -167,9 +171,11 @@ def test_nothing_a_guest_says_is_kept(stored: WebFunction, guest_ip: str) -> Non
 def test_the_address_of_a_guest_is_not_stored(stored: WebFunction, guest_ip: str) -> None:
     visit(stored, guest_ip)
 
-    found = read(lambda db: db.find_all(str, "SELECT subject AS object FROM daily_messages"))
-    assert found
-    assert all(re.fullmatch(r"[0-9a-f]{64}", subject) for subject in found)
+    days = "SELECT subject AS object FROM daily_messages"
+    for sql in (days, days.replace("daily_messages", "turns")):
+        found = read(Connection.find_all, str, sql)
+        assert found
+        assert all(re.fullmatch(r"[0-9a-f]{64}|[0-9A-Z]{26}", subject) for subject in found)
 
 
 def test_a_guest_has_no_conversation_to_continue(stored: WebFunction, guest_ip: str) -> None:
@@ -184,8 +190,10 @@ def test_somebody_with_an_account_is_no_guest(
     use_up(stored, guest_ip)
 
     reply = ask(stored, token=sign_up().token, headers={"X-Forwarded-For": guest_ip})
-    assert reply.status == 200
-    assert "quota" not in reply.data
+    assert (reply.status, reply.data["quota"]) == (
+        200,
+        {"daily_limit": 20, "used_today": 1, "remaining": 19, "balance_fen": 0},
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,25 @@ import asyncio
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.fakes import upstream
-from tests.fakes.upstream import SENTENCE, Upstream
-from tests.functions.chatting import PATH, ask, events_of, hear, open_stream, pieces_of
-from tests.functions.conftest import SignUp
+from tests.fakes.upstream import PIECES, SENTENCE, Upstream
+from tests.functions.chatting import (
+    PATH,
+    Stream,
+    ask,
+    ask_at_once,
+    events_of,
+    hear,
+    heard_until,
+    open_stream,
+    pieces_of,
+)
+from tests.functions.conftest import Pair, SignUp, grant
 from tests.web import WebFunction, serving
 
 PING_SECONDS = 10
@@ -27,8 +38,7 @@ def patient_listener(variables: dict[str, str]) -> Iterator["Future[Heard]"]:
     def listen(web: WebFunction) -> Heard:
         with open_stream(web, "scenario: stall") as answer:
             pieces = pieces_of(answer)
-            for _ in ("start", "delta", "delta"):
-                next(pieces)
+            heard_until(pieces, PIECES[0] + PIECES[1])
             silent_since = time.monotonic()
             return next(pieces), time.monotonic() - silent_since
 
@@ -101,6 +111,41 @@ def test_fifty_slow_streams_do_not_hold_up_a_quick_question_and_lose_nothing(
         assert "".join(one.data["text"] for one in said[1:-1]) == SENTENCE
 
 
+def test_fifty_counted_streams_leave_the_memory_as_it_was(
+    pair: Pair, join: SignUp, fake: Upstream
+) -> None:
+    people, web = [join() for _ in range(5)], pair[0]
+    for person in people:
+        grant(person, 10_000)
+
+    def fifty() -> float:
+        """A question asked meanwhile takes so long."""
+        fake.requests.clear()
+        asked = {"message": "scenario: pings-before-the-answer", "stream": True}
+        with ThreadPoolExecutor(5) as pool:
+            crowd = [
+                pool.submit(ask_at_once, [web], [asked] * 10, token=person.token)
+                for person in people
+            ]
+            assert fake.wait_until(lambda: len(fake.requests) >= 50, 10)
+            started = time.monotonic()
+            assert ask(web, token=people[0].token).status == 200
+            waited = time.monotonic() - started
+            for group in crowd:
+                assert [Stream.of(one).text for one in group.result()] == [SENTENCE] * 10
+        return waited
+
+    assert fifty() < 1
+    before_mb = resident_mb(web)
+    assert fifty() < 1
+    assert resident_mb(web) < before_mb + 8
+
+
+def resident_mb(web: WebFunction) -> float:
+    status = Path(f"/proc/{web.process.pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
 def test_streams_wait_for_no_database_connection(
     stored: WebFunction, sign_up: SignUp, fake: Upstream
 ) -> None:
@@ -114,7 +159,7 @@ def test_streams_wait_for_no_database_connection(
             httpx.stream("POST", web.base + PATH, json=asked, headers=headers) as two,
         ):
             heard = [pieces_of(one), pieces_of(two)]
-            assert [next(pieces)[:5] for pieces in heard] == [b"id: 1"] * 2
+            assert [next(pieces)[:7] for pieces in heard] == [b"id: 0.0"] * 2
             assert ask(web, token=token).status == 200
 
 

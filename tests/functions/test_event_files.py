@@ -9,12 +9,14 @@ import pytest
 
 from scripts.tooling.environment import ROOT
 from shared.asgi import WebHandler
-from tests.events import Reply, call, v1_event
+from tests.events import Context, Reply, call, v1_event
 from tests.functions.test_chat_invoke import invoke
 from tests.web import WebFunction
 
 FUNCTIONS = sorted(path.parent for path in ROOT.glob("functions/*/index.py"))
 NAMES = [folder.name for folder in FUNCTIONS]
+TIMED = ["maintenance"]
+CALLED = [name for name in NAMES if name not in TIMED]
 
 
 def event(name: str) -> bytes:
@@ -29,12 +31,21 @@ def shape(value: object) -> Any:
     return {name: dict if name in maps else shape(item) for name, item in value.items()}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CALLED)
 def test_every_function_ships_a_genuine_v1_event(name: str) -> None:
     assert shape(json.loads(event(name))) == shape(json.loads(v1_event("GET", "/")))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TIMED)
+def test_every_timed_function_ships_a_genuine_timer_event(name: str) -> None:
+    assert shape(json.loads(event(name))) == {
+        "triggerTime": str,
+        "triggerName": str,
+        "payload": str,
+    }
+
+
+@pytest.mark.parametrize("name", CALLED)
 def test_it_calls_an_endpoint_of_its_function(name: str) -> None:
     http = json.loads(event(name))["requestContext"]["http"]
     handler = import_module(f"functions.{name}.index").handler
@@ -69,11 +80,25 @@ def test_register_opens_the_account_that_login_signs_in_to() -> None:
 
 @pytest.mark.usefixtures("database")
 @pytest.mark.parametrize(
-    "name", [name for name in NAMES if name not in {"chat", "health", "register", "login"}]
+    "name", [name for name in CALLED if name not in {"chat", "health", "register", "login"}]
 )
 def test_every_other_function_answers_its_event(name: str) -> None:
     """Signed in or not: a stranger is refused, and told so."""
     assert answer(name).status in {200, 401}
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("name", TIMED)
+def test_every_timed_function_does_its_work_on_its_event(name: str) -> None:
+    handler = import_module(f"functions.{name}.index").handler
+
+    assert handler(event(name), Context()) == {
+        "settled": 0,
+        "released": 0,
+        "failed": 0,
+        "keys": 0,
+        "answers": 0,
+    }
 
 
 def test_chat_answers_its_event_in_chinese(chat: WebFunction) -> None:

@@ -43,6 +43,9 @@ def test_a_preflight_from_an_allowed_origin_is_granted() -> None:
         "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS, POST",
         "Access-Control-Allow-Headers": (
             "Authorization, Content-Type, Accept, Accept-Language, Idempotency-Key, Last-Event-ID"
+            ", User-Agent, X-Stainless-Arch, X-Stainless-Helper-Method, X-Stainless-Lang"
+            ", X-Stainless-OS, X-Stainless-Package-Version, X-Stainless-Retry-Count"
+            ", X-Stainless-Runtime, X-Stainless-Runtime-Version, X-Stainless-Timeout"
         ),
         "Access-Control-Expose-Headers": "X-Request-Id, Retry-After, Content-Disposition, X-Aigc",
         "Access-Control-Max-Age": "7200",

@@ -109,6 +109,18 @@ def test_a_function_is_its_template_with_its_own_properties_over_it() -> None:
     assert manifest.routes == (Route("/hello", ("GET", "OPTIONS"), "hello"),)
 
 
+def test_a_function_that_a_clock_starts_has_no_methods() -> None:
+    timer = HELLO[: HELLO.index("        - triggerName")] + (
+        "        - triggerName: every-minute\n"
+        "          triggerType: timer\n"
+        '          triggerConfig: {cronExpression: "0 * * * * *", enable: true}\n'
+    )
+
+    hello = parse(HEAD + timer, {"KEY": "k"}, root=ROOT).function("hello")
+
+    assert (hello.methods, hello.crons) == ((), ("0 * * * * *",))
+
+
 def test_mappings_of_a_template_are_merged_to_the_bottom() -> None:
     nested = "timeout: 30\n    environmentVariables: {LEVEL: info, MODE: loud}"
 

@@ -66,6 +66,10 @@ class Process:
         return cls(child, asyncio.create_task(_pass_on(child.stdout, show)))
 
     @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
     def is_alive(self) -> bool:
         return self._child.returncode is None
 

@@ -185,12 +185,12 @@ def test_a_quotation_of_a_short_message_is_found_too(fake: Upstream) -> None:
     assert failure(heard)[1]["detail"] == "withheld: it quotes the conversation"
 
 
-def test_our_own_prompt_is_no_secret(fake: Upstream) -> None:
+def test_instructions_are_not_quoted_either(fake: Upstream) -> None:
     prompt = {"role": "system", "content": "You are an oracle."}
 
     heard = ask(model(fake.url), [prompt, *scenario("quoting-the-first")])
 
-    assert failure(heard)[1]["detail"] == "Unsafe input: You are an oracle."
+    assert failure(heard)[1]["detail"] == "withheld: it quotes the conversation"
 
 
 def test_no_failure_shows_the_key_or_a_header_in_its_traceback(fake: Upstream) -> None:

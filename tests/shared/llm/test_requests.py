@@ -83,6 +83,29 @@ def test_thinking_nobody_sees_is_switched_off_where_there_is_a_switch(
     }
 
 
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        (DASHSCOPE, "max_tokens"),
+        ("https://api.openai.com/v1/chat/completions", "max_completion_tokens"),
+        ("https://api.openai.com.example.com/v1/chat/completions", "max_tokens"),
+    ],
+)
+def test_options_are_sent_under_the_name_the_vendor_knows(url: str, name: str) -> None:
+    options = {"max_tokens": 7, "temperature": 0.5, "stream": False, "messages": []}
+
+    body = request_body(model(url), HELLO, "m", thinking=True, options=options)
+
+    assert body == {
+        "model": "m",
+        "messages": HELLO,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        name: 7,
+        "temperature": 0.5,
+    }
+
+
 async def _collect(url: str, name: str = "plain") -> list[Event]:
     async with client.stream(model(url), scenario(name), thinking=True) as events:
         return [event async for event in events]

@@ -1,0 +1,75 @@
+"""/api/conversations: list one's own conversations, read, rename and delete them."""
+
+from functions.conversations import logic
+from functions.conversations.logic import Change, Paging
+from shared import auth
+from shared.db import Connection, read, transaction
+from shared.http import Request, Response, endpoint, serve
+from shared.repos import conversations, pieces, turns
+from shared.tokens import Claims
+
+
+@endpoint("GET", "/api/conversations")
+def listing(request: Request) -> Response:
+    claims = auth.signed_in(request)
+    return Response.ok(read(_list, claims, request.parse_query(Paging)))
+
+
+@endpoint("GET", "/api/conversations/*/messages")
+def messages(request: Request) -> Response:
+    claims = auth.signed_in(request)
+    return Response.ok(read(_messages, claims, _id(request), request.parse_query(Paging)))
+
+
+@endpoint("PATCH", "/api/conversations/*")
+def rename(request: Request) -> Response:
+    claims, change = auth.signed_in(request), request.parse(Change)
+    return Response.ok(transaction(_rename, claims, _id(request), change.title))
+
+
+@endpoint("DELETE", "/api/conversations/*")
+def delete(request: Request) -> Response:
+    transaction(_erase, auth.signed_in(request), _id(request))
+    return Response.ok({"id": _id(request)})
+
+
+def _id(request: Request) -> str:
+    return request.segments[2]
+
+
+def _list(db: Connection, claims: Claims, paging: Paging) -> dict[str, object]:
+    user = auth.active_user(db, claims)
+    rows = conversations.list_of(db, user.id, after=paging.last, count=paging.limit + 1)
+    return logic.page("conversations", rows, paging.limit, logic.conversation)
+
+
+def _messages(
+    db: Connection, claims: Claims, conversation_id: str, paging: Paging
+) -> dict[str, object]:
+    user = auth.active_user(db, claims)
+    found = conversations.get_for(db, conversation_id, user.id)
+    rows = conversations.list_messages(db, found.id, after=paging.last, count=paging.limit + 1)
+    return logic.page("messages", rows, paging.limit, logic.message)
+
+
+def _rename(db: Connection, claims: Claims, conversation_id: str, title: str) -> dict[str, object]:
+    user = auth.active_user(db, claims)
+    found = conversations.get_for(db, conversation_id, user.id)
+    conversations.rename(db, found.id, title)
+    return logic.conversation(conversations.get_listed(db, found.id))
+
+
+def _erase(db: Connection, claims: Claims, conversation_id: str) -> None:
+    """What was said goes; what was charged for it stays.
+
+    The turns come first, as where an answer is concluded: in another order the
+    two would wait for each other.
+    """
+    user = auth.active_user(db, claims)
+    found = conversations.get_for(db, conversation_id, user.id)
+    turns.forget_questions(db, user.id, found.id)
+    pieces.remove_of_conversation(db, user.id, found.id)
+    conversations.remove(db, found.id)
+
+
+handler = serve(listing, messages, rename, delete)

@@ -1,0 +1,50 @@
+"""GET /api/credits, /transactions and /pricing: what somebody has, had, and what it costs."""
+
+from functools import partial
+
+from functions.credits import logic
+from functions.credits.logic import Paging
+from shared import auth, price_list, settings
+from shared.config import load
+from shared.db import Connection, read
+from shared.http import Request, Response, endpoint, serve
+from shared.repos import daily_messages, wallets
+from shared.times import now_ms, shanghai_day
+from shared.tokens import Claims
+
+
+@endpoint("GET", "/api/credits")
+def credits(request: Request) -> Response:
+    return Response.ok(read(_credits, auth.signed_in(request)))
+
+
+@endpoint("GET", "/api/credits/transactions")
+def transactions(request: Request) -> Response:
+    claims = auth.signed_in(request)
+    return Response.ok(read(_transactions, claims, request.parse_query(Paging)))
+
+
+@endpoint("GET", "/api/credits/pricing")
+def pricing(request: Request) -> Response:
+    return Response.ok(read(_pricing, auth.signed_in(request)))
+
+
+def _credits(db: Connection, claims: Claims) -> dict[str, object]:
+    user = auth.active_user(db, claims)
+    used = daily_messages.find_used(db, user.id, shanghai_day(now_ms())) or 0
+    wallet = wallets.find(db, user.id) or wallets.EMPTY
+    return logic.credits(load(settings.Quota).daily_free_messages, used, wallet)
+
+
+def _transactions(db: Connection, claims: Claims, paging: Paging) -> dict[str, object]:
+    user = auth.active_user(db, claims)
+    look = partial(wallets.list_entries, db, user.id, before=paging.before)
+    return logic.page(look(count=paging.limit + 1), paging.limit)
+
+
+def _pricing(db: Connection, claims: Claims) -> dict[str, object]:
+    auth.active_user(db, claims)
+    return logic.pricing(load(settings.Quota), price_list.listed(db))
+
+
+handler = serve(credits, transactions, pricing)

@@ -1,0 +1,91 @@
+"""What credits, transactions and pricing say."""
+
+import base64
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from shared.pricing import Price, formula
+from shared.repos.wallets import NumberedEntry, Wallet
+from shared.settings import Quota
+from shared.times import iso_utc
+
+
+def cursor_of(entry_number: int) -> str:
+    """Opaque, so that nobody counts on what it is made of."""
+    return base64.urlsafe_b64encode(f"before {entry_number}".encode()).decode().rstrip("=")
+
+
+def _cursor(text: str) -> str:
+    _number(text)
+    return text
+
+
+def _number(cursor: str) -> int:
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        text = b""
+    match = re.fullmatch(rb"before (\d{1,9})", text)
+    if match is None:
+        raise ValueError("must be a next_cursor that this path gave")
+    return int(match[1])
+
+
+class Paging(BaseModel):
+    limit: int = Field(default=20, ge=1, le=100)
+    cursor: Annotated[str, Field(max_length=100), AfterValidator(_cursor)] | None = None
+
+    @property
+    def before(self) -> int | None:
+        """The number of the entry that the page before ended with."""
+        return _number(self.cursor) if self.cursor else None
+
+
+def credits(daily_limit: int, used_today: int, wallet: Wallet) -> dict[str, object]:
+    """`balance_fen` is what may still be spent; `reserved_fen` is for answers being given."""
+    return {
+        "daily_limit": daily_limit,
+        "used_today": used_today,
+        "remaining": max(daily_limit - used_today, 0),
+        "balance_fen": wallet.balance_fen - wallet.reserved_fen,
+        "reserved_fen": wallet.reserved_fen,
+    }
+
+
+def page(entries: Sequence[NumberedEntry], limit: int) -> dict[str, object]:
+    """`entries` are one more than the limit where there is another page."""
+    shown = entries[:limit]
+    more = len(entries) > limit
+    return {
+        "transactions": [_transaction(entry) for entry in shown],
+        "next_cursor": cursor_of(shown[-1].entry_number) if more else None,
+    }
+
+
+def _transaction(entry: NumberedEntry) -> dict[str, object]:
+    return {
+        "id": entry.id,
+        "kind": entry.kind,
+        "amount_fen": entry.amount_fen,
+        "balance_after_fen": entry.balance_after_fen,
+        "reason": entry.reason,
+        "created_at": iso_utc(entry.created_at_ms),
+    }
+
+
+def pricing(quota: Quota, prices: Sequence[Price]) -> dict[str, object]:
+    """A message to a model that is not listed costs `message_price_fen`.
+
+    Without the credit system there is nothing to buy beyond the free messages.
+    """
+    return {
+        "daily_free_messages": quota.daily_free_messages,
+        "guest_daily_messages": quota.guest_daily_messages,
+        "credit_system": quota.enable_credit_system,
+        "message_price_fen": quota.message_price_fen,
+        "models": [{**asdict(price), "formula": formula(price)} for price in prices],
+    }

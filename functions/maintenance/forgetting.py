@@ -1,0 +1,42 @@
+"""Removing what nobody can ask for any more, a batch at a time."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shared.db import transaction
+from shared.repos import idempotency, pieces
+from shared.times import now_ms
+
+KEPT_MS = 24 * 3600 * 1000
+BATCH = 100
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """`answers` are those whose pieces are gone; what was said stays in the conversation."""
+
+    keys: int
+    answers: int
+
+
+def run(until: float) -> Forgotten:
+    """Keys go first: while one is there, the answer it leads to can still be asked for.
+
+    Raises: DatabaseUnavailable.
+    """
+    before_ms = now_ms() - KEPT_MS
+    keys = _batches(until, lambda: transaction(idempotency.forget_before, before_ms, count=BATCH))
+    answers = _batches(until, lambda: transaction(pieces.remove_ended, before_ms, count=BATCH))
+    return Forgotten(keys, answers)
+
+
+def _batches(until: float, work: Callable[[], int]) -> int:
+    """Work until a batch is not full, or the time is over."""
+    total = 0
+    while time.monotonic() < until:
+        done = work()
+        total += done
+        if done < BATCH:
+            break
+    return total

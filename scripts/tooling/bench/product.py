@@ -1,0 +1,139 @@
+"""The product under load: its own database, its users, and the chat function's real process."""
+
+import asyncio
+import json
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import pymysql
+
+from scripts.tooling import migrate
+from scripts.tooling.environment import ROOT
+from scripts.tooling.gateway.web import WebProcess
+from scripts.tooling.manifest import load
+from scripts.tooling.mariadb import private_server
+from shared import charging, db, settings, tokens
+from shared.ids import new_id
+from shared.repos import users
+from shared.repos.users import User
+from shared.times import now_ms, shanghai_day
+from shared.tokens import Claims
+
+_NAME = "bench"
+_LOOK_SECONDS = 0.05
+
+
+@contextmanager
+def database() -> Iterator[dict[str, str]]:
+    """Yield the variables of a product with a migrated, empty database; ours are set to them."""
+    with private_server() as server:
+        target = settings.database_url(f"{server}/mysql")
+        with pymysql.connect(
+            host=target.host, port=target.port, user=target.user, password=target.password.reveal()
+        ) as connection:
+            connection.cursor().execute(f"CREATE DATABASE {_NAME} CHARACTER SET utf8mb4")
+        variables = {
+            "APP_ENV": "test",
+            "DATABASE_URL": f"{server}/{_NAME}",
+            "JWT_SECRET": secrets.token_hex(32),
+            "JWT_EXPIRES_IN": "1d",
+        }
+        os.environ.update(variables)
+        migrate.up()
+        yield variables
+        db.disconnect()
+
+
+def sign_up(count: int) -> list[str]:
+    """Add so many users, who have had a message today already; return their tokens."""
+    return [db.transaction(_signed_up) for _ in range(count)]
+
+
+def _signed_up(connection: db.Connection) -> str:
+    user = User(new_id(), None, new_id().lower(), None, "user", now_ms(), None)
+    users.add(connection, user)
+    charging.prepare(connection, user.id, user.id, shanghai_day(now_ms()))
+    return tokens.issue_access(Claims(user.id, new_id(), "user"))
+
+
+class Chat:
+    """One process of the chat function on one core, and what it uses."""
+
+    def __init__(self, server: WebProcess) -> None:
+        self.port = int(server.url.rpartition(":")[2])
+        self._pid = server.process.pid
+        self._most_kb = 0
+
+    @property
+    def cpu_ms(self) -> float:
+        """Of all its threads; the clock of another process is made from its id (Linux)."""
+        return time.clock_gettime(~self._pid << 3 | 2) * 1000
+
+    @property
+    def memory_kb(self) -> int:
+        pages = int(Path(f"/proc/{self._pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") // 1024
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator["Use"]:
+        use = Use()
+        before_kb, before_ms = self.memory_kb, self.cpu_ms
+        watching = asyncio.create_task(self._watch())
+        try:
+            yield use
+        finally:
+            watching.cancel()
+            use.cpu_ms = self.cpu_ms - before_ms
+            use.memory_kb = max(self._most_kb - before_kb, 0)
+
+    async def _watch(self) -> None:
+        self._most_kb = 0
+        while True:
+            self._most_kb = max(self._most_kb, self.memory_kb)
+            await asyncio.sleep(_LOOK_SECONDS)
+
+
+class Use:
+    """What a load took, once it is over: processor time, and memory beyond what was held before."""
+
+    cpu_ms = 0.0
+    memory_kb = 0
+
+
+@asynccontextmanager
+async def chat(variables: dict[str, str], model_url: str, core: int) -> AsyncIterator[Chat]:
+    """Run it with limits no user meets."""
+    given = {
+        **variables,
+        "OPENAI_API_KEY": "sk-bench",
+        "OPENAI_API_URL": model_url,
+        "OPENAI_MODEL": "fixed-rate",
+        "MAX_STREAMS_PER_USER": "100",
+        "DAILY_FREE_MESSAGES": "1000",
+    }
+    function = load(ROOT / "s.yaml", given, strict=False).function("chat")
+    said: list[str] = []
+    server = await WebProcess.start(function, ROOT, said.append)
+    try:
+        os.sched_setaffinity(server.process.pid, {core})
+        yield Chat(server)
+    finally:
+        await server.process.stop()
+        _complain(said)
+
+
+def _complain(said: list[str]) -> None:
+    for line in said:
+        if not line.startswith(("FC Invoke", "INFO:")) and _is_bad(line):
+            print(line)
+
+
+def _is_bad(line: str) -> bool:
+    try:
+        return bool(json.loads(line)["level"] == "error")
+    except (ValueError, KeyError, TypeError):
+        return True

@@ -1,0 +1,155 @@
+"""`scripts/bench stream`: the same load, to a model directly and through the whole product."""
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import statistics
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from scripts.tooling.bench.load import Heard, Request, ask, crowd
+from scripts.tooling.bench.model import SECONDS_PER_TOKEN, TOKENS
+from scripts.tooling.bench.product import Chat, Use, chat, database, sign_up
+from scripts.tooling.environment import ROOT
+from scripts.tooling.gateway.processes import Process
+
+_STREAMS = "1,20,100,200"
+_ANSWER_SECONDS = len(TOKENS) * SECONDS_PER_TOKEN
+_FEWEST_ANSWERS = 10
+_WARM_UP = 8
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one number of streams cost, against the same number without us."""
+
+    streams: int
+    direct: list[Heard]
+    ours: list[Heard]
+    use: Use
+
+    @property
+    def row(self) -> list[str]:
+        answers = len(self.ours)
+        return [
+            str(self.streams),
+            f"{self._added_ms(50):.1f}",
+            f"{self._added_ms(99):.1f}",
+            f"{_mean_ms(self.ours) / _mean_ms(self.direct):.3f}",
+            f"{self.use.cpu_ms / answers:.1f}",
+            f"{self.use.memory_kb / self.streams:.0f}",
+        ]
+
+    def _added_ms(self, percent: int) -> float:
+        return _percentile(self.ours, percent) - _percentile(self.direct, percent)
+
+
+_HEADINGS = ["streams", "first p50", "first p99", "total", "CPU", "memory"]
+_LEGEND = """
+first   what we add to the time to the first token, ms
+total   time for the whole answer, as a ratio to asking the model directly
+CPU     of the chat process for one answer of 100 tokens, ms
+memory  the chat process gains for each open stream, KB
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("what", choices=["stream"])
+    parser.add_argument("--streams", default=_STREAMS, help=f"at once; default {_STREAMS}")
+    parser.add_argument("--rounds", type=int, default=1, help="how often each asks, at the least")
+    options = parser.parse_args(arguments)
+    counts = [int(text) for text in options.streams.split(",")]
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if len(cores) < 2:
+        print("scripts/bench: needs Linux and two processor cores", file=sys.stderr)
+        return 1
+    os.sched_setaffinity(0, cores[1:])  # the model, the crowd and the database
+    asyncio.run(_measure(counts, options.rounds, cores[0]))
+    return 0
+
+
+async def _measure(counts: Sequence[int], rounds: int, core: int) -> None:
+    print(f"{len(TOKENS)} tokens at {1 / SECONDS_PER_TOKEN:.0f} a second, chat on one core;")
+    print(f"streams begin evenly over {_ANSWER_SECONDS:.0f} s, until all are open at once")
+    print(_line(_HEADINGS), flush=True)
+    with database() as variables:
+        tokens = sign_up(max(counts))
+        async with _model() as port:
+            for count in counts:
+                async with chat(variables, f"http://127.0.0.1:{port}/v1", core) as function:
+                    measured = await _compared(tokens[:count], rounds, port, function)
+                    print(_line(measured.row), flush=True)
+    print(_LEGEND, end="")
+
+
+async def _compared(
+    tokens: Sequence[str], rounds: int, model_port: int, function: Chat
+) -> Measured:
+    """A process that has answered a few already: what starting it costs is not asked here."""
+    ours = [_to_us(function.port, token) for token in tokens]
+    directly = [_to_model(model_port)] * len(ours)
+    await asyncio.gather(*(ask(ours[0]) for _ in range(_WARM_UP)))
+    rounds = max(rounds, -(-_FEWEST_ANSWERS // len(ours)))
+    direct = await crowd(directly, rounds=rounds, over_seconds=_ANSWER_SECONDS)
+    async with function.watched() as use:
+        answered = await crowd(ours, rounds=rounds, over_seconds=_ANSWER_SECONDS)
+    for heard in [*direct, *answered]:
+        _check(heard)
+    return Measured(len(tokens), direct, answered, use)
+
+
+@asynccontextmanager
+async def _model() -> AsyncIterator[int]:
+    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    process = await Process.start(
+        [sys.executable, "-m", "scripts.tooling.bench.model"],
+        environment=os.environ,
+        directory=ROOT,
+        show=lambda line: port.set_result(int(line)),
+    )
+    try:
+        yield await port
+    finally:
+        await process.kill()
+
+
+def _to_us(port: int, token: str) -> Request:
+    body = {"messages": [{"role": "user", "content": "How are you today?"}], "stream": True}
+    raw = _post("/api/chat", body, f"Authorization: Bearer {token}\r\n")
+    return Request(port, raw, b"event: delta")
+
+
+def _to_model(port: int) -> Request:
+    body = {"messages": [{"role": "user", "content": "How are you today?"}], "stream": True}
+    return Request(port, _post("/v1/chat/completions", body), b'"content"')
+
+
+def _post(path: str, body: dict[str, object], more: str = "") -> bytes:
+    data = json.dumps(body).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(data)}\r\n{more}"
+    return head.encode() + b"Content-Type: application/json\r\n\r\n" + data
+
+
+def _check(heard: Heard) -> None:
+    """An answer that is not whole would be cheap."""
+    said = re.findall(rb'"(?:text|content)": ?"([^"]*)"', heard.raw)
+    if b"".join(said).decode() != "".join(TOKENS):
+        raise SystemExit(f"not the whole answer:\n{heard.raw[-2000:].decode(errors='replace')}")
+
+
+def _mean_ms(answers: Sequence[Heard]) -> float:
+    return statistics.fmean(heard.total_ms for heard in answers)
+
+
+def _percentile(answers: Sequence[Heard], percent: int) -> float:
+    ordered = sorted(heard.first_token_ms for heard in answers)
+    return ordered[min(len(ordered) * percent // 100, len(ordered) - 1)]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "  ".join(cell.rjust(9) for cell in cells)

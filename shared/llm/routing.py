@@ -1,0 +1,152 @@
+"""Which upstream answers: by weight, past those that fail, and never two in one answer."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+from shared import settings
+from shared.config import load
+from shared.errors import UpstreamBusy, UpstreamFailed
+from shared.llm import client
+from shared.llm.breaker import Breaker
+from shared.llm.events import Delta, Event, Reasoning
+from shared.repos.attempts import Attempt
+
+_MOST_ATTEMPTS = 3
+_BACKOFF_SECONDS = 0.3
+_LONGEST_WAIT_SECONDS = 3.0  # whoever waits for an answer waits for this too
+_OURS_TO_MEND = {400, 413, 422}  # the same question is refused everywhere
+
+
+def models() -> list[str]:
+    """The models this deployment offers, the default one first."""
+    return list(dict.fromkeys(upstream.serves for upstream in _upstreams()))
+
+
+async def answer(
+    model: str,
+    messages: Sequence[Mapping[str, object]],
+    *,
+    thinking: bool,
+    options: Mapping[str, object],
+    report: Callable[[Attempt], None],
+) -> AsyncGenerator[Event, None]:
+    """Yield one upstream's answer. Another one is asked only while nothing has come yet.
+
+    Raises: UpstreamFailed and its kin: what the last upstream that was asked said.
+    """
+    failure: UpstreamFailed = UpstreamBusy(reason="every upstream is resting")
+    for upstream, is_again in _order(model):
+        if is_again and not _is_worth_repeating(failure):
+            break
+        watch = _Watch(upstream, report)
+        try:
+            async with client.stream(
+                upstream.model, messages, thinking=thinking, options=options
+            ) as events:
+                async for event in events:
+                    watch.see(event)
+                    yield event
+            watch.end("ok", good=True)
+            return
+        except UpstreamFailed as error:
+            watch.end(error.name, good=not _is_worth_another(error))
+            if watch.has_seen or not _is_worth_another(error):
+                raise
+            failure = error
+        except BaseException:
+            watch.end("left")
+            raise
+        await asyncio.sleep(_pause(failure))
+    raise failure
+
+
+class _Watch:
+    """Follows one attempt for the breaker and for the books."""
+
+    def __init__(self, upstream: "_Upstream", report: Callable[[Attempt], None]) -> None:
+        self._upstream, self._report = upstream, report
+        self._started = time.monotonic()
+        self._first: float | None = None
+
+    @property
+    def has_seen(self) -> bool:
+        return self._first is not None
+
+    def see(self, event: Event) -> None:
+        if self._first is None and isinstance(event, Delta | Reasoning):
+            self._first = time.monotonic()
+
+    def end(self, outcome: str, *, good: bool = False) -> None:
+        """`good` says whether the upstream did its part; a bad question is not its failure."""
+        now = time.monotonic()
+        if outcome != "left":
+            self._upstream.breaker.record(now, good=good)
+        first = None if self._first is None else round((self._first - self._started) * 1000)
+        duration = round((now - self._started) * 1000)
+        self._report(Attempt(self._upstream.name, outcome, first, duration))
+
+
+@dataclass(frozen=True)
+class _Upstream:
+    name: str
+    serves: str
+    weight: int
+    model: settings.Model
+    breaker: Breaker
+
+
+@cache
+def _upstreams() -> tuple[_Upstream, ...]:
+    """Those of UPSTREAMS, or the one of OPENAI_API_URL; breakers live as long as the process."""
+    first = load(settings.Model)
+    listed = load(settings.Upstreams).upstreams
+    if not listed:
+        return (_Upstream("default", first.name, 1, first, Breaker()),)
+    return tuple(
+        _Upstream(
+            one.name,
+            one.serves or first.name,
+            one.weight,
+            replace(first, url=one.url, api_key=one.key, name=one.model or first.name),
+            Breaker(),
+        )
+        for one in listed
+    )
+
+
+def _order(model: str) -> Iterator[tuple[_Upstream, bool]]:
+    """By weight, each once, then once more.
+
+    Those whose breaker is open are passed over, unless there is no other: then
+    every question is a probe, and nobody is better served by not asking.
+    """
+    serving = [upstream for upstream in _upstreams() if upstream.serves == model]
+    shuffled = sorted(serving, key=lambda one: random.random() ** (1 / one.weight), reverse=True)  # noqa: S311  # balance, no secret
+    asked = 0
+    for number, upstream in enumerate(shuffled * 2):
+        spared = len(serving) > 1 and not upstream.breaker.allows(time.monotonic())
+        if asked < _MOST_ATTEMPTS and not spared:
+            asked += 1
+            yield upstream, number >= len(shuffled)
+
+
+def _is_worth_another(error: UpstreamFailed) -> bool:
+    return error.context.get("status") not in _OURS_TO_MEND
+
+
+def _is_worth_repeating(error: UpstreamFailed) -> bool:
+    """The same upstream may have recovered; one that was waited for in vain has had its time."""
+    status = error.context.get("status")
+    return isinstance(error, UpstreamBusy) or (isinstance(status, int) and status >= 500)
+
+
+def _pause(error: UpstreamFailed) -> float:
+    """As long as the upstream asks for, if that is bearable, or a moment."""
+    asked = error.headers.get("Retry-After", "")
+    if asked.isdigit():
+        return min(float(asked), _LONGEST_WAIT_SECONDS)
+    return random.uniform(0.5, 1) * _BACKOFF_SECONDS  # noqa: S311  # jitter, no secret

@@ -1,0 +1,304 @@
+"""The connections under httpx: asyncio and httptools, made for hundreds of streams at once."""
+
+import asyncio
+import select
+import time
+from collections.abc import AsyncIterator
+from ssl import SSLContext
+from typing import cast
+
+import httptools
+import httpx
+
+_MOST_BUFFERED_BYTES = 64 * 1024
+_PORTS = {"http": 80, "https": 443}
+
+Origin = tuple[str, str, int]
+Header = tuple[bytes, bytes]
+
+
+class Transport(httpx.AsyncBaseTransport):
+    """Speaks HTTP/1.1 to any origin, and keeps some connections for the next request.
+
+    It stands in for httpx's own, whose pool looks through every connection
+    whenever one opens or closes: at 200 streams that is most of the processor's
+    time. Of httpx's timeouts it knows `connect`, for the TCP connection and the
+    TLS handshake together, and `read`, for each silence after the first bytes of
+    the body; all others are the caller's. Nothing is sent twice.
+    """
+
+    def __init__(self, tls: SSLContext, *, most_kept: int, kept_seconds: float) -> None:
+        self._tls = tls
+        self._most_kept = most_kept
+        self._kept_seconds = kept_seconds
+        self._kept: list[Connection] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Raises: httpx.ConnectError, ConnectTimeout, ReadError and their like."""
+        message = _message(request, await request.aread())
+        origin = _origin(request.url)
+        connection = self._take(origin) or await self._connected(origin, request)
+        try:
+            connection.send(message, most_silent_seconds=_timeout(request, "read"))
+            status, headers = await connection.head()
+        except BaseException:
+            connection.close()
+            raise
+        return httpx.Response(status, headers=headers, stream=_Body(self, connection))
+
+    async def aclose(self) -> None:
+        for connection in self._kept:
+            connection.close()
+        self._kept.clear()
+        await asyncio.sleep(0)  # the loop closes the sockets in its next step
+
+    def give_back(self, connection: "Connection") -> None:
+        """Keep it for the next request, if its answer was read to the end and there is room."""
+        self._drop_stale()
+        if len(self._kept) < self._most_kept and connection.renew():
+            self._kept.append(connection)
+        else:
+            connection.close()
+
+    def _take(self, origin: Origin) -> "Connection | None":
+        """The one used last, so that the others grow old and are closed."""
+        self._drop_stale()
+        for connection in reversed(self._kept):
+            if connection.origin == origin:
+                self._kept.remove(connection)
+                if not connection.was_closed:
+                    return connection
+                connection.close()
+        return None
+
+    def _drop_stale(self) -> None:
+        """They stand in the order of their last use."""
+        oldest = time.monotonic() - self._kept_seconds
+        while self._kept and self._kept[0].idle_since < oldest:
+            self._kept.pop(0).close()
+
+    async def _connected(self, origin: Origin, request: httpx.Request) -> "Connection":
+        scheme, host, port = origin
+        opening = asyncio.get_running_loop().create_connection(
+            lambda: Connection(origin),
+            host,
+            port,
+            ssl=self._tls if scheme == "https" else None,
+            happy_eyeballs_delay=0.25,
+        )
+        try:
+            _, connection = await asyncio.wait_for(opening, _timeout(request, "connect"))
+        except asyncio.TimeoutError as error:
+            raise httpx.ConnectTimeout(str(error)) from error
+        except OSError as error:
+            raise httpx.ConnectError(str(error)) from error
+        return connection
+
+
+def _origin(url: httpx.URL) -> Origin:
+    if url.scheme not in _PORTS:
+        raise httpx.UnsupportedProtocol(f"{url.scheme}:// is not http:// or https://")
+    return url.scheme, url.host, url.port or _PORTS[url.scheme]
+
+
+def _timeout(request: httpx.Request, name: str) -> float | None:
+    seconds: float | None = request.extensions.get("timeout", {}).get(name)
+    return seconds
+
+
+def _message(request: httpx.Request, content: bytes) -> bytes:
+    """Raises: httpx.LocalProtocolError: a line break would begin another header."""
+    lines = [b"%s %s HTTP/1.1" % (request.method.encode(), request.url.raw_path)]
+    lines += [b"%s: %s" % header for header in request.headers.raw]
+    if any(b"\r" in line or b"\n" in line for line in lines):
+        raise httpx.LocalProtocolError("a line break in the head of a request")
+    return b"\r\n".join([*lines, b"", content])
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, transport: Transport, connection: "Connection") -> None:
+        self._transport = transport
+        self._connection: Connection | None = connection
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while self._connection and (chunk := await self._connection.read()):
+            yield chunk
+
+    async def aclose(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection:
+            self._transport.give_back(connection)
+
+
+class _Answer:
+    """What httptools has understood of one answer; it calls the methods named `on_`."""
+
+    def __init__(self) -> None:
+        self.parser = httptools.HttpResponseParser(self)
+        self.headers: list[Header] = []
+        self.head_complete = False
+        self.body = bytearray()
+        self.complete = False
+        self.keeps_open = True
+        self._delimited = False
+
+    @property
+    def _is_interim(self) -> bool:
+        """Such as 103: the head of the answer itself is still to come."""
+        return self.parser.get_status_code() < 200
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name, value))
+        self._delimited |= name.lower() in (b"content-length", b"transfer-encoding")
+        self.keeps_open &= name.lower() != b"connection" or b"close" not in value.lower()
+
+    def on_headers_complete(self) -> None:
+        if self._is_interim:
+            self.headers.clear()
+        else:
+            self.head_complete = True
+
+    def on_body(self, data: bytes) -> None:
+        self.body += data
+
+    def on_message_complete(self) -> None:
+        self.complete = self.head_complete
+
+    def on_end(self) -> None:
+        """The connection was closed. Raises: httpx.RemoteProtocolError: too early."""
+        if not self.complete and (not self.head_complete or self._delimited):
+            raise httpx.RemoteProtocolError("closed before the answer was complete")
+        self.complete, self.keeps_open = True, False
+
+
+class Connection(asyncio.Protocol):
+    """One exchange after another. What arrives is parsed at once and waits here to be read."""
+
+    def __init__(self, origin: Origin) -> None:
+        self.origin = origin
+        self.idle_since = 0.0
+        self._answer: _Answer | None = None
+        self._failure: Exception | None = None
+        self._paused = False
+        self._loop = asyncio.get_running_loop()
+        self._reader: asyncio.Future[None] | None = None
+        self._waiting_since = 0.0
+        self._most_silent_seconds: float | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+
+    @property
+    def was_closed(self) -> bool:
+        """Ask the socket too: the loop may not have come to tell us yet."""
+        if self._transport.is_closing():
+            return True
+        poll = select.poll()
+        poll.register(self._transport.get_extra_info("socket"), select.POLLIN)
+        return bool(poll.poll(0))
+
+    def send(self, message: bytes, *, most_silent_seconds: float | None) -> None:
+        self._most_silent_seconds = most_silent_seconds
+        self._answer = _Answer()
+        self._transport.write(message)
+
+    async def head(self) -> tuple[int, list[Header]]:
+        answer = self._current()
+        while not answer.head_complete:
+            await self._more()
+        return answer.parser.get_status_code(), answer.headers
+
+    async def read(self) -> bytes:
+        """All that has arrived since the last time; nothing at the end."""
+        answer = self._current()
+        while not answer.body and not answer.complete:
+            await self._more()
+        chunk = bytes(answer.body)
+        answer.body.clear()
+        if self._alarm is None and self._most_silent_seconds:
+            self._alarm = self._loop.call_later(self._most_silent_seconds, self._check_silence)
+        if self._paused:
+            self._paused = False
+            self._transport.resume_reading()
+        return chunk
+
+    def renew(self) -> bool:
+        """Make ready for another exchange; say whether that is possible."""
+        answer = self._current()
+        current = answer.parser.get_http_version() == "1.1"
+        if not (answer.complete and answer.keeps_open and current) or self._transport.is_closing():
+            return False
+        self._answer = None
+        self._end_alarm()
+        self.idle_since = time.monotonic()
+        return True
+
+    def close(self) -> None:
+        """At once: nobody waits for the rest, nor for a farewell of TLS."""
+        self._end_alarm()
+        self._transport.abort()
+
+    def _current(self) -> _Answer:
+        if self._answer is None:
+            raise RuntimeError("nothing was asked on this connection")
+        return self._answer
+
+    async def _more(self) -> None:
+        if self._failure:
+            raise self._failure
+        self._reader, self._waiting_since = self._loop.create_future(), self._loop.time()
+        try:
+            await self._reader
+        finally:
+            self._reader = None
+
+    def _check_silence(self) -> None:
+        """One alarm for the whole answer, put off when it rings: a timer a chunk would cost more.
+
+        Only a reader who waits can wait in vain; a slow one makes no silence.
+        """
+        now, limit = self._loop.time(), self._most_silent_seconds or 0
+        since = self._waiting_since if self._reader else now
+        if now - since < limit:
+            self._alarm = self._loop.call_at(since + limit, self._check_silence)
+            return
+        self._failure = self._failure or httpx.ReadTimeout("")
+        self._wake()
+
+    def _end_alarm(self) -> None:
+        if self._alarm:
+            self._alarm.cancel()
+            self._alarm = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Whatever comes unasked, before a question or after an answer, ends the connection."""
+        answer = self._answer
+        if answer is None or answer.complete:
+            self._failure = self._failure or httpx.RemoteProtocolError("an answer to no question")
+            self._transport.abort()
+            return
+        try:
+            answer.parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._failure = httpx.RemoteProtocolError(type(error).__name__)
+        if len(answer.body) > _MOST_BUFFERED_BYTES and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> None:
+        if self._answer:
+            try:
+                self._answer.on_end()
+            except httpx.RemoteProtocolError as error:
+                self._failure = self._failure or error
+            self._wake()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._failure = self._failure or httpx.ReadError(str(error or "closed"))
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._reader and not self._reader.done():
+            self._reader.set_result(None)

@@ -1,0 +1,200 @@
+"""Questions put to a model, and the one way each of them ends."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.db import Connection
+from shared.errors import NotFound
+
+
+@dataclass(frozen=True)
+class Turn:
+    """`outcome` is JSON: what the client was told at the end. `subject` is a user or a guest."""
+
+    message_id: str
+    subject: str
+    user_id: str | None
+    conversation_id: str | None
+    question: str | None
+    model: str
+    payment: str
+    day: str
+    daily_limit: int
+    reserved_fen: int
+    price: str
+    prompt_tokens: int
+    lease_until_ms: int
+    created_at_ms: int
+    state: str = "open"
+    stop_requested: int = 0
+    ended_at_ms: int | None = None
+    outcome: str | None = None
+
+
+@dataclass(frozen=True)
+class Stopped:
+    message_id: str
+    state: str
+
+
+def add(db: Connection, turn: Turn) -> None:
+    db.execute(
+        """
+        INSERT INTO turns
+            (message_id, subject, user_id, conversation_id, question, model, payment, day,
+             daily_limit, reserved_fen, price, prompt_tokens, lease_until_ms, created_at_ms,
+             state, stop_requested, ended_at_ms, outcome)
+        VALUES
+            (:message_id, :subject, :user_id, :conversation_id, :question, :model, :payment, :day,
+             :daily_limit, :reserved_fen, :price, :prompt_tokens, :lease_until_ms, :created_at_ms,
+             :state, :stop_requested, :ended_at_ms, :outcome)
+        """,
+        **vars(turn),
+    )
+
+
+def find(db: Connection, message_id: str) -> Turn | None:
+    return db.find(
+        Turn,
+        """
+        SELECT message_id, subject, user_id, conversation_id, question, model, payment, day,
+            daily_limit, reserved_fen, price, prompt_tokens, lease_until_ms, created_at_ms,
+            state, stop_requested, ended_at_ms, outcome
+        FROM turns
+        WHERE message_id = :message_id
+        """,
+        message_id=message_id,
+    )
+
+
+def get(db: Connection, message_id: str) -> Turn:
+    """Raises: NotFound."""
+    found = find(db, message_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def mark_ended(db: Connection, message_id: str, state: str, *, at_ms: int) -> bool:
+    """Move an open turn to settled or released; say whether this call was the one to do it.
+
+    The instance that gave the answer and the sweeper may both try. Money and
+    quota must hang on a True from here.
+    """
+    return bool(
+        db.execute(
+            """
+            UPDATE turns
+            SET state = :state, ended_at_ms = :at_ms
+            WHERE message_id = :message_id AND state = 'open'
+            """,
+            message_id=message_id,
+            state=state,
+            at_ms=at_ms,
+        )
+    )
+
+
+def record_outcome(db: Connection, message_id: str, outcome: str) -> None:
+    db.execute(
+        "UPDATE turns SET outcome = :outcome WHERE message_id = :message_id",
+        message_id=message_id,
+        outcome=outcome,
+    )
+
+
+def renew(db: Connection, message_ids: Sequence[str], *, until_ms: int) -> None:
+    """Keep open turns from the sweeper."""
+    names, values = _listed(message_ids)
+    db.execute(
+        f"""
+        UPDATE turns
+        SET lease_until_ms = :until_ms
+        WHERE message_id IN ({names}) AND state = 'open'
+        """,  # noqa: S608  # names of parameters, made here
+        until_ms=until_ms,
+        **values,
+    )
+
+
+def list_to_stop(db: Connection, message_ids: Sequence[str]) -> list[Stopped]:
+    """Those that somebody asked to stop, or that the sweeper has ended."""
+    names, values = _listed(message_ids)
+    return db.find_all(
+        Stopped,
+        f"""
+        SELECT message_id, state
+        FROM turns
+        WHERE message_id IN ({names}) AND (stop_requested = 1 OR state <> 'open')
+        """,  # noqa: S608  # names of parameters, made here
+        **values,
+    )
+
+
+def _listed(message_ids: Sequence[str]) -> tuple[str, dict[str, str]]:
+    values = {f"id_{_letters(number)}": one for number, one in enumerate(message_ids)}
+    return ", ".join(f":{name}" for name in values), values
+
+
+def _letters(number: int) -> str:
+    """Parameter names are letters: 0 is a, 27 is bb."""
+    return (
+        chr(97 + number % 26) if number < 26 else _letters(number // 26 - 1) + _letters(number % 26)
+    )
+
+
+def request_stop(db: Connection, message_id: str) -> None:
+    """Whoever produces the answer looks for this, on whichever instance."""
+    db.execute(
+        "UPDATE turns SET stop_requested = 1 WHERE message_id = :message_id AND state = 'open'",
+        message_id=message_id,
+    )
+
+
+def list_abandoned(db: Connection, *, before_ms: int, count: int) -> list[str]:
+    """Open turns whose producer has not been heard of."""
+    return db.find_all(
+        lambda message_id: str(message_id),
+        """
+        SELECT message_id
+        FROM turns
+        WHERE state = 'open' AND lease_until_ms < :before_ms
+        ORDER BY lease_until_ms
+        LIMIT :count
+        """,
+        before_ms=before_ms,
+        count=count,
+    )
+
+
+def take_over(db: Connection, message_id: str, *, before_ms: int) -> bool:
+    """Lock a turn that is open and still abandoned, to end it in the same transaction.
+
+    Between the listing and now its producer may have come back, or another
+    sweeper may have ended it; both are a False from here. The lease is touched
+    only because a lock needs an update.
+    """
+    return bool(
+        db.execute(
+            """
+            UPDATE turns
+            SET lease_until_ms = lease_until_ms
+            WHERE message_id = :message_id AND state = 'open' AND lease_until_ms < :before_ms
+            """,
+            message_id=message_id,
+            before_ms=before_ms,
+        )
+    )
+
+
+def forget_questions(db: Connection, user_id: str, conversation_id: str) -> None:
+    """Also those still being answered: an answer without its question is not kept."""
+    db.execute(
+        """
+        UPDATE turns
+        SET question = NULL
+        WHERE user_id = :user_id AND conversation_id = :conversation_id
+        """,
+        user_id=user_id,
+        conversation_id=conversation_id,
+    )

@@ -1,0 +1,155 @@
+"""Balances and the ledger behind them."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from shared.db import Connection, DuplicateKey
+from shared.ids import new_id
+from shared.times import now_ms
+
+
+@dataclass(frozen=True)
+class Wallet:
+    balance_fen: int
+    reserved_fen: int
+    entries: int
+    open_turns: int
+
+
+EMPTY = Wallet(0, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Entry:
+    id: str
+    kind: str
+    amount_fen: int
+    balance_after_fen: int
+    business_key: str
+    reason: str
+    created_at_ms: int
+
+
+@dataclass(frozen=True)
+class NumberedEntry(Entry):
+    """An entry in its place in the wallet's ledger."""
+
+    entry_number: int
+
+
+def open_wallet(db: Connection, user_id: str) -> None:
+    """Have a wallet to count in; in a transaction of its own, as with daily_messages.open_day."""
+    with suppress(DuplicateKey):
+        db.execute(
+            """
+            INSERT INTO wallets (user_id, balance_fen, reserved_fen, entries, open_turns)
+            VALUES (:user_id, 0, 0, 0, 0)
+            """,
+            user_id=user_id,
+        )
+
+
+def find(db: Connection, user_id: str) -> Wallet | None:
+    return db.find(
+        Wallet,
+        """
+        SELECT balance_fen, reserved_fen, entries, open_turns
+        FROM wallets
+        WHERE user_id = :user_id
+        """,
+        user_id=user_id,
+    )
+
+
+def start_turn(db: Connection, user_id: str, *, hold_fen: int, most_open: int) -> bool:
+    """Reserve the amount and count one more answer being given, if there is room for both."""
+    return bool(
+        db.execute(
+            """
+            UPDATE wallets
+            SET reserved_fen = reserved_fen + :hold_fen,
+                open_turns = open_turns + 1
+            WHERE user_id = :user_id
+                AND balance_fen - reserved_fen >= :hold_fen
+                AND open_turns < :most_open
+            """,
+            user_id=user_id,
+            hold_fen=hold_fen,
+            most_open=most_open,
+        )
+    )
+
+
+def end_turn(db: Connection, user_id: str, *, held_fen: int) -> None:
+    """Give back what start_turn took. Call it once for each, where a turn leaves `open`."""
+    db.execute(
+        """
+        UPDATE wallets
+        SET reserved_fen = reserved_fen - :held_fen,
+            open_turns = open_turns - 1
+        WHERE user_id = :user_id
+        """,
+        user_id=user_id,
+        held_fen=held_fen,
+    )
+
+
+def book(
+    db: Connection, user_id: str, kind: str, amount_fen: int, *, key: str, reason: str = ""
+) -> Entry | None:
+    """Move money: change the balance and add the entry that says so.
+
+    `key` is what the movement is for; the same key moves money once, however
+    often it is asked. Return None, and move nothing, if the balance does not
+    cover the amount or the key was booked before.
+    """
+    if db.exists("SELECT id FROM ledger WHERE business_key = :key", key=key):
+        return None
+    covered = db.execute(
+        """
+        UPDATE wallets
+        SET balance_fen = balance_fen + :amount_fen,
+            entries = entries + 1
+        WHERE user_id = :user_id AND balance_fen - reserved_fen + :amount_fen >= 0
+        """,
+        user_id=user_id,
+        amount_fen=amount_fen,
+    )
+    after = find(db, user_id)
+    if not covered or after is None:
+        return None
+    entry = Entry(new_id(), kind, amount_fen, after.balance_fen, key, reason, now_ms())
+    db.execute(
+        """
+        INSERT INTO ledger
+            (id, user_id, entry_number, kind, amount_fen, balance_after_fen,
+             business_key, reason, created_at_ms)
+        VALUES
+            (:id, :user_id, :entry_number, :kind, :amount_fen, :balance_after_fen,
+             :business_key, :reason, :created_at_ms)
+        """,
+        user_id=user_id,
+        entry_number=after.entries,
+        **vars(entry),
+    )
+    return entry
+
+
+def list_entries(
+    db: Connection, user_id: str, *, before: int | None, count: int
+) -> list[NumberedEntry]:
+    """The newest first; `before` is the number of the entry the page before ended with."""
+    return db.find_all(
+        NumberedEntry,
+        """
+        SELECT id, kind, amount_fen, balance_after_fen, business_key, reason, created_at_ms,
+            entry_number
+        FROM ledger
+        WHERE user_id = :user_id AND (:before IS NULL OR entry_number < :before)
+        ORDER BY entry_number DESC
+        LIMIT :count
+        """,
+        user_id=user_id,
+        before=before,
+        count=count,
+    )

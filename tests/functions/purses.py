@@ -1,0 +1,85 @@
+"""People with money, and turns that somebody left open."""
+
+import secrets
+from dataclasses import replace
+
+from shared import charging
+from shared.charging import Terms
+from shared.db import read, transaction
+from shared.ids import new_id
+from shared.pricing import Price
+from shared.repos import pieces, turns, users, wallets
+from shared.repos.pieces import Piece
+from shared.repos.turns import Turn
+from shared.repos.users import User
+from shared.repos.wallets import Wallet
+from shared.times import now_ms, shanghai_day
+from shared.tokens import Claims, issue_access
+from tests.books import adds_up
+
+PER_MESSAGE = Price("demo", 1, "message", message_fen=100)
+PER_TOKEN = Price("demo", 2, "token", input_ufen=80_000_000, output_ufen=200_000_000)
+
+
+def customer(balance_fen: int = 0) -> str:
+    """The id of somebody new, with so much in the wallet."""
+    user_id = new_id()
+    email = f"{secrets.token_hex(8)}@example.com"
+    transaction(users.add, User(user_id, email, None, None, "user", now_ms(), None))
+    transaction(charging.prepare, user_id, user_id, today())
+    if balance_fen:
+        transaction(wallets.book, user_id, "grant", balance_fen, key=f"grant:{user_id}")
+    return user_id
+
+
+def guest() -> str:
+    subject = secrets.token_hex(32)
+    transaction(charging.prepare, subject, None, today())
+    return subject
+
+
+def today() -> str:
+    return shanghai_day(now_ms())
+
+
+def token_of(user_id: str, *, role: str = "user") -> str:
+    return issue_access(Claims(user_id, "session", role))
+
+
+def abandoned(
+    subject: str,
+    *said: Piece,
+    price: Price | None = None,
+    is_guest: bool = False,
+    **changes: object,
+) -> Turn:
+    """An open turn whose producer was killed a moment ago: free, or at a price."""
+    turn = Turn(
+        message_id=new_id(),
+        subject=subject,
+        user_id=None if is_guest else subject,
+        conversation_id=None if is_guest else new_id(),
+        question=None if is_guest else "Why?",
+        model="demo",
+        payment="free",
+        day=today(),
+        daily_limit=0 if price else 1000,
+        reserved_fen=0,
+        price="",
+        prompt_tokens=100,
+        lease_until_ms=now_ms() - 1,
+        created_at_ms=now_ms(),
+    )
+    turn = replace(turn, **changes)  # type: ignore[arg-type]  # fields of a turn
+    opened = transaction(charging.reserve, turn, Terms(1000, price, max_tokens=1000))
+    for position, piece in enumerate(said):
+        transaction(pieces.add, opened.message_id, position, piece)
+    return opened
+
+
+def books(user_id: str) -> Wallet:
+    return read(adds_up, user_id)
+
+
+def state_of(turn: Turn) -> str:
+    return read(turns.get, turn.message_id).state

@@ -1,0 +1,408 @@
+"""The sweeper and what it forgets, from outside: a timer event in, a summary out."""
+
+import json
+import time
+import traceback
+from contextlib import suppress
+from dataclasses import asdict
+from multiprocessing import get_context
+
+import httpx
+import pytest
+
+from functions.maintenance import forgetting, sweep
+from functions.maintenance.index import handler
+from scripts.tooling.environment import ROOT
+from scripts.tooling.manifest import load
+from shared import charging, db
+from shared.charging import Ending
+from shared.db import read, transaction
+from shared.ids import lowest_id, new_id
+from shared.pricing import Price, Tokens, amount_fen
+from shared.repos import conversations, daily_messages, idempotency, pieces, turns
+from shared.repos.conversations import Said
+from shared.repos.idempotency import Key
+from shared.repos.pieces import Piece
+from shared.repos.turns import Turn
+from shared.repos.wallets import Wallet
+from shared.timers import TimerFailed
+from shared.times import now_ms
+from tests.conftest import Configure
+from tests.events import Context
+from tests.fakes.upstream_scenarios import PIECES as PIECES_OF_MODEL
+from tests.functions.chatting import open_stream
+from tests.functions.conftest import SignUp, grant
+from tests.functions.purses import (
+    PER_MESSAGE,
+    PER_TOKEN,
+    abandoned,
+    books,
+    customer,
+    guest,
+    state_of,
+    today,
+)
+from tests.web import eventually, serving
+
+EVENT = b'{"triggerTime":"2026-11-22T06:00:00Z","triggerName":"every-minute","payload":""}'
+HOUR_MS = 3600 * 1000
+DAY_MS = 24 * HOUR_MS
+NOTHING = {"settled": 0, "released": 0, "failed": 0, "keys": 0, "answers": 0}
+PIECES = (Piece("reasoning", "Hm."), Piece("text", "因为"), Piece("text", " so."))
+
+
+def run() -> dict[str, object]:
+    return handler(EVENT, Context())
+
+
+def outcome_of(turn: Turn) -> dict[str, object]:
+    return charging.outcome_of(read(turns.get, turn.message_id))
+
+
+@pytest.mark.usefixtures("database")
+def test_an_answer_with_text_is_settled_from_what_is_stored_of_it() -> None:
+    anna = customer(1000)
+    turn = abandoned(anna, *PIECES, price=PER_TOKEN)
+
+    assert run() == {**NOTHING, "settled": 1}
+
+    tokens = Tokens(prompt=100, completion=3, source="estimated")
+    usage = {"prompt_tokens": 100, "completion_tokens": 3, "source": "estimated"}
+    cost = amount_fen(PER_TOKEN, tokens)
+    assert cost == 9
+    outcome = outcome_of(turn)
+    outcome.pop("latency_ms", None)
+    assert outcome == {
+        "finish_reason": "interrupted",
+        "usage": usage,
+        "charge": charging.charge_for(turn, tokens),
+        "quota": {"daily_limit": 0, "used_today": 0, "remaining": 0, "balance_fen": 1000 - cost},
+    }
+    assert books(anna) == Wallet(1000 - cost, 0, 2, 0)
+    assert read(conversations.list_last, turn.conversation_id or "", count=9) == [
+        Said("user", "Why?"),
+        Said("assistant", "因为 so."),
+    ]
+
+
+@pytest.mark.usefixtures("database")
+def test_its_receipt_is_enough_to_compute_the_charge_again() -> None:
+    turn = abandoned(customer(1000), *PIECES, price=PER_TOKEN)
+    run()
+
+    charge = outcome_of(turn)["charge"]
+    assert isinstance(charge, dict)
+    receipt = charge["receipt"]
+    counted = Tokens(
+        receipt["prompt_tokens"], receipt["completion_tokens"], receipt["cached_tokens"]
+    )
+    assert receipt["price"] == asdict(PER_TOKEN)
+    assert charge["amount_fen"] == amount_fen(Price(**receipt["price"]), counted)
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("said", [(), PIECES[:1]], ids=["nothing", "reasoning alone"])
+def test_an_answer_without_text_gives_back_what_was_taken_for_it(said: tuple[Piece, ...]) -> None:
+    anna = customer(300)
+    paid, free = abandoned(anna, *said, price=PER_MESSAGE), abandoned(anna, *said)
+    transaction(idempotency.claim, Key(anna, "k", "hash", paid.message_id, now_ms()))
+    assert books(anna) == Wallet(300, 100, 1, 2)
+    assert read(daily_messages.find_used, anna, today()) == 1
+
+    assert run() == {**NOTHING, "released": 2}
+
+    assert books(anna) == Wallet(300, 0, 1, 0)
+    assert read(daily_messages.find_used, anna, today()) == 0
+    assert [state_of(paid), state_of(free)] == ["released", "released"]
+    assert [outcome_of(turn)["charge"] for turn in (paid, free)] == [
+        {"kind": "none", "amount_fen": 0, "receipt": None}
+    ] * 2
+    assert outcome_of(paid)["error"] == "upstream_error"
+    again = Key(anna, "k", "another hash", new_id(), now_ms())
+    assert transaction(idempotency.claim, again) is None
+
+
+@pytest.mark.usefixtures("database")
+def test_a_guest_is_counted_for_text_and_for_nothing_else() -> None:
+    subject = guest()
+    for said in (PIECES, ()):
+        abandoned(subject, *said, is_guest=True)
+
+    assert run() == {**NOTHING, "settled": 1, "released": 1}
+    assert read(daily_messages.find_used, subject, today()) == 1
+
+
+@pytest.mark.parametrize(
+    ("scenario", "said", "state"),
+    [("stall", PIECES_OF_MODEL[:2], "settled"), ("no-first-byte", (), "released")],
+)
+def test_what_an_instance_was_producing_when_it_was_killed_is_ended_by_the_sweeper(
+    scenario: str,
+    said: tuple[str, ...],
+    state: str,
+    variables: dict[str, str],
+    chat_database: str,
+    sign_up: SignUp,
+) -> None:
+    anna = sign_up()
+    grant(anna, 500)
+    given = {**variables, "DATABASE_URL": chat_database, "DAILY_FREE_MESSAGES": "0"}
+    asked = f"scenario: {scenario}"
+    with serving("chat", **given) as web, open_stream(web, asked, token=anna.token) as stream:
+        (turn,) = eventually(lambda: open_turns(anna.id, "".join(said)))
+        web.process.kill()
+        with suppress(httpx.TransportError):
+            stream.read()
+    run()
+    assert state_of(turn) == "open"  # it may be alive, for all anybody knows
+
+    transaction(turns.renew, [turn.message_id], until_ms=now_ms() - 1)
+    run()
+
+    assert state_of(turn) == state
+    cost = 100 * len(said[:1])
+    assert books(anna.id) == Wallet(500 - cost, 0, 1 + len(said[:1]), 0)
+    assert outcome_of(turn)["finish_reason"] == "interrupted"
+    told = read(conversations.list_last, turn.conversation_id or "", count=9)
+    assert [one.content for one in told if one.role == "assistant"] == ["".join(said)] * len(
+        said[:1]
+    )
+
+
+def open_turns(user_id: str, text: str) -> list[Turn]:
+    """Those of one person of whose answer so much is stored."""
+    ids = read(turns.list_abandoned, before_ms=now_ms() + DAY_MS, count=1000)
+    found = [turn for turn in (read(turns.get, one) for one in ids) if turn.user_id == user_id]
+    return [turn for turn in found if "".join(p.text for p in pieces_of(turn)) == text]
+
+
+def _swept_in_a_process(_: int) -> dict[str, object]:
+    try:
+        return run()
+    finally:
+        db.disconnect()
+
+
+@pytest.mark.usefixtures("database")
+def test_four_sweepers_at_once_end_every_turn_once() -> None:
+    people = [customer(10_000) for _ in range(3)]
+    texts = [abandoned(one, *PIECES, price=PER_MESSAGE) for one in people for _ in range(15)]
+    silent = [abandoned(one, price=PER_MESSAGE) for one in people for _ in range(10)]
+    free = [abandoned(one) for one in people for _ in range(5)]
+    db.disconnect()
+
+    with get_context("spawn").Pool(4) as pool:
+        summaries = pool.map(_swept_in_a_process, range(4), chunksize=1)
+
+    total = {name: sum(int(str(one[name])) for one in summaries) for name in NOTHING}
+    assert total == {**NOTHING, "settled": 45, "released": 45}
+    assert {state_of(turn) for turn in texts} == {"settled"}
+    assert {state_of(turn) for turn in silent + free} == {"released"}
+    assert [books(one) for one in people] == [Wallet(10_000 - 1500, 0, 16, 0)] * 3
+    assert [read(daily_messages.find_used, one, today()) for one in people] == [0, 0, 0]
+    assert run() == NOTHING
+
+
+def _concluded_in_a_process(ids: list[str]) -> int:
+    """The instance that gave the answers, not dead after all; how many it was the one to end."""
+    ended = 0
+    for message_id in ids:
+        turn = read(turns.get, message_id)
+        ending = Ending("All of it.", "stop", Tokens(1, 1))
+        ended += transaction(charging.conclude, turn, ending) is not None
+    db.disconnect()
+    return ended
+
+
+@pytest.mark.usefixtures("database")
+def test_a_sweeper_and_the_instance_that_is_alive_charge_once_between_them() -> None:
+    anna = customer(10_000)
+    opened = [abandoned(anna, *PIECES, price=PER_MESSAGE) for _ in range(30)]
+    db.disconnect()
+
+    with get_context("spawn").Pool(2) as pool:
+        alive = pool.apply_async(_concluded_in_a_process, [[one.message_id for one in opened]])
+        swept = pool.apply_async(_swept_in_a_process, [0])
+        ended = alive.get(60) + int(str(swept.get(60)["settled"]))
+
+    assert ended == 30
+    assert books(anna) == Wallet(7000, 0, 31, 0)
+
+
+@pytest.mark.usefixtures("database")
+def test_a_turn_whose_producer_renews_its_lease_is_left_alone() -> None:
+    turn, listed_ms = abandoned(customer(), *PIECES), now_ms()
+    transaction(turns.renew, [turn.message_id], until_ms=now_ms() + 30_000)
+
+    assert transaction(turns.take_over, turn.message_id, before_ms=listed_ms) is False
+    assert run() == NOTHING
+    assert state_of(turn) == "open"
+
+
+@pytest.mark.usefixtures("database")
+def test_a_turn_that_cannot_be_ended_does_not_keep_the_others_open(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    anna = customer(1000)
+    broken = abandoned(anna, *PIECES, price=PER_MESSAGE, lease_until_ms=1)
+    sound = abandoned(anna, *PIECES, price=PER_MESSAGE)
+    transaction(
+        lambda connection: connection.execute(
+            "UPDATE turns SET price = 'no JSON' WHERE message_id = :id", id=broken.message_id
+        )
+    )
+
+    with pytest.raises(TimerFailed, match=r"^internal_error$"):
+        run()
+
+    assert [state_of(broken), state_of(sound)] == ["open", "settled"]
+    assert books(anna) == Wallet(900, 100, 2, 1)
+    crash, summary = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (crash["event"], crash["request_id"]) == ("crash", broken.message_id)
+    assert summary["context"] == {**NOTHING, "settled": 1, "failed": 1}
+
+
+@pytest.mark.usefixtures("database")
+def test_what_the_time_does_not_suffice_for_waits_for_the_next_run() -> None:
+    anna = customer()
+    turn = abandoned(anna, *PIECES)
+    transaction(idempotency.claim, Key(anna, "k", "hash", new_id(), now_ms() - 25 * HOUR_MS))
+    over = time.monotonic()
+
+    assert asdict(sweep.run(over)) == {"settled": 0, "released": 0, "failed": 0}
+    assert asdict(forgetting.run(over)) == {"keys": 0, "answers": 0}
+    assert state_of(turn) == "open"
+    assert run() == {**NOTHING, "settled": 1, "keys": 1}
+
+
+@pytest.mark.usefixtures("database")
+def test_keys_are_forgotten_after_a_day_however_many_there_are() -> None:
+    anna, old = customer(), forgetting.BATCH + 30
+    now = now_ms()
+
+    def claim_all(connection: db.Connection) -> None:
+        for number in range(old):
+            at_ms = now - DAY_MS - 1000 - number // 7  # some of the same moment
+            idempotency.claim(connection, Key(anna, f"old {number}", "h", new_id(), at_ms))
+        for number in range(3):
+            at_ms = now - DAY_MS + 60_000
+            idempotency.claim(connection, Key(anna, f"new {number}", "h", new_id(), at_ms))
+
+    transaction(claim_all)
+    assert run() == {**NOTHING, "keys": old}
+    assert [key_is_taken(anna, name) for name in ("old 0", "old 129", "new 0")] == [
+        False,
+        False,
+        True,
+    ]
+
+
+def key_is_taken(subject: str, name: str) -> bool:
+    probe = Key(subject, name, "h", new_id(), now_ms())
+    return transaction(idempotency.claim, probe) is not None
+
+
+@pytest.mark.usefixtures("database")
+def test_pieces_of_what_ended_a_day_ago_are_removed_and_the_conversation_stays() -> None:
+    anna, now = customer(), now_ms()
+    old = [
+        ended(anna, began_ms=now - 26 * HOUR_MS + number, ended_ms=now - 25 * HOUR_MS)
+        for number in range(3)
+    ]
+    late = ended(anna, began_ms=now - 25 * HOUR_MS, ended_ms=now - 23 * HOUR_MS)
+    fresh = ended(anna, began_ms=now, ended_ms=now)
+
+    assert run() == {**NOTHING, "answers": 3}
+
+    assert [len(pieces_of(turn)) for turn in (*old, late, fresh)] == [0, 0, 0, 3, 3]
+    assert read(conversations.list_last, old[0].conversation_id or "", count=9) == [
+        Said("user", "Why?"),
+        Said("assistant", "因为 so."),
+    ]
+
+
+@pytest.mark.usefixtures("database")
+def test_pieces_are_removed_a_batch_at_a_time_the_oldest_first() -> None:
+    anna, began_ms = customer(), now_ms() - 26 * HOUR_MS
+    five = [ended(anna, began_ms=began_ms + n, ended_ms=began_ms) for n in range(5)]
+
+    assert transaction(pieces.remove_ended, now_ms() - DAY_MS, count=2) == 2
+    assert [bool(pieces_of(turn)) for turn in five] == [False, False, True, True, True]
+    assert run() == {**NOTHING, "answers": 3}
+
+
+def ended(user_id: str, *, began_ms: int, ended_ms: int) -> Turn:
+    turn = abandoned(user_id, *PIECES, message_id=lowest_id(began_ms), created_at_ms=began_ms)
+    transaction(sweep._end, turn.message_id, now_ms())
+    transaction(
+        lambda connection: connection.execute(
+            "UPDATE turns SET ended_at_ms = :at_ms WHERE message_id = :id",
+            at_ms=ended_ms,
+            id=turn.message_id,
+        )
+    )
+    return turn
+
+
+def pieces_of(turn: Turn) -> list[pieces.StoredPiece]:
+    return read(pieces.list_from, turn.message_id, 0)
+
+
+@pytest.mark.usefixtures("database")
+def test_a_run_is_one_line_in_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    run()
+
+    (line,) = capsys.readouterr().out.splitlines()
+    record = json.loads(line)
+    assert {**record, "time": "", "latency_ms": 0} == {
+        "time": "",
+        "level": "info",
+        "event": "timer",
+        "request_id": "1-context",
+        "latency_ms": 0,
+        **NOTHING,
+    }
+
+
+def test_a_database_that_is_away_is_one_error_line_and_a_failure_without_a_secret(
+    configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(DATABASE_URL="mysql://canary-user:canary-password@127.0.0.1:1/canary-shop")
+
+    with pytest.raises(TimerFailed, match=r"^database_unavailable$") as raised:
+        run()
+
+    told = "".join(traceback.format_exception(raised.value))
+    assert (raised.value.__cause__, raised.value.__context__) == (None, None)
+    (line,) = capsys.readouterr().out.splitlines()
+    record = json.loads(line)
+    assert (record["level"], record["error"]) == ("error", "database_unavailable")
+    assert "canary" not in told + line
+
+
+def test_an_unforeseen_failure_tells_the_platform_no_more_than_its_type(
+    configure: Configure, capsys: pytest.CaptureFixture[str], tmp_path: object
+) -> None:
+    """A database without our tables: the driver would quote the statement."""
+    configure(DATABASE_URL=f"sqlite:///{tmp_path}/canary-empty.db")
+
+    with pytest.raises(TimerFailed, match=r"^OperationalError$") as raised:
+        run()
+
+    assert "turns" not in "".join(traceback.format_exception_only(raised.value))
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["event"] == "crash"
+
+
+@pytest.mark.usefixtures("configure")
+def test_without_a_database_there_is_nothing_to_do() -> None:
+    assert run() == {"skipped": "there is no database"}
+
+
+def test_only_the_clock_can_start_it() -> None:
+    manifest = load(ROOT / "s.yaml", {}, strict=False)
+    function = manifest.function("maintenance")
+
+    assert (function.methods, function.crons) == ((), ("0 * * * * *",))
+    assert [route for route in manifest.routes if route.function == "maintenance"] == []
+    assert not hasattr(handler, "endpoints")

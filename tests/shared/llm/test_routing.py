@@ -1,0 +1,190 @@
+"""Several upstreams behind one model: who is asked, who is spared, and never two in one answer."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from shared import settings
+from shared.config import load
+from shared.errors import Misconfigured, UpstreamBusy, UpstreamFailed
+from shared.llm import client, routing
+from shared.llm.events import Delta, Event
+from shared.repos.attempts import Attempt
+from tests.conftest import Configure
+from tests.fakes import upstream
+from tests.fakes.upstream import SENTENCE, Upstream
+from tests.shared.llm.asking import scenario
+
+
+@pytest.fixture
+def fakes() -> Iterator[list[Upstream]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(upstream.running()) for _ in range(3)]
+
+
+@pytest.fixture(autouse=True)
+def _fresh_breakers() -> Iterator[None]:
+    routing._upstreams.cache_clear()
+    yield
+    routing._upstreams.cache_clear()
+
+
+def serve_by(configure: Configure, *urls: str, **more: object) -> None:
+    listed = [{"name": f"u{n}", "url": url, "key": f"k{n}", **more} for n, url in enumerate(urls)]
+    configure(
+        OPENAI_API_KEY="sk-first",
+        OPENAI_MODEL="ours",
+        UPSTREAMS=json.dumps(listed),
+        UPSTREAM_CONNECT_SECONDS="1",
+        UPSTREAM_FIRST_BYTE_SECONDS="1",
+        UPSTREAM_IDLE_SECONDS="1",
+    )
+
+
+class Heard:
+    """One answer: its text, how each attempt ended, and the failure it ended in."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.attempts: list[Attempt] = []
+        self.failure: Exception | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(event.text for event in self.events if isinstance(event, Delta))
+
+    @property
+    def outcomes(self) -> list[str]:
+        return [attempt.outcome for attempt in self.attempts]
+
+
+def ask(name: str = "plain", model: str = "ours") -> Heard:
+    heard = Heard()
+
+    async def run() -> None:
+        try:
+            async for event in routing.answer(
+                model, scenario(name), thinking=True, options={}, report=heard.attempts.append
+            ):
+                heard.events.append(event)
+        except UpstreamFailed as error:
+            heard.failure = error
+        finally:
+            await client.close()
+
+    asyncio.run(run())
+    return heard
+
+
+def test_one_that_cannot_be_reached_is_replaced_before_anything_was_said(
+    configure: Configure, fakes: list[Upstream]
+) -> None:
+    serve_by(configure, upstream.refused_url(), fakes[0].url)
+    heard = [ask() for _ in range(6)]
+    assert [one.text for one in heard] == [SENTENCE] * 6
+    assert {tuple(one.outcomes) for one in heard} <= {("ok",), ("upstream_error", "ok")}
+    assert len(fakes[0].requests) == 6
+
+
+def test_after_the_first_word_there_is_no_other_upstream(
+    configure: Configure, fakes: list[Upstream]
+) -> None:
+    serve_by(configure, fakes[0].url, fakes[1].url)
+    heard = ask("error-later")
+    assert isinstance(heard.failure, UpstreamFailed)
+    assert heard.outcomes == ["upstream_error"]
+    assert len(fakes[0].requests) + len(fakes[1].requests) == 1
+
+
+def test_a_question_that_is_refused_is_not_asked_elsewhere(
+    configure: Configure, fakes: list[Upstream]
+) -> None:
+    serve_by(configure, fakes[0].url, fakes[1].url)
+    assert ask("status-400").outcomes == ["upstream_error"]
+
+
+def test_a_busy_one_is_asked_again_and_then_named(
+    configure: Configure, fakes: list[Upstream]
+) -> None:
+    serve_by(configure, fakes[0].url)
+    heard = ask("status-429")
+    assert isinstance(heard.failure, UpstreamBusy)
+    assert heard.outcomes == ["upstream_busy"] * 2
+
+
+def test_a_dead_upstream_costs_a_few_requests_and_no_more(
+    configure: Configure, fakes: list[Upstream]
+) -> None:
+    serve_by(configure, upstream.refused_url(), fakes[0].url)
+    heard = [ask() for _ in range(40)]
+    assert [one.text for one in heard] == [SENTENCE] * 40
+    assert sum(one.outcomes.count("upstream_error") for one in heard) <= 5
+
+
+def test_the_only_upstream_is_asked_however_often_it_failed(
+    configure: Configure, fakes: list[Upstream]
+) -> None:
+    serve_by(configure, fakes[0].url)
+    for _ in range(8):
+        ask("error-first")
+    assert ask().text == SENTENCE
+
+
+def test_weights_decide_who_is_asked_how_often(configure: Configure, fakes: list[Upstream]) -> None:
+    listed = [
+        {"name": "small", "url": fakes[0].url, "key": "a", "weight": 1},
+        {"name": "large", "url": fakes[1].url, "key": "b", "weight": 9},
+    ]
+    configure(OPENAI_API_KEY="x", OPENAI_MODEL="ours", UPSTREAMS=json.dumps(listed))
+    for _ in range(60):
+        assert ask().text == SENTENCE
+    assert len(fakes[0].requests) + len(fakes[1].requests) == 60
+    assert len(fakes[1].requests) > 3 * len(fakes[0].requests)
+
+
+def test_each_upstream_gets_its_own_key_and_its_own_name_for_the_model(
+    configure: Configure, fakes: list[Upstream]
+) -> None:
+    serve_by(configure, fakes[0].url, model="theirs")
+    ask()
+    [request] = fakes[0].requests
+    assert request.headers["authorization"] == "Bearer k0"
+    assert request.json["model"] == "theirs"
+
+
+def test_a_model_is_answered_only_by_those_that_serve_it(
+    configure: Configure, fakes: list[Upstream]
+) -> None:
+    listed = [
+        {"name": "a", "url": fakes[0].url, "key": "a"},
+        {"name": "b", "url": fakes[1].url, "key": "b", "serves": "other"},
+    ]
+    configure(OPENAI_API_KEY="x", OPENAI_MODEL="ours", UPSTREAMS=json.dumps(listed))
+    assert routing.models() == ["ours", "other"]
+    for _ in range(5):
+        ask(model="other")
+    assert (len(fakes[0].requests), len(fakes[1].requests)) == (0, 5)
+
+
+def test_times_are_measured(configure: Configure, fakes: list[Upstream]) -> None:
+    serve_by(configure, fakes[0].url)
+    [attempt] = ask().attempts
+    assert attempt.upstream == "u0"
+    assert attempt.first_token_ms is not None
+    assert 0 <= attempt.first_token_ms <= attempt.duration_ms
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["no json", "{}", "[1]", '[{"name": "a"}]', '[{"name":"a","url":"ftp://x","key":"secret-1"}]'],
+)
+def test_a_list_that_is_none_is_refused_without_its_keys(configure: Configure, text: str) -> None:
+    configure(UPSTREAMS=text)
+    with pytest.raises(Misconfigured) as refused:
+        load(settings.Upstreams)
+    [problem] = refused.value.context["problems"]
+    assert problem.startswith("UPSTREAMS must be a JSON list")
+    assert "secret-1" not in problem

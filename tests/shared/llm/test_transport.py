@@ -1,0 +1,149 @@
+"""The connections under the model client: many at once, TLS, and answers framed in every way."""
+
+import asyncio
+import ssl
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from shared.llm.transport import Transport
+
+_BETWEEN_PIECES_SECONDS = 0.002  # enough for the peer to see two reads
+WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+
+
+@asynccontextmanager
+async def answering(answer: bytes, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """Answer every request with these bytes, in pieces where a bar stands, and close."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        for piece in answer.split(b"|"):
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(_BETWEEN_PIECES_SECONDS)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls, backlog=500)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+def client(tls: ssl.SSLContext | None = None, most_kept: int = 20) -> httpx.AsyncClient:
+    trusted = tls or ssl.create_default_context()
+    transport = Transport(trusted, most_kept=most_kept, kept_seconds=30)
+    return httpx.AsyncClient(transport=transport, timeout=httpx.Timeout(None, connect=2))
+
+
+def got(answer: bytes, **headers: str) -> httpx.Response:
+    async def get() -> httpx.Response:
+        async with answering(answer) as port, client() as asking:
+            return await asking.get(f"http://127.0.0.1:{port}/", headers=headers)
+
+    return asyncio.run(get())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        WHOLE,
+        b"HTTP/1.1 200 OK\r\n\r\nhe|llo",
+        b"HTTP/1.0 200 OK\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n|2\r\nh|e\r\n3\r|\nllo\r\n0\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n|" + WHOLE,
+        b"HTTP/1.1 100 Continue\r\n\r\n|" + WHOLE,
+    ],
+    ids=["length", "until-closed", "http-1.0", "chunked", "early-hints", "continue"],
+)
+def test_an_answer_is_read_however_it_is_framed(answer: bytes) -> None:
+    response = got(answer)
+
+    assert (response.status_code, response.content) == (200, b"hello")
+    assert "link" not in response.headers
+
+
+@pytest.mark.parametrize(
+    "answer", [WHOLE[:-1], WHOLE[:20], b""], ids=["inside-body", "inside-head", "nothing"]
+)
+def test_an_answer_closed_too_early_is_an_error(answer: bytes) -> None:
+    with pytest.raises(httpx.RemoteProtocolError):
+        got(answer)
+
+
+def test_a_line_break_cannot_smuggle_a_header_in() -> None:
+    with pytest.raises(httpx.LocalProtocolError):
+        got(WHOLE, name="value\r\nX-Injected: yes")
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    file = tmp_path / "both.pem"
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    made = ["-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "cert.pem")]
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", *names, *made],
+        check=True,
+        capture_output=True,
+    )
+    file.write_text((tmp_path / "key.pem").read_text() + (tmp_path / "cert.pem").read_text())
+    return file
+
+
+def asked_over_tls(certificate: Path, trusted: ssl.SSLContext) -> bytes:
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(certificate)
+
+    async def get() -> bytes:
+        async with answering(WHOLE, serving) as port, client(trusted) as asking:
+            return (await asking.get(f"https://localhost:{port}/")).content
+
+    return asyncio.run(get())
+
+
+def test_a_certificate_that_is_trusted_is_good_enough(certificate: Path) -> None:
+    trusting = ssl.create_default_context(cafile=str(certificate))
+
+    assert asked_over_tls(certificate, trusting) == b"hello"
+
+
+def test_a_certificate_nobody_vouches_for_is_refused(certificate: Path) -> None:
+    with pytest.raises(httpx.ConnectError):
+        asked_over_tls(certificate, ssl.create_default_context())
+
+
+def test_nobody_waits_for_another_and_only_so_many_connections_are_kept() -> None:
+    still_open = 0
+    everybody, kept_few = asyncio.Event(), asyncio.Event()
+
+    async def hold_until_all_are_here(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        nonlocal still_open
+        await reader.readuntil(b"\r\n\r\n")
+        still_open += 1
+        if still_open == 150:
+            everybody.set()
+        await everybody.wait()
+        writer.write(WHOLE)
+        await reader.read()
+        still_open -= 1
+        if still_open == 3:
+            kept_few.set()
+        writer.close()
+
+    async def ask() -> list[bytes]:
+        server = await asyncio.start_server(hold_until_all_are_here, "127.0.0.1", 0, backlog=500)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        async with client(most_kept=3) as asking:
+            answers = await asyncio.gather(*(asking.get(url) for _ in range(150)))
+            await asyncio.wait_for(kept_few.wait(), 5)
+        server.close()
+        return [answer.content for answer in answers]
+
+    assert asyncio.run(ask()) == [b"hello"] * 150
