@@ -1,12 +1,11 @@
 """How conversations are paged, renamed and told."""
 
-import base64
-import re
 from collections.abc import Callable, Sequence
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
+from shared import paging
 from shared.repos.conversations import Listed, Message, Place
 from shared.times import iso_utc
 
@@ -14,9 +13,7 @@ Row = TypeVar("Row", Listed, Message)
 
 
 def cursor_of(place: Place) -> str:
-    """Opaque, so that nobody counts on what it is made of."""
-    text = f"{place.at_ms} {place.id}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return paging.cursor_of(f"{place.at_ms} {place.id}")
 
 
 def _cursor(text: str) -> str:
@@ -25,13 +22,7 @@ def _cursor(text: str) -> str:
 
 
 def _place(cursor: str) -> Place:
-    try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-    except ValueError:
-        text = b""
-    match = re.fullmatch(rb"(\d{1,15}) (\w{1,26})", text)
-    if match is None:
-        raise ValueError("must be a next_cursor that this path gave")
+    match = paging.place_of(cursor, rb"(\d{1,15}) (\w{1,26})")
     return Place(int(match[1]), match[2].decode())
 
 

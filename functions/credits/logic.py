@@ -1,13 +1,12 @@
 """What credits, transactions and pricing say."""
 
-import base64
-import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field
 
+from shared import paging
 from shared.pricing import Price, formula
 from shared.repos.wallets import NumberedEntry, Wallet
 from shared.settings import Quota
@@ -15,8 +14,7 @@ from shared.times import iso_utc
 
 
 def cursor_of(entry_number: int) -> str:
-    """Opaque, so that nobody counts on what it is made of."""
-    return base64.urlsafe_b64encode(f"before {entry_number}".encode()).decode().rstrip("=")
+    return paging.cursor_of(f"before {entry_number}")
 
 
 def _cursor(text: str) -> str:
@@ -25,14 +23,7 @@ def _cursor(text: str) -> str:
 
 
 def _number(cursor: str) -> int:
-    try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-    except ValueError:
-        text = b""
-    match = re.fullmatch(rb"before (\d{1,9})", text)
-    if match is None:
-        raise ValueError("must be a next_cursor that this path gave")
-    return int(match[1])
+    return int(paging.place_of(cursor, rb"before (\d{1,9})")[1])
 
 
 class Paging(BaseModel):
