@@ -1,8 +1,12 @@
 """The audit log: what administrators did. Entries are only ever added."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.db import Connection
+from shared.ids import new_id
+from shared.times import now_ms
 
 
 @dataclass(frozen=True)
@@ -24,3 +28,9 @@ def add(db: Connection, entry: Entry) -> None:
         """,
         **vars(entry),
     )
+
+
+def record(db: Connection, actor_id: str, action: str, detail: Mapping[str, object]) -> None:
+    """Write down what an administrator does, in the transaction that does it. No secrets."""
+    text = json.dumps(detail, ensure_ascii=False)
+    add(db, Entry(new_id(), now_ms(), actor_id, action, text))

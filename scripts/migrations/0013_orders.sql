@@ -1,0 +1,23 @@
+-- What people bought. `number` is ours, `transaction_id` the payment provider's.
+
+CREATE TABLE IF NOT EXISTS orders (
+    number         VARCHAR(32) NOT NULL,
+    user_id        CHAR(26)    NOT NULL,
+    package_id     VARCHAR(64) NOT NULL,
+    amount_fen     BIGINT      NOT NULL,
+    credit_fen     BIGINT      NOT NULL,
+    status         VARCHAR(16) NOT NULL,
+    transaction_id VARCHAR(64),
+    created_at_ms  BIGINT      NOT NULL,
+    paid_at_ms     BIGINT,
+    refunded_at_ms BIGINT,
+    CONSTRAINT pk_orders PRIMARY KEY (number),
+    CONSTRAINT fk_orders_user FOREIGN KEY (user_id) REFERENCES users (id),
+    CONSTRAINT uq_orders_transaction_id UNIQUE (transaction_id),
+    CONSTRAINT ck_orders_amounts CHECK (amount_fen > 0 AND credit_fen > 0),
+    CONSTRAINT ck_orders_status CHECK (status IN ('pending', 'paid', 'closed', 'refunded'))
+) /*! ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin */;
+
+CREATE INDEX ix_orders_created ON orders (created_at_ms, number);
+
+CREATE INDEX ix_orders_user ON orders (user_id, created_at_ms);
