@@ -1,0 +1,136 @@
+"""Invite codes, and who came by them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from shared.db import Connection, DuplicateKey
+from shared.errors import NotFound
+from shared.repos.conversations import Place
+
+
+@dataclass(frozen=True)
+class Invite:
+    """`owner_id` is who is rewarded for those who come; `expires_at_ms` None means never."""
+
+    code: str
+    owner_id: str | None
+    max_uses: int
+    used: int
+    initial_fen: int
+    note: str
+    is_active: bool
+    expires_at_ms: int | None
+    created_by: str
+    created_at_ms: int
+
+    @property
+    def place(self) -> Place:
+        return Place(self.created_at_ms, self.code)
+
+    def admits_at(self, at_ms: int) -> bool:
+        """What `use` will say, unless somebody else is quicker."""
+        expired = self.expires_at_ms is not None and self.expires_at_ms <= at_ms
+        return self.is_active and not expired and self.used < self.max_uses
+
+
+def add(db: Connection, invite: Invite) -> bool:
+    """Add, unless there is such a code already; say whether this call did."""
+    try:
+        db.execute(
+            """
+            INSERT INTO invites
+                (code, owner_id, max_uses, used, initial_fen, note, is_active,
+                 expires_at_ms, created_by, created_at_ms)
+            VALUES
+                (:code, :owner_id, :max_uses, :used, :initial_fen, :note, :is_active,
+                 :expires_at_ms, :created_by, :created_at_ms)
+            """,
+            **vars(invite),
+        )
+    except DuplicateKey:
+        return False
+    return True
+
+
+def find(db: Connection, code: str) -> Invite | None:
+    found = db.find(
+        _invite,
+        """
+        SELECT code, owner_id, max_uses, used, initial_fen, note, is_active,
+            expires_at_ms, created_by, created_at_ms
+        FROM invites
+        WHERE code = :code
+        """,
+        code=code,
+    )
+    return found if found and found.code == code else None  # MySQL overlooks blanks at the end
+
+
+def get(db: Connection, code: str) -> Invite:
+    """Raises: NotFound."""
+    found = find(db, code)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def list_newest(db: Connection, *, after: Place | None, count: int) -> list[Invite]:
+    """The newest first; `after` is the place of the last one of the page before."""
+    at_ms, code = (after.at_ms, after.id) if after else (None, None)
+    return db.find_all(
+        _invite,
+        """
+        SELECT code, owner_id, max_uses, used, initial_fen, note, is_active,
+            expires_at_ms, created_by, created_at_ms
+        FROM invites
+        WHERE :at_ms IS NULL
+            OR created_at_ms < :at_ms
+            OR (created_at_ms = :at_ms AND code < :code)
+        ORDER BY created_at_ms DESC, code DESC
+        LIMIT :count
+        """,
+        at_ms=at_ms,
+        code=code,
+        count=count,
+    )
+
+
+def deactivate(db: Connection, code: str) -> None:
+    """Nobody else comes in by it. Raises: NotFound."""
+    if not db.execute("UPDATE invites SET is_active = 0 WHERE code = :code", code=code):
+        raise NotFound
+
+
+def use(db: Connection, code: str, user_id: str, *, at_ms: int) -> bool:
+    """Let a new account in by this code; say whether the code still admits one.
+
+    The condition is the promise: however many come at once, `max_uses` get True.
+    """
+    admitted = db.execute(
+        """
+        UPDATE invites
+        SET used = used + 1
+        WHERE code = :code
+            AND is_active = 1
+            AND used < max_uses
+            AND (expires_at_ms IS NULL OR expires_at_ms > :at_ms)
+        """,
+        code=code,
+        at_ms=at_ms,
+    )
+    if admitted:
+        db.execute(
+            """
+            INSERT INTO invite_uses (user_id, code, used_at_ms)
+            VALUES (:user_id, :code, :at_ms)
+            """,
+            user_id=user_id,
+            code=code,
+            at_ms=at_ms,
+        )
+    return bool(admitted)
+
+
+def _invite(**row: Any) -> Invite:
+    """Databases spell yes and no as 1 and 0."""
+    return Invite(**{**row, "is_active": bool(row["is_active"])})
