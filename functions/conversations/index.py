@@ -1,10 +1,11 @@
 """/api/conversations: list one's own conversations, read, rename and delete them."""
 
 from functions.conversations import logic
-from functions.conversations.logic import Change, Paging
+from functions.conversations.logic import Change
 from shared import auth
 from shared.db import Connection, read, transaction
 from shared.http import Request, Response, endpoint, serve
+from shared.paging import Paging, page
 from shared.repos import conversations, pieces, turns
 from shared.tokens import Claims
 
@@ -39,8 +40,8 @@ def _id(request: Request) -> str:
 
 def _list(db: Connection, claims: Claims, paging: Paging) -> dict[str, object]:
     user = auth.active_user(db, claims)
-    rows = conversations.list_of(db, user.id, after=paging.last, count=paging.limit + 1)
-    return logic.page("conversations", rows, paging.limit, logic.conversation)
+    rows = conversations.list_of(db, user.id, after=paging.last, count=paging.count)
+    return page("conversations", rows, paging, logic.conversation)
 
 
 def _messages(
@@ -48,8 +49,8 @@ def _messages(
 ) -> dict[str, object]:
     user = auth.active_user(db, claims)
     found = conversations.get_for(db, conversation_id, user.id)
-    rows = conversations.list_messages(db, found.id, after=paging.last, count=paging.limit + 1)
-    return logic.page("messages", rows, paging.limit, logic.message)
+    rows = conversations.list_messages(db, found.id, after=paging.last, count=paging.count)
+    return page("messages", rows, paging, logic.message)
 
 
 def _rename(db: Connection, claims: Claims, conversation_id: str, title: str) -> dict[str, object]:

@@ -1,54 +1,15 @@
-"""How conversations are paged, renamed and told."""
+"""How conversations are renamed and told."""
 
-from collections.abc import Callable, Sequence
-from typing import Annotated, TypeVar
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from pydantic import BaseModel, StringConstraints
 
-from shared import paging
-from shared.repos.conversations import Listed, Message, Place
+from shared.repos.conversations import Listed, Message
 from shared.times import iso_utc
-
-Row = TypeVar("Row", Listed, Message)
-
-
-def cursor_of(place: Place) -> str:
-    return paging.cursor_of(f"{place.at_ms} {place.id}")
-
-
-def _cursor(text: str) -> str:
-    _place(text)
-    return text
-
-
-def _place(cursor: str) -> Place:
-    match = paging.place_of(cursor, rb"(\d{1,15}) (\w{1,26})")
-    return Place(int(match[1]), match[2].decode())
-
-
-class Paging(BaseModel):
-    limit: int = Field(default=20, ge=1, le=100)
-    cursor: Annotated[str, Field(max_length=100), AfterValidator(_cursor)] | None = None
-
-    @property
-    def last(self) -> Place | None:
-        """Where the page before ended."""
-        return _place(self.cursor) if self.cursor else None
 
 
 class Change(BaseModel):
     title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
-
-
-def page(
-    name: str, rows: Sequence[Row], limit: int, tell: Callable[[Row], dict[str, object]]
-) -> dict[str, object]:
-    """`rows` are one more than the limit where there is another page."""
-    shown, more = rows[:limit], len(rows) > limit
-    return {
-        name: [tell(row) for row in shown],
-        "next_cursor": cursor_of(shown[-1].place) if more else None,
-    }
 
 
 def conversation(row: Listed) -> dict[str, object]:

@@ -1,13 +1,11 @@
 """GET /api/credits, /transactions and /pricing: what somebody has, had, and what it costs."""
 
-from functools import partial
-
 from functions.credits import logic
-from functions.credits.logic import Paging
 from shared import auth, price_list, settings
 from shared.config import load
 from shared.db import Connection, read
 from shared.http import Request, Response, endpoint, serve
+from shared.paging import Paging, page
 from shared.repos import daily_messages, wallets
 from shared.times import now_ms, shanghai_day
 from shared.tokens import Claims
@@ -38,8 +36,8 @@ def _credits(db: Connection, claims: Claims) -> dict[str, object]:
 
 def _transactions(db: Connection, claims: Claims, paging: Paging) -> dict[str, object]:
     user = auth.active_user(db, claims)
-    look = partial(wallets.list_entries, db, user.id, before=paging.before)
-    return logic.page(look(count=paging.limit + 1), paging.limit)
+    rows = wallets.list_entries(db, user.id, after=paging.last, count=paging.count)
+    return page("transactions", rows, paging, logic.transaction)
 
 
 def _pricing(db: Connection, claims: Claims) -> dict[str, object]:

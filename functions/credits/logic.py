@@ -2,38 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, Field
-
-from shared import paging
 from shared.pricing import Price, formula
 from shared.repos.wallets import NumberedEntry, Wallet
 from shared.settings import Quota
 from shared.times import iso_utc
-
-
-def cursor_of(entry_number: int) -> str:
-    return paging.cursor_of(f"before {entry_number}")
-
-
-def _cursor(text: str) -> str:
-    _number(text)
-    return text
-
-
-def _number(cursor: str) -> int:
-    return int(paging.place_of(cursor, rb"before (\d{1,9})")[1])
-
-
-class Paging(BaseModel):
-    limit: int = Field(default=20, ge=1, le=100)
-    cursor: Annotated[str, Field(max_length=100), AfterValidator(_cursor)] | None = None
-
-    @property
-    def before(self) -> int | None:
-        """The number of the entry that the page before ended with."""
-        return _number(self.cursor) if self.cursor else None
 
 
 def credits(daily_limit: int, used_today: int, wallet: Wallet) -> dict[str, object]:
@@ -47,17 +20,7 @@ def credits(daily_limit: int, used_today: int, wallet: Wallet) -> dict[str, obje
     }
 
 
-def page(entries: Sequence[NumberedEntry], limit: int) -> dict[str, object]:
-    """`entries` are one more than the limit where there is another page."""
-    shown = entries[:limit]
-    more = len(entries) > limit
-    return {
-        "transactions": [_transaction(entry) for entry in shown],
-        "next_cursor": cursor_of(shown[-1].entry_number) if more else None,
-    }
-
-
-def _transaction(entry: NumberedEntry) -> dict[str, object]:
+def transaction(entry: NumberedEntry) -> dict[str, object]:
     return {
         "id": entry.id,
         "kind": entry.kind,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from shared.db import Connection, DuplicateKey
 from shared.errors import NotFound
+from shared.repos.places import END, START, Place
 
 
 @dataclass(frozen=True)
@@ -13,14 +14,6 @@ class Conversation:
     user_id: str
     title: str
     created_at_ms: int
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where something stands in a list that is ordered by time."""
-
-    at_ms: int
-    id: str
 
 
 @dataclass(frozen=True)
@@ -130,32 +123,19 @@ def get_listed(db: Connection, conversation_id: str) -> Listed:
 
 def list_of(db: Connection, user_id: str, *, after: Place | None, count: int) -> list[Listed]:
     """Those of one user, the last one spoken in first."""
-    if after is None:
-        return db.find_all(
-            Listed,
-            """
-            SELECT id, title, created_at_ms, updated_at_ms
-            FROM conversations
-            WHERE user_id = :user_id
-            ORDER BY updated_at_ms DESC, id DESC
-            LIMIT :count
-            """,
-            user_id=user_id,
-            count=count,
-        )
     return db.find_all(
         Listed,
         """
         SELECT id, title, created_at_ms, updated_at_ms
         FROM conversations
         WHERE user_id = :user_id
-            AND (updated_at_ms < :at_ms OR (updated_at_ms = :at_ms AND id < :id))
+            AND (updated_at_ms < :at OR (updated_at_ms = :at AND id < :id))
         ORDER BY updated_at_ms DESC, id DESC
         LIMIT :count
         """,
         user_id=user_id,
         count=count,
-        **vars(after),
+        **vars(after or END),
     )
 
 
@@ -163,7 +143,6 @@ def list_messages(
     db: Connection, conversation_id: str, *, after: Place | None, count: int
 ) -> list[Message]:
     """Oldest first."""
-    start = after or Place(0, "")
     return db.find_all(
         Message,
         """
@@ -171,13 +150,13 @@ def list_messages(
             prompt_tokens, completion_tokens
         FROM messages
         WHERE conversation_id = :conversation_id
-            AND (created_at_ms > :at_ms OR (created_at_ms = :at_ms AND id > :id))
+            AND (created_at_ms > :at OR (created_at_ms = :at AND id > :id))
         ORDER BY created_at_ms, id
         LIMIT :count
         """,
         conversation_id=conversation_id,
         count=count,
-        **vars(start),
+        **vars(after or START),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from shared.db import Connection, DuplicateKey
 from shared.errors import NotFound
-from shared.repos.conversations import Place
+from shared.repos.places import END, Place
 
 
 @dataclass(frozen=True)
@@ -75,23 +75,19 @@ def get(db: Connection, code: str) -> Invite:
 
 
 def list_newest(db: Connection, *, after: Place | None, count: int) -> list[Invite]:
-    """The newest first; `after` is the place of the last one of the page before."""
-    at_ms, code = (after.at_ms, after.id) if after else (None, None)
+    """The newest first."""
     return db.find_all(
         _invite,
         """
         SELECT code, owner_id, max_uses, used, initial_fen, note, is_active,
             expires_at_ms, created_by, created_at_ms
         FROM invites
-        WHERE :at_ms IS NULL
-            OR created_at_ms < :at_ms
-            OR (created_at_ms = :at_ms AND code < :code)
+        WHERE created_at_ms < :at OR (created_at_ms = :at AND code < :id)
         ORDER BY created_at_ms DESC, code DESC
         LIMIT :count
         """,
-        at_ms=at_ms,
-        code=code,
         count=count,
+        **vars(after or END),
     )
 
 

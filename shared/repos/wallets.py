@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from shared.db import Connection, DuplicateKey
 from shared.ids import new_id
+from shared.repos.places import END, Place
 from shared.times import now_ms
 
 
@@ -35,6 +36,10 @@ class NumberedEntry(Entry):
     """An entry in its place in the wallet's ledger."""
 
     entry_number: int
+
+    @property
+    def place(self) -> Place:
+        return Place(self.entry_number, self.id)
 
 
 def open_wallet(db: Connection, user_id: str) -> None:
@@ -136,20 +141,20 @@ def book(
 
 
 def list_entries(
-    db: Connection, user_id: str, *, before: int | None, count: int
+    db: Connection, user_id: str, *, after: Place | None, count: int
 ) -> list[NumberedEntry]:
-    """The newest first; `before` is the number of the entry the page before ended with."""
+    """The newest first."""
     return db.find_all(
         NumberedEntry,
         """
         SELECT id, kind, amount_fen, balance_after_fen, business_key, reason, created_at_ms,
             entry_number
         FROM ledger
-        WHERE user_id = :user_id AND (:before IS NULL OR entry_number < :before)
+        WHERE user_id = :user_id AND entry_number < :before
         ORDER BY entry_number DESC
         LIMIT :count
         """,
         user_id=user_id,
-        before=before,
+        before=(after or END).at,
         count=count,
     )

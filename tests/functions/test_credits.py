@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from functions.credits.index import handler as credits
-from functions.credits.logic import cursor_of
 from shared import charging, price_list
 from shared.charging import Ending
 from shared.db import transaction
 from shared.ids import new_id
+from shared.paging import cursor_of
 from shared.price_list import NewPrice
 from shared.pricing import Tokens
 from shared.repos import users, wallets
+from shared.repos.places import Place
 from shared.repos.users import User
 from tests.conftest import Configure
 from tests.events import Reply, invoke
@@ -153,8 +154,8 @@ def test_nobody_sees_anything_of_somebody_else() -> None:
         {"cursor": "é"},
         {"cursor": "a"},
         {"cursor": "YWJj"},
-        {"cursor": cursor_of(5)[:-1] + "!"},
-        {"cursor": cursor_of(10**9)},
+        {"cursor": cursor_of(Place(5, "a"))[:-1] + "!"},
+        {"cursor": cursor_of(Place(10**15, "a"))},
         {"cursor": "A" * 5000},
     ],
 )
