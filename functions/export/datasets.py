@@ -7,10 +7,10 @@ from typing import Any, Generic, TypeVar
 
 from shared.db import Connection
 from shared.repos import audit, exports
+from shared.spreadsheet import Cell
 from shared.times import iso_utc
 
 Row = TypeVar("Row")
-Cell = str | int | bool | None
 
 # What readers must be able to see beside text of a model (GB 45438-2025, explicit labels).
 AI_LABEL = "AI生成 (AI-generated)"

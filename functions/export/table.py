@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from functions.export.datasets import Cell
+from shared.spreadsheet import Cell
 
 
 @dataclass

@@ -6,11 +6,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from functions.export.cells import looks_like_formula
-from functions.export.datasets import AI_LABEL, Cell
+from functions.export.datasets import AI_LABEL
 from functions.export.spool import Spool, too_large
 from functions.export.table import Table
 from shared.errors import ExportTooLarge
+from shared.spreadsheet import Cell, looks_like_formula
 
 if TYPE_CHECKING:  # only those who ask for a workbook pay for its library
     from xlsxwriter.format import Format
