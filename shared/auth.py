@@ -1,7 +1,7 @@
 """Who is asking: the bearer token, and whether the database still stands behind it."""
 
 from shared import log
-from shared.db import Connection
+from shared.db import Connection, read
 from shared.errors import Forbidden, InvalidToken, Unauthorized
 from shared.http import Request
 from shared.repos import users
@@ -39,6 +39,16 @@ def active_user(db: Connection, claims: Claims) -> User:
     if user is None or not user.is_active:
         raise InvalidToken
     return user
+
+
+def admitted_administrator(request: Request) -> Claims:
+    """Before anything else is looked at; what then writes asks `administrator` once more.
+
+    Raises: Unauthorized, InvalidToken, TokenExpired, Forbidden.
+    """
+    claims = signed_in(request)
+    read(administrator, claims)
+    return claims
 
 
 def administrator(db: Connection, claims: Claims) -> User:

@@ -43,5 +43,7 @@ Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email)
 Username = Annotated[str, StringConstraints(max_length=64), AfterValidator(_username)]
 # What somebody signs in with: an e-mail address or a username, well-formed or not.
 Login = Annotated[str, StringConstraints(min_length=1, max_length=254), AfterValidator(_normal)]
+# What somebody looks for, in the spelling of what is stored.
+Search = Annotated[str, StringConstraints(max_length=254), AfterValidator(_normal)]
 Password = Annotated[str, StringConstraints(min_length=1), AfterValidator(_password)]
 NewPassword = Annotated[str, StringConstraints(min_length=8), AfterValidator(_password)]

@@ -32,6 +32,7 @@ def about(*, has_database: bool) -> dict[str, object]:
             "accounts": has_database,
             "conversations": has_database,
             "export": has_database,
+            "admin": has_database,
         },
         "limits": {"request_body_bytes": MEBIBYTE},
     }

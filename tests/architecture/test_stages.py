@@ -29,6 +29,7 @@ LOADED = {
     "export": {"jwt", "pydantic", "ssl"},
     "credits": {"jwt", "pydantic", "ssl"},
     "conversations": {"jwt", "pydantic", "ssl"},
+    "admin": {"jwt", "pydantic", "ssl"},
     "maintenance": set(),
 }
 LARGEST_ZIP = {

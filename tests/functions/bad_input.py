@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from functions.admin.index import handler as admin
 from functions.chat.index import handler as chat
 from functions.export.index import handler as export
 from functions.health.index import handler as health
@@ -128,6 +129,7 @@ TARGETS = [
     Target("health", health, "GET", "/api/health"),
     Target("info", health, "GET", "/api/info"),
     Target("export", export, "GET", "/api/admin/export"),
+    Target("admin", admin, "GET", "/api/admin/users"),
     Target("chat by event", chat_by_event, "POST", "/api/chat", QUESTION),
     Target("chat by http", chat_by_http, "POST", "/api/chat", QUESTION),
 ]

@@ -82,6 +82,7 @@ def test_info_says_what_is_there(configure: Configure, has_database: bool) -> No
             "accounts": has_database,
             "conversations": has_database,
             "export": has_database,
+            "admin": has_database,
         },
         "limits": {"request_body_bytes": 1048576},
     }
