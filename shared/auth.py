@@ -34,9 +34,12 @@ def signed_in(request: Request) -> Claims:
 
 
 def active_user(db: Connection, claims: Claims) -> User:
-    """Raises: InvalidToken: the account is gone or disabled."""
-    user = users.find(db, claims.user_id)
-    if user is None or not user.is_active:
+    """Return whose token it is; one question, and the answer holds on every instance at once.
+
+    Raises: InvalidToken: the account is gone or disabled, or the session has ended.
+    """
+    user = users.find_active(db, claims.user_id, session_id=claims.session_id)
+    if user is None:
         raise InvalidToken
     return user
 

@@ -4,16 +4,27 @@ from shared import settings, tokens
 from shared.config import load
 from shared.db import Connection
 from shared.ids import new_id
+from shared.messages import Request
 from shared.repos import sessions
+from shared.repos.sessions import Session
 from shared.repos.users import User
 from shared.times import iso_utc, now_ms
 
+_LONGEST_DEVICE = 200
 
-def open_for(db: Connection, user: User) -> dict[str, object]:
+
+def device_of(request: Request) -> str | None:
+    """What the client calls itself."""
+    said = request.headers.get("user-agent", "")
+    shown = "".join(character for character in said if character.isprintable())
+    return shown.strip()[:_LONGEST_DEVICE] or None
+
+
+def open_for(db: Connection, user: User, device: str | None) -> dict[str, object]:
     """Return the session as the client gets it; the database keeps hashes only."""
     settled = load(settings.Tokens)
     session_id, refresh, now = new_id(), tokens.new_refresh(), now_ms()
-    sessions.add(db, session_id, user.id, at_ms=now)
+    sessions.add(db, Session(session_id, user.id, device, now, now))
     sessions.add_refresh_token(
         db,
         tokens.refresh_hash(refresh),

@@ -9,6 +9,7 @@ from shared.client import network
 from shared.config import load
 from shared.errors import DatabaseNotConfigured, Unauthorized
 from shared.http import Request
+from shared.tokens import Claims
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Caller:
     subject: str
     user_id: str | None
     daily_limit: int
+    claims: Claims | None = None
 
 
 def identify(request: Request) -> Caller | None:
@@ -34,7 +36,7 @@ def identify(request: Request) -> Caller | None:
             raise DatabaseNotConfigured
         return None
     if claims:
-        return Caller(claims.user_id, claims.user_id, quota.daily_free_messages)
+        return Caller(claims.user_id, claims.user_id, quota.daily_free_messages, claims)
     if quota.guest_daily_messages == 0:
         raise Unauthorized
     return Caller(_guest(request.client_ip), None, quota.guest_daily_messages)

@@ -3,13 +3,14 @@
 from pydantic import BaseModel
 
 from functions.chat import openai
-from functions.chat.caller import identify
+from functions.chat.caller import Caller, identify
 from functions.chat.production import Production, journal, produce
 from functions.chat.question import Question
 from functions.chat.telling import as_it_grows, as_stored
 from functions.chat.turn import Twin, ended
-from shared import charging, db_async, sse
+from shared import auth, charging, db_async, sse
 from shared.asgi import serve_web
+from shared.db import Connection
 from shared.errors import DatabaseNotConfigured, NotFound
 from shared.http import Request, Response, endpoint
 from shared.llm import client as upstream
@@ -83,7 +84,13 @@ async def _own(request: Request, message_id: str) -> turns.Turn:
     caller = identify(request)
     if caller is None:
         raise DatabaseNotConfigured
-    row = await db_async.read(turns.find, message_id)
+    return await db_async.read(_find_own, caller, message_id)
+
+
+def _find_own(db: Connection, caller: Caller, message_id: str) -> turns.Turn:
+    if caller.claims:
+        auth.active_user(db, caller.claims)
+    row = turns.find(db, message_id)
     if row is None or row.subject != caller.subject:
         raise NotFound
     return row

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from functions.chat.caller import Caller, identify
-from shared import charging, db_async, price_list, settings
+from shared import auth, charging, db_async, price_list, settings
 from shared.charging import NotPrepared, Terms
 from shared.config import load
 from shared.db import Connection
@@ -14,14 +14,13 @@ from shared.errors import (
     IdempotencyMismatch,
     InProgress,
     InvalidRequest,
-    InvalidToken,
     Unauthorized,
 )
 from shared.http import Request
 from shared.ids import new_id
 from shared.llm import routing
 from shared.llm.estimate import estimate_prompt_tokens
-from shared.repos import conversations, idempotency, turns, users
+from shared.repos import conversations, idempotency, turns
 from shared.repos.idempotency import Key
 from shared.times import now_ms, shanghai_day
 
@@ -204,14 +203,12 @@ def _twin(connection: Connection, asking: _Asking, message_id: str, now: int) ->
 
 
 def _history(connection: Connection, asking: _Asking) -> list[dict[str, Any]]:
-    user_id, conversation_id = asking.caller.user_id, asking.question.conversation_id
-    if user_id is None:
+    claims, conversation_id = asking.caller.claims, asking.question.conversation_id
+    if claims is None:
         return []
-    user = users.find(connection, user_id)
-    if user is None or not user.is_active:
-        raise InvalidToken
+    user = auth.active_user(connection, claims)
     if conversation_id is None:
         return []
-    conversations.get_for(connection, conversation_id, user_id)
+    conversations.get_for(connection, conversation_id, user.id)
     said = conversations.list_last(connection, conversation_id, count=_CONTEXT_MESSAGES)
     return [vars(message) for message in said]

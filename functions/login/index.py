@@ -5,6 +5,7 @@ from pydantic import BaseModel, model_validator
 from functions.login.logic import authenticate, better_hash, is_first_admin
 from shared import accounts, log, sessions
 from shared.db import Connection, read, transaction
+from shared.errors import WrongCredentials
 from shared.fields import Login, Password
 from shared.http import Request, Response, endpoint
 from shared.repos import users
@@ -33,7 +34,8 @@ def handler(request: Request) -> Response:
     if is_first_admin(given.login, given.password):
         _appoint(given)
     user = authenticate(read(users.find_by_login, given.login), given.password)
-    return Response.ok(transaction(_open_session, user, better_hash(user, given.password)))
+    better = better_hash(user, given.password)
+    return Response.ok(transaction(_open_session, user, better, sessions.device_of(request)))
 
 
 def _appoint(given: Credentials) -> None:
@@ -44,7 +46,14 @@ def _appoint(given: Credentials) -> None:
         log.write("error", "first_admin", problem="ADMIN_USERNAME belongs to another account")
 
 
-def _open_session(db: Connection, user: User, better: str | None) -> dict[str, object]:
-    if better and user.password_hash:
-        users.replace_hash(db, user.id, old=user.password_hash, new=better)
-    return sessions.open_for(db, user)
+def _open_session(
+    db: Connection, user: User, better: str | None, device: str | None
+) -> dict[str, object]:
+    """A password that was changed while it was being checked opens nothing.
+
+    Raises: WrongCredentials.
+    """
+    known = user.password_hash or ""
+    if not users.replace_hash(db, user.id, old=known, new=better or known):
+        raise WrongCredentials
+    return sessions.open_for(db, user, device)

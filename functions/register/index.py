@@ -21,9 +21,9 @@ class Registration(BaseModel):
 def handler(request: Request) -> Response:
     form = request.parse(Registration)
     user = new_user(form.email, form.username, form.password)
-    return Response.ok(transaction(_settle_in, user), status=201)
+    return Response.ok(transaction(_settle_in, user, sessions.device_of(request)), status=201)
 
 
-def _settle_in(db: Connection, user: User) -> dict[str, object]:
+def _settle_in(db: Connection, user: User, device: str | None) -> dict[str, object]:
     users.add(db, user)
-    return sessions.open_for(db, user)
+    return sessions.open_for(db, user, device)

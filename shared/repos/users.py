@@ -64,6 +64,23 @@ def find(db: Connection, user_id: str) -> User | None:
     )
 
 
+def find_active(db: Connection, user_id: str, *, session_id: str) -> User | None:
+    """Find an account that is not disabled, by a session of it that has not ended."""
+    return db.find(
+        User,
+        """
+        SELECT u.id, u.email, u.username, u.password_hash, u.role, u.created_at_ms,
+            u.disabled_at_ms
+        FROM sessions AS s
+        JOIN users AS u ON u.id = s.user_id
+        WHERE s.id = :session_id AND s.ended_at_ms IS NULL
+            AND u.id = :user_id AND u.disabled_at_ms IS NULL
+        """,
+        user_id=user_id,
+        session_id=session_id,
+    )
+
+
 def find_by_login(db: Connection, identifier: str) -> User | None:
     """Find by e-mail or username; a username cannot hold an @, so at most one matches."""
     return db.find(
@@ -81,15 +98,21 @@ def has_admin(db: Connection) -> bool:
     return db.exists("SELECT id FROM users WHERE role = 'admin' LIMIT 1")
 
 
-def replace_hash(db: Connection, user_id: str, *, old: str, new: str) -> None:
-    """Store a better hash of the same password, unless the password changed meanwhile."""
-    db.execute(
-        """
-        UPDATE users
-        SET password_hash = :new
-        WHERE id = :id AND password_hash = :old
-        """,
-        id=user_id,
-        old=old,
-        new=new,
+def replace_hash(db: Connection, user_id: str, *, old: str, new: str) -> bool:
+    """Store a new hash; say whether the old one was still that of an active account.
+
+    Passwords are checked outside of transactions, and much can happen meanwhile.
+    The account stays locked, so nothing can until this transaction ends.
+    """
+    return bool(
+        db.execute(
+            """
+            UPDATE users
+            SET password_hash = :new
+            WHERE id = :id AND password_hash = :old AND disabled_at_ms IS NULL
+            """,
+            id=user_id,
+            old=old,
+            new=new,
+        )
     )

@@ -11,8 +11,9 @@ import openpyxl  # type: ignore[import-untyped]  # it has no types, and nobody s
 
 from functions.export.index import handler as export
 from shared.db import Connection, read, transaction
-from shared.repos import audit, conversations, users
+from shared.repos import audit, conversations, sessions, users
 from shared.repos.conversations import Conversation, Message
+from shared.repos.sessions import Session
 from shared.repos.users import User
 from shared.times import iso_utc
 from shared.tokens import Claims, issue_access
@@ -20,7 +21,7 @@ from tests.events import Reply, invoke
 
 PATH = "/api/admin/export"
 HASH = "sha384-canary-of-a-password-hash"
-SESSION = "canary-of-a-session-id"
+SESSION = "canary-of-a-session"
 NOON_MS = 1_795_348_800_000  # 2026-11-22T12:00:00Z
 
 ROOT = User("01ROOT", "root@example.com", "root", HASH, "admin", NOON_MS, None)
@@ -30,10 +31,16 @@ ANNA = User("01ANNA", "anna@example.com", None, HASH, "user", NOON_MS + 1, None)
 def add_users(*accounts: User) -> None:
     for account in accounts:
         transaction(users.add, account)
+        session = Session(_session(account), account.id, "canary of a device", NOON_MS, NOON_MS)
+        transaction(sessions.add, session)
+
+
+def _session(user: User) -> str:
+    return f"{SESSION}-{user.id}"
 
 
 def token_of(user: User, *, role: str = "") -> str:
-    return issue_access(Claims(user.id, SESSION, role or user.role))
+    return issue_access(Claims(user.id, _session(user), role or user.role))
 
 
 def admin_token() -> str:

@@ -8,8 +8,9 @@ from shared.charging import Terms
 from shared.db import read, transaction
 from shared.ids import new_id
 from shared.pricing import Price
-from shared.repos import pieces, turns, users, wallets
+from shared.repos import pieces, sessions, turns, users, wallets
 from shared.repos.pieces import Piece
+from shared.repos.sessions import Session
 from shared.repos.turns import Turn
 from shared.repos.users import User
 from shared.repos.wallets import Wallet
@@ -43,7 +44,11 @@ def today() -> str:
 
 
 def token_of(user_id: str, *, role: str = "user") -> str:
-    return issue_access(Claims(user_id, "session", role))
+    """Of a session of theirs that was just opened, where there is such a user."""
+    session = Session(new_id(), user_id, None, now_ms(), now_ms())
+    if read(users.find, user_id):
+        transaction(sessions.add, session)
+    return issue_access(Claims(user_id, session.id, role))
 
 
 def abandoned(

@@ -17,6 +17,7 @@ from shared.pricing import Tokens
 from shared.repos import users, wallets
 from shared.repos.places import Place
 from shared.repos.users import User
+from shared.tokens import Claims, issue_access
 from tests.conftest import Configure
 from tests.events import Reply, invoke
 from tests.functions.purses import PER_MESSAGE, abandoned, customer, token_of
@@ -232,7 +233,7 @@ def test_without_a_database_it_is_503(
 ) -> None:
     configure(DATABASE_URL=url)
 
-    reply = ask(path, token_of("anna"))
+    reply = ask(path, issue_access(Claims("anna", "session", "user")))
 
     assert (reply.status, reply.error) == (503, error)
 

@@ -18,7 +18,8 @@ from scripts.tooling.manifest import load
 from scripts.tooling.mariadb import private_server
 from shared import charging, db, settings, tokens
 from shared.ids import new_id
-from shared.repos import users
+from shared.repos import sessions, users
+from shared.repos.sessions import Session
 from shared.repos.users import User
 from shared.times import now_ms, shanghai_day
 from shared.tokens import Claims
@@ -57,7 +58,9 @@ def _signed_up(connection: db.Connection) -> str:
     user = User(new_id(), None, new_id().lower(), None, "user", now_ms(), None)
     users.add(connection, user)
     charging.prepare(connection, user.id, user.id, shanghai_day(now_ms()))
-    return tokens.issue_access(Claims(user.id, new_id(), "user"))
+    session = Session(new_id(), user.id, None, now_ms(), now_ms())
+    sessions.add(connection, session)
+    return tokens.issue_access(Claims(user.id, session.id, "user"))
 
 
 class Chat:
