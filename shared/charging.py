@@ -10,6 +10,7 @@ any answer text is settled, one that produced none is released.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from typing import Literal
 
 from shared.db import Connection
 from shared.errors import DailyLimitReached, InsufficientBalance, TooManyStreams
@@ -44,6 +45,15 @@ class Ending:
     finish_reason: str
     tokens: Tokens
     error: str = ""
+
+
+@dataclass(frozen=True)
+class Charge:
+    """What a turn came to, and how that follows from what was counted."""
+
+    kind: Literal["free", "balance", "none"]
+    amount_fen: int = 0
+    receipt: Mapping[str, object] | None = None
 
 
 def prepare(db: Connection, subject: str, user_id: str | None, day: str) -> None:
@@ -96,13 +106,19 @@ def conclude(db: Connection, turn: Turn, ending: Ending) -> dict[str, object] | 
     outcome: dict[str, object] = {
         "finish_reason": ending.finish_reason,
         "usage": usage(ending.tokens),
-        "charge": charge,
+        "charge": vars(charge),
         "quota": quota(db, turn),
         "latency_ms": max(ended_at_ms - turn.created_at_ms, 0),
     }
     if ending.error:
         outcome["error"] = ending.error
-    turns.record_outcome(db, turn.message_id, json.dumps(outcome, ensure_ascii=False))
+    turns.record_outcome(
+        db,
+        turn.message_id,
+        json.dumps(outcome, ensure_ascii=False),
+        tokens=ending.tokens,
+        charged_fen=charge.amount_fen,
+    )
     return outcome
 
 
@@ -112,35 +128,31 @@ def outcome_of(turn: Turn) -> dict[str, object]:
     return outcome
 
 
-def _settle(db: Connection, turn: Turn, ending: Ending) -> dict[str, object]:
+def _settle(db: Connection, turn: Turn, ending: Ending) -> Charge:
     charge = charge_for(turn, ending.tokens)
     if turn.user_id:
         wallets.end_turn(db, turn.user_id, held_fen=turn.reserved_fen)
-        _book(db, turn, turn.user_id, charge)
+        if charge.amount_fen:
+            key = f"charge:{turn.message_id}"
+            wallets.book(db, turn.user_id, "charge", -charge.amount_fen, key=key)
         _keep(db, turn, turn.user_id, ending)
     return charge
 
 
-def _book(db: Connection, turn: Turn, user_id: str, charge: Mapping[str, object]) -> None:
-    amount = charge["amount_fen"]
-    if isinstance(amount, int) and amount > 0:
-        wallets.book(db, user_id, "charge", -amount, key=f"charge:{turn.message_id}")
-
-
-def _release(db: Connection, turn: Turn) -> dict[str, object]:
+def _release(db: Connection, turn: Turn) -> Charge:
     """Days before wallets, as in `reserve`: otherwise the two could lock each other out."""
     if turn.payment == "free":
         daily_messages.give_back(db, turn.subject, turn.day)
     if turn.user_id:
         wallets.end_turn(db, turn.user_id, held_fen=turn.reserved_fen)
     idempotency.forget(db, turn.message_id)
-    return {"kind": "none", "amount_fen": 0, "receipt": None}
+    return Charge("none")
 
 
-def charge_for(turn: Turn, tokens: Tokens) -> dict[str, object]:
+def charge_for(turn: Turn, tokens: Tokens) -> Charge:
     """Never more than was reserved: what the upstream claims cannot make a balance negative."""
     if turn.payment == "free":
-        return {"kind": "free", "amount_fen": 0, "receipt": None}
+        return Charge("free")
     price = Price(**json.loads(turn.price))
     receipt = {
         **usage(tokens),
@@ -149,8 +161,7 @@ def charge_for(turn: Turn, tokens: Tokens) -> dict[str, object]:
         "price": asdict(price),
         "formula": formula(price),
     }
-    amount = min(amount_fen(price, tokens), turn.reserved_fen)
-    return {"kind": "balance", "amount_fen": amount, "receipt": receipt}
+    return Charge("balance", min(amount_fen(price, tokens), turn.reserved_fen), receipt)
 
 
 def quota(db: Connection, turn: Turn) -> dict[str, object]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from shared.db import Connection
 from shared.errors import NotFound
+from shared.pricing import Tokens
 
 
 @dataclass(frozen=True)
@@ -95,11 +96,26 @@ def mark_ended(db: Connection, message_id: str, state: str, *, at_ms: int) -> bo
     )
 
 
-def record_outcome(db: Connection, message_id: str, outcome: str) -> None:
+def record_outcome(
+    db: Connection, message_id: str, outcome: str, *, tokens: Tokens, charged_fen: int
+) -> None:
+    """The numbers stand beside the outcome, so that they can be summed up."""
     db.execute(
-        "UPDATE turns SET outcome = :outcome WHERE message_id = :message_id",
+        """
+        UPDATE turns
+        SET outcome = :outcome,
+            counted_prompt_tokens = :prompt,
+            cached_tokens = :cached,
+            completion_tokens = :completion,
+            charged_fen = :charged_fen
+        WHERE message_id = :message_id
+        """,
         message_id=message_id,
         outcome=outcome,
+        prompt=tokens.prompt,
+        cached=tokens.cached,
+        completion=tokens.completion,
+        charged_fen=charged_fen,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from shared import charging
 from shared.charging import Terms
-from shared.db import read, transaction
+from shared.db import Connection, read, transaction
 from shared.ids import new_id
 from shared.pricing import Price
 from shared.repos import pieces, sessions, turns, users, wallets
@@ -88,3 +88,14 @@ def books(user_id: str) -> Wallet:
 
 def state_of(turn: Turn) -> str:
     return read(turns.get, turn.message_id).state
+
+
+def summed_up(turn: Turn) -> tuple[int, ...]:
+    """Prompt, cached and completion tokens and the charge, as the usage report adds them up."""
+    sql = """
+        SELECT counted_prompt_tokens, cached_tokens, completion_tokens, charged_fen
+        FROM turns
+        WHERE message_id = :id
+    """
+    [row] = read(Connection.find_all, dict[str, int], sql, id=turn.message_id)
+    return tuple(row.values())

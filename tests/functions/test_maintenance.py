@@ -40,6 +40,7 @@ from tests.functions.purses import (
     customer,
     guest,
     state_of,
+    summed_up,
     today,
 )
 from tests.web import eventually, serving
@@ -75,9 +76,10 @@ def test_an_answer_with_text_is_settled_from_what_is_stored_of_it() -> None:
     assert outcome == {
         "finish_reason": "interrupted",
         "usage": usage,
-        "charge": charging.charge_for(turn, tokens),
+        "charge": vars(charging.charge_for(turn, tokens)),
         "quota": {"daily_limit": 0, "used_today": 0, "remaining": 0, "balance_fen": 1000 - cost},
     }
+    assert summed_up(turn) == (100, 0, 3, cost)
     assert books(anna) == Wallet(1000 - cost, 0, 2, 0)
     assert read(conversations.list_last, turn.conversation_id or "", count=9) == [
         Said("user", "Why?"),
@@ -118,6 +120,7 @@ def test_an_answer_without_text_gives_back_what_was_taken_for_it(said: tuple[Pie
         {"kind": "none", "amount_fen": 0, "receipt": None}
     ] * 2
     assert outcome_of(paid)["error"] == "upstream_error"
+    assert [summed_up(turn) for turn in (paid, free)] == [(100, 0, 0, 0)] * 2
     again = Key(anna, "k", "another hash", new_id(), now_ms())
     assert transaction(idempotency.claim, again) is None
 

@@ -23,6 +23,7 @@ from shared.repos.turns import Turn
 from shared.repos.users import User
 from shared.times import now_ms, shanghai_day
 from tests.books import adds_up
+from tests.functions.purses import summed_up
 
 DAY = "2026-11-22"
 PER_MESSAGE = Price("demo", 1, "message", message_fen=100)
@@ -86,6 +87,7 @@ def test_a_charge_can_be_computed_again_from_its_receipt() -> None:
     tokens = Tokens(
         receipt["prompt_tokens"], receipt["completion_tokens"], receipt["cached_tokens"]
     )
+    assert summed_up(turn) == (1200, 1000, 340, 92)
     assert charge["kind"] == "balance"
     assert charge["amount_fen"] == min(amount_fen(price, tokens), receipt["reserved_fen"]) == 92
     assert read(adds_up, user_id).balance_fen == 10_000 - 92
