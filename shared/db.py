@@ -8,8 +8,8 @@ work in a bounded number of threads.
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -19,6 +19,8 @@ from shared.errors import DatabaseNotConfigured, DatabaseUnavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
+# Rows as the database sent them: every value text, in UTF-8.
+Batches = Generator[Sequence[Sequence[bytes | None]], None, None]
 
 CONNECT_SECONDS = 2.0
 QUERY_SECONDS = 4.0
@@ -26,6 +28,7 @@ _KEPT_SECONDS = 30.0  # middle boxes drop idle connections silently; older ones 
 _ATTEMPTS = 3
 _RETRY_SECONDS = 1.0  # a caller hears within 5 s, the last attempt included
 _STREAM_ROWS = 500
+BATCH_ROWS, BATCH_BYTES = 500, 256 * 1024
 
 
 class DatabaseError(Exception):
@@ -54,10 +57,12 @@ class DuplicateKey(DatabaseError):
 
 class Dialect(Protocol):
     begin: str
+    snapshot: tuple[str, ...]
 
     def connect(self, connect_seconds: float, query_seconds: float) -> Any: ...
     def statement(self, sql: str) -> str: ...
     def stream(self, raw: Any) -> Any: ...
+    def stream_raw(self, raw: Any) -> Any: ...
     def failure(self, error: Exception) -> DatabaseError | None: ...
 
 
@@ -104,8 +109,22 @@ class Connection:
         finally:
             cursor.close()
 
+    def stream_raw(self, sql: str, **parameters: object) -> Batches:
+        """Yield rows in batches of a bounded size, none of their values decoded."""
+        cursor = self._run(lambda: self._dialect.stream_raw(self._raw), sql, parameters)
+        try:
+            while rows := self._translating(cursor.fetch_batch):
+                yield rows
+        finally:
+            cursor.close()
+
     def begin(self) -> None:
         self.execute(self._dialect.begin)
+
+    def begin_snapshot(self) -> None:
+        """All that is read until the end of this transaction is as it is now."""
+        for statement in self._dialect.snapshot:
+            self.execute(statement)
 
     def commit(self) -> None:
         self.execute("COMMIT")
@@ -179,6 +198,23 @@ def is_configured() -> bool:
 def connect(connect_seconds: float, query_seconds: float) -> Connection:
     """Open a connection of its own, outside the kept ones. Raises: DatabaseError."""
     return Connection(_dialect(), connect_seconds, query_seconds)
+
+
+@contextmanager
+def snapshot(query_seconds: float) -> Iterator[Connection]:
+    """Lend a connection of its own that sees the database as it is now, and changes nothing.
+
+    Raises: DatabaseNotConfigured, DatabaseUnavailable.
+    """
+    connection = _reporting(lambda: connect(CONNECT_SECONDS, query_seconds))
+    try:
+        _reporting(connection.begin_snapshot)
+        yield connection
+    except DatabaseError as error:
+        raise _unavailable(error) from error
+    finally:
+        with suppress(Exception):  # what is broken cannot be closed politely
+            connection.close()
 
 
 def is_reachable(seconds: float) -> bool:
@@ -285,4 +321,8 @@ def _reporting(run: Callable[[], T]) -> T:
         raise
     except DatabaseError as error:
         disconnect()
-        raise DatabaseUnavailable(reason=type(error).__name__, code=str(error)) from error
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: DatabaseError) -> DatabaseUnavailable:
+    return DatabaseUnavailable(reason=type(error).__name__, code=str(error))

@@ -5,7 +5,7 @@ Not by the `csv` module: before Python 3.11 it cannot write a NUL.
 
 import codecs
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 Cell = str | int | bool | None
 
@@ -17,6 +17,9 @@ _FORMULA = re.compile(
     r"[\s\x00-\x1f\x7f-\xa0\xad\u200b-\u200f\u2060-\u2064\ufeff]*[=+\-@＝＋－＠﹦﹢﹣﹫]|[\t\r\n\x00]"
 )
 _SPECIAL = re.compile(r'[",\r\n]')
+# The first bytes, in UTF-8, of all that may stand before or begin a formula, and of some more.
+_RISKY = re.compile(rb"[\x00-\x20+\-=@\x7f\xc2\xe1-\xe3\xef]")
+_RISKY_LINE = re.compile(rb"\n[\x00-\x09\x0b-\x20+\-=@\x7f\xc2\xe1-\xe3\xef]")
 
 
 def looks_like_formula(text: str) -> bool:
@@ -31,14 +34,13 @@ def csv_line(cells: Iterable[Cell]) -> bytes:
 
 def _field(cell: Cell) -> str:
     if isinstance(cell, str):
-        return csv_text(cell)
+        return _text(cell)
     if isinstance(cell, bool):
         return "true" if cell else "false"
     return "" if cell is None else str(cell)
 
 
-def csv_text(text: str) -> str:
-    """Text as one field: defused, and quoted where it must be."""
+def _text(text: str) -> str:
     return _quoted(f"'{text}" if looks_like_formula(text) else text)
 
 
@@ -47,3 +49,24 @@ def _quoted(text: str) -> str:
         return text
     doubled = text.replace('"', '""')
     return f'"{doubled}"'
+
+
+def csv_texts(column: Sequence[bytes]) -> Iterable[bytes]:
+    """Many texts in UTF-8, each made a field: as csv_line does it, at a tenth of the price.
+
+    They are looked at together; only where one of them needs care is each looked at.
+    """
+    lines = b"\n".join([b"", *column])
+    if lines.count(b"\n") > len(column) or b'"' in lines or b"," in lines or b"\r" in lines:
+        return map(_text_in_utf8, column)
+    return map(_text_in_utf8, column) if _RISKY_LINE.search(lines) else column
+
+
+def _text_in_utf8(text: bytes) -> bytes:
+    if _RISKY.match(text):
+        return _text(text.decode()).encode()
+    if b'"' in text:
+        return b'"%b"' % text.replace(b'"', b'""')
+    if b"," in text or b"\n" in text or b"\r" in text:
+        return b'"%b"' % text
+    return text

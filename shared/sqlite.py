@@ -5,13 +5,27 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from shared.db import Contention, DatabaseError, DuplicateKey, Unreachable
+from shared.db import BATCH_BYTES, BATCH_ROWS, Contention, DatabaseError, DuplicateKey, Unreachable
 from shared.settings import DatabaseTarget
+
+
+class _RawStream(sqlite3.Cursor):
+    """Values as MySQL would send them."""
+
+    def fetch_batch(self) -> list[list[bytes | None]]:
+        rows: list[list[bytes | None]] = []
+        size = 0
+        while len(rows) < BATCH_ROWS and size < BATCH_BYTES and (row := self.fetchone()):
+            values = [None if value is None else str(value).encode() for value in row]
+            size += sum(map(len, filter(None, values)))
+            rows.append(values)
+        return rows
 
 
 class Sqlite:
     # Taking the write lock first makes two writers wait in line instead of failing half-way.
     begin = "BEGIN IMMEDIATE"
+    snapshot: tuple[str, ...] = ("BEGIN",)  # in WAL mode, from the first read on
 
     def __init__(self, target: DatabaseTarget) -> None:
         self._path = Path(target.path)
@@ -28,6 +42,9 @@ class Sqlite:
 
     def stream(self, raw: Any) -> Any:
         return raw.cursor()
+
+    def stream_raw(self, raw: Any) -> Any:
+        return raw.cursor(_RawStream)
 
     def failure(self, error: Exception) -> DatabaseError | None:
         if not isinstance(error, sqlite3.Error | OSError):

@@ -27,17 +27,16 @@ class Spool:
         """Raises: ExportTooLarge."""
         self._size += len(data)
         if self._size > self.limit_bytes:
-            raise too_large(self.limit_bytes)
+            raise self.too_large()
         self._file.write(data)
 
     def read(self) -> bytes:
         self._file.seek(0)
         return self._file.read()
 
-
-def too_large(limit_bytes: int) -> ExportTooLarge:
-    problem = (
-        f"an inline answer carries at most {limit_bytes} bytes; delivery=link needs object"
-        " storage, which this deployment does not have, so narrow it with from and to"
-    )
-    return ExportTooLarge(details=[{"field": "query.delivery", "problem": problem}])
+    def too_large(self) -> ExportTooLarge:
+        problem = (
+            f"an inline answer carries at most {self.limit_bytes} bytes; delivery=link needs object"
+            " storage, which this deployment does not have, so narrow it with from and to"
+        )
+        return ExportTooLarge(details=[{"field": "query.delivery", "problem": problem}])

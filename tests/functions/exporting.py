@@ -11,7 +11,7 @@ import openpyxl  # type: ignore[import-untyped]  # it has no types, and nobody s
 
 from functions.export.index import handler as export
 from shared.db import Connection, read, transaction
-from shared.repos import audit, conversations, sessions, users
+from shared.repos import audit, conversations, sessions, users, wallets
 from shared.repos.conversations import Conversation, Message
 from shared.repos.sessions import Session
 from shared.repos.users import User
@@ -82,6 +82,45 @@ def _add_rows(db: Connection, at: Sequence[int]) -> None:
         conversations.add(db, Conversation(f"c{n:03}", f"u{n:03}", "Title", at_ms))
         conversations.append(db, Message(f"m{n:03}", f"c{n:03}", "user", "Hello", at_ms))
         audit.add(db, audit.Entry(f"a{n:03}", at_ms, f"u{n:03}", "test", "{}"))
+        _add_money(db, n, at_ms)
+
+
+def _add_money(db: Connection, n: int, at_ms: int) -> None:
+    """An order, an entry of the ledger and a turn, none of which could have come about so."""
+    wallets.open_wallet(db, f"u{n:03}")
+    for table, row in [("orders", _order(n)), ("ledger", _entry(n)), ("turns", _turn(n))]:
+        insert(db, table, user_id=f"u{n:03}", created_at_ms=at_ms, **row)
+
+
+def _order(n: int) -> dict[str, object]:
+    return {"number": f"o{n:03}", "package_id": "s", "amount_fen": 1, "credit_fen": 1} | {
+        "status": "pending"
+    }
+
+
+def _entry(n: int) -> dict[str, object]:
+    return {"id": f"t{n:03}", "entry_number": 1, "kind": "grant", "amount_fen": 1} | {
+        "balance_after_fen": 1,
+        "business_key": f"grant:{n}",
+        "reason": "",
+    }
+
+
+def _turn(n: int) -> dict[str, object]:
+    counts = ("daily_limit", "reserved_fen", "prompt_tokens", "stop_requested", "lease_until_ms")
+    return {"message_id": f"u{n:03}", "subject": f"u{n:03}", **dict.fromkeys(counts, 0)} | {
+        "model": "m",
+        "payment": "free",
+        "day": "2026-11-22",
+        "price": "",
+        "state": "open",
+    }
+
+
+def insert(db: Connection, table: str, /, **row: object) -> None:
+    names = ", ".join(row)
+    values = ", ".join(f":{name}" for name in row)
+    db.execute(f"INSERT INTO {table} ({names}) VALUES ({values})", **row)  # noqa: S608  # names
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from functions.export import xlsx_file
 from functions.export.spool import Spool
-from functions.export.table import Table
 from shared.db import Connection, read
 from shared.errors import ExportTooLarge
-from shared.repos import exports
+from shared.exports import xlsx_file
+from shared.exports.columns import NUMBER, TEXT, Column
+from shared.exports.datasets import DATASETS
+from shared.exports.table import Table
 from tests.conftest import Configure
 from tests.functions.exporting import (
     add_messages,
@@ -25,7 +26,6 @@ from tests.functions.exporting import (
 
 FORMATS = ["csv", "ndjson", "xlsx"]
 EVER_MS = 10**15
-STREAMS = [exports.users, exports.conversations, exports.messages, exports.audit_log]
 
 
 @pytest.fixture
@@ -82,7 +82,8 @@ def test_a_refusal_speaks_the_language_of_the_caller(configure: Configure) -> No
 
 def test_a_sheet_is_full_when_excel_says_so() -> None:
     def rows(count: int) -> Table:
-        return Table(["number"], ([number] for number in range(count)))
+        batches = ([[b"%d" % number]] for number in range(count))
+        return Table([Column("number", NUMBER)], batches)
 
     with Spool(100_000) as spool:
         xlsx_file.write(rows(9), spool, most_rows=10)
@@ -94,7 +95,7 @@ def test_a_sheet_is_full_when_excel_says_so() -> None:
 
 
 def test_a_sheet_that_would_fill_the_disk_is_not_written_to_its_end(temporary: Path) -> None:
-    table = Table(["text"], (["x" * 1000] for _ in range(100_000)))
+    table = Table([Column("text", TEXT)], ([[b"x" * 1000]] * 50 for _ in range(2000)))
     with Spool(10_000) as spool, pytest.raises(ExportTooLarge):
         xlsx_file.write(table, spool)
     assert table.count == 100
@@ -105,8 +106,8 @@ def test_a_sheet_that_would_fill_the_disk_is_not_written_to_its_end(temporary: P
 @pytest.mark.usefixtures("database")
 def test_the_first_row_does_not_wait_for_a_sort() -> None:
     def sorted_rows(db: Connection) -> list[dict[str, Any]]:
-        for stream in STREAMS:
-            list(stream(db, 0, EVER_MS))
+        for dataset in DATASETS.values():
+            list(dataset.rows(db, 0, EVER_MS))
         return db.find_all(dict, "SHOW SESSION STATUS WHERE Variable_name LIKE 'Sort_rows'")
 
     add_messages(*(message(number, "x") for number in range(50)))
@@ -124,12 +125,12 @@ def test_rows_that_are_not_wanted_any_more_are_not_waited_for() -> None:
     def connection_id(db: Connection) -> int | None:
         return db.find(lambda id: int(id), "SELECT CONNECTION_ID() AS id")
 
-    def leave_early(db: Connection) -> str:
-        rows = exports.messages(db, 0, EVER_MS)
-        first = next(rows).id
-        rows.close()
+    def leave_early(db: Connection) -> bytes | None:
+        batches = DATASETS["messages"].rows(db, 0, EVER_MS)
+        first = next(batches)[0][0]
+        batches.close()
         return first
 
     before = read(connection_id)
-    assert read(leave_early) == "m0000"
+    assert read(leave_early) == b"m0000"
     assert read(connection_id) != before

@@ -6,10 +6,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from functions.export.datasets import AI_LABEL
-from functions.export.spool import Spool, too_large
-from functions.export.table import Table
 from shared.errors import ExportTooLarge
+from shared.exports.datasets import AI_LABEL
+from shared.exports.sink import Sink
+from shared.exports.table import Table
 from shared.spreadsheet import Cell, looks_like_formula
 
 if TYPE_CHECKING:  # only those who ask for a workbook pay for its library
@@ -34,7 +34,7 @@ _OPTIONS = {
 }
 
 
-def write(table: Table, spool: Spool, *, most_rows: int = _MOST_ROWS) -> None:
+def write(table: Table, sink: Sink, *, most_rows: int = _MOST_ROWS) -> None:
     """Raises: ExportTooLarge."""
     from xlsxwriter import Workbook
 
@@ -42,10 +42,10 @@ def write(table: Table, spool: Spool, *, most_rows: int = _MOST_ROWS) -> None:
         packed = Path(folder, "export.xlsx")
         book = Workbook(str(packed), {**_OPTIONS, "tmpdir": folder})
         _label(book, table)
-        _fill(book, _bounded(table, Path(folder), most_rows, spool.limit_bytes))
+        _fill(book, _bounded(table, Path(folder), most_rows, sink))
         book.close()
         with packed.open("rb") as file:
-            shutil.copyfileobj(file, spool)
+            shutil.copyfileobj(file, sink)
 
 
 def _label(book: "Workbook", table: Table) -> None:
@@ -54,17 +54,16 @@ def _label(book: "Workbook", table: Table) -> None:
         book.set_custom_property("AIGC", table.aigc)
 
 
-def _bounded(
-    table: Table, folder: Path, most_rows: int, limit_bytes: int
-) -> Iterator[Sequence[Cell]]:
+def _bounded(table: Table, folder: Path, most_rows: int, sink: Sink) -> Iterator[Sequence[Cell]]:
     """Heading and rows, as long as they fit on one sheet and what is written fits on the disk."""
-    yield table.columns
+    yield table.names
+    most = _MOST_UNPACKED * sink.limit_bytes
     for row in table:
         if table.count == most_rows:
             problem = f"a sheet holds at most {most_rows - 1} rows below its heading"
             raise ExportTooLarge(details=[{"field": "query.format", "problem": problem}])
-        if table.count % _ROWS_BETWEEN_LOOKS == 0 and _size(folder) > _MOST_UNPACKED * limit_bytes:
-            raise too_large(limit_bytes)
+        if table.count % _ROWS_BETWEEN_LOOKS == 0 and _size(folder) > most:
+            raise sink.too_large()
         yield row
 
 

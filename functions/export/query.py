@@ -13,10 +13,10 @@ from pydantic import (
     model_validator,
 )
 
-from functions.export.datasets import DATASETS
+from shared.exports.datasets import DATASETS
+from shared.exports.wanted import Wanted
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_END_OF_TIME_MS = 253_402_300_800_000  # the year 10000
 _ISO_8601 = re.compile(
     r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(?P<offset>Z|[+ -]\d\d:?\d\d)?)?",
     re.ASCII | re.IGNORECASE,
@@ -44,7 +44,7 @@ def _in_utc(moment: datetime) -> datetime:
 Moment = Annotated[datetime, BeforeValidator(_iso_8601), AfterValidator(_in_utc)]
 
 
-class Wanted(BaseModel):
+class Query(BaseModel):
     """The period is half open: `from` belongs to it, `to` does not."""
 
     dataset: str
@@ -73,19 +73,15 @@ class Wanted(BaseModel):
         return delivery
 
     @model_validator(mode="after")
-    def _is_in_order(self) -> "Wanted":
-        if self.from_ms > self.to_ms:
+    def _is_in_order(self) -> "Query":
+        if self.from_ and self.to and self.from_ > self.to:
             raise ValueError("from must not be after to")
         return self
 
     @property
-    def from_ms(self) -> int:
-        return _milliseconds(self.from_) if self.from_ else 0
-
-    @property
-    def to_ms(self) -> int:
-        return _milliseconds(self.to) if self.to else _END_OF_TIME_MS
+    def wanted(self) -> Wanted:
+        return Wanted(self.dataset, self.format, _milliseconds(self.from_), _milliseconds(self.to))
 
 
-def _milliseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
+def _milliseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else (moment - _EPOCH) // timedelta(milliseconds=1)

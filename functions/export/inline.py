@@ -1,0 +1,28 @@
+"""One export as the body of an answer: bounded, counted and hashed."""
+
+import hashlib
+from dataclasses import dataclass
+
+from functions.export.spool import Spool
+from shared import settings
+from shared.config import load
+from shared.db import Connection
+from shared.exports import files
+from shared.exports.wanted import Wanted
+
+
+@dataclass(frozen=True)
+class File:
+    rows: int
+    body: bytes
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.body).hexdigest()
+
+
+def take(db: Connection, wanted: Wanted, export_id: str) -> File:
+    """Write what is wanted into a file. Raises: ExportTooLarge."""
+    with Spool(load(settings.Export).inline_bytes) as spool:
+        rows = files.write(db, wanted, spool, export_id)
+        return File(rows, spool.read())

@@ -1,0 +1,55 @@
+"""What a column of an export holds, and how a cell leaves as it is meant.
+
+Databases send every value as text. Most of it is copied into a file, so it stays
+text until somebody needs it otherwise, and is looked at a column at a time.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from shared.spreadsheet import Cell, csv_texts
+from shared.times import iso_utc
+
+Raw = bytes | None
+RawRow = Sequence[Raw]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """`cell` reads one value that is there; `csv` writes a column, its blanks empty already."""
+
+    cell: Callable[[bytes], Cell]
+    csv: Callable[[Sequence[bytes]], Iterable[bytes]]
+
+
+def _time(at_ms: bytes) -> bytes:
+    """As `iso_utc`, which takes five times as long."""
+    if len(at_ms) < 4:
+        return iso_utc(int(at_ms)).encode() if at_ms else at_ms
+    return b"%b.%bZ" % (_second(at_ms[:-3]), at_ms[-3:])
+
+
+@lru_cache(maxsize=10_000)
+def _second(seconds: bytes) -> bytes:
+    return iso_utc(int(seconds) * 1000)[:19].encode()
+
+
+_TRUTH = {b"": b"", b"0": b"false", b"1": b"true"}
+
+TEXT = Kind(bytes.decode, csv_texts)
+NUMBER = Kind(int, lambda column: column)
+TIME = Kind(lambda at_ms: _time(at_ms).decode(), lambda column: map(_time, column))
+TRUTH = Kind(lambda value: value != b"0", lambda column: map(_TRUTH.__getitem__, column))
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    kind: Kind
+
+    def cell(self, value: Raw) -> Cell:
+        return None if value is None else self.kind.cell(value)
+
+    def csv(self, values: Iterable[Raw]) -> Iterable[bytes]:
+        return self.kind.csv([value or b"" for value in values])

@@ -1,0 +1,45 @@
+"""An export as a file: which formats there are, and writing one."""
+
+import json
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+
+from shared.db import Connection
+from shared.exports import csv_file, ndjson_file, xlsx_file
+from shared.exports.datasets import DATASETS
+from shared.exports.sink import Sink
+from shared.exports.table import Table
+from shared.exports.wanted import Wanted
+
+
+@dataclass(frozen=True)
+class Format:
+    media_type: str
+    write: Callable[[Table, Sink], None]
+
+
+FORMATS = {
+    "csv": Format("text/csv; charset=utf-8", csv_file.write),
+    "ndjson": Format("application/x-ndjson", ndjson_file.write),
+    "xlsx": Format(
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", xlsx_file.write
+    ),
+}
+
+
+def write(db: Connection, wanted: Wanted, sink: Sink, export_id: str) -> int:
+    """Return how many rows it has, the heading not counted. Raises: ExportTooLarge."""
+    dataset = DATASETS[wanted.dataset]
+    with closing(dataset.rows(db, *wanted.period_ms)) as batches:
+        table = Table(dataset.columns, batches, aigc(wanted, export_id))
+        FORMATS[wanted.format].write(table, sink)
+        return table.count
+
+
+def aigc(wanted: Wanted, export_id: str) -> str | None:
+    """The implicit label of GB 45438-2025 for a file that holds text of a model."""
+    if not DATASETS[wanted.dataset].has_ai_text:
+        return None
+    label = {"Label": "1", "ContentProducer": "fc-ai-backend", "ProduceID": export_id}
+    return json.dumps({"AIGC": label}, separators=(",", ":"))

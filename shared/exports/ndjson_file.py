@@ -1,0 +1,16 @@
+"""One JSON object per line, exactly as it is stored."""
+
+import json
+
+from shared.exports.sink import Sink
+from shared.exports.table import Table
+
+
+def write(table: Table, sink: Sink) -> None:
+    """Raises: ExportTooLarge."""
+    names = table.names
+    for row in table:
+        line = json.dumps(
+            dict(zip(names, row, strict=True)), ensure_ascii=False, separators=(",", ":")
+        )
+        sink.write(line.encode() + b"\n")

@@ -1,0 +1,43 @@
+"""One export, as it was asked for."""
+
+import json
+from dataclasses import asdict, dataclass
+
+from shared.times import iso_utc
+
+_END_OF_TIME_MS = 253_402_300_800_000  # the year 10000
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The period is half open: `from_ms` belongs to it, `to_ms` does not; None is no end."""
+
+    dataset: str
+    format: str
+    from_ms: int | None = None
+    to_ms: int | None = None
+
+    @classmethod
+    def read(cls, text: str) -> "Wanted":
+        return cls(**json.loads(text))
+
+    @property
+    def text(self) -> str:
+        return json.dumps(asdict(self))
+
+    @property
+    def period_ms(self) -> tuple[int, int]:
+        return self.from_ms or 0, _END_OF_TIME_MS if self.to_ms is None else self.to_ms
+
+    @property
+    def filter(self) -> dict[str, object]:
+        """As people read it."""
+        return {
+            "dataset": self.dataset,
+            "format": self.format,
+            "from": None if self.from_ms is None else iso_utc(self.from_ms),
+            "to": None if self.to_ms is None else iso_utc(self.to_ms),
+        }
+
+    def filename(self, at_ms: int) -> str:
+        return f"{self.dataset}-{iso_utc(at_ms)[:10].replace('-', '')}.{self.format}"
