@@ -10,7 +10,7 @@ AppError
 |- RequestTimeout 408
 |- Conflict 409              EmailTaken, UsernameTaken, InProgress
 |- PayloadTooLarge 413       ExportTooLarge
-|- InvalidRequest 422        IdempotencyMismatch
+|- InvalidRequest 422        IdempotencyMismatch, InviteCodeRequired, InviteCodeInvalid
 |- TooManyRequests 429       DailyLimitReached, TooManyStreams
 |- UpstreamFailed 502        UpstreamBusy 503, UpstreamTimeout 504
 |- Unavailable 503           DatabaseUnavailable, DatabaseNotConfigured, Misconfigured
@@ -211,6 +211,20 @@ class IdempotencyMismatch(InvalidRequest):
     name = "idempotency_mismatch"
     en = "This idempotency key was used for another request."
     zh = "该幂等键已用于另一个请求。"
+
+
+class InviteCodeRequired(InvalidRequest):
+    name = "invite_code_required"
+    en = "Opening an account needs an invite code."
+    zh = "注册需要邀请码。"
+
+
+class InviteCodeInvalid(InvalidRequest):
+    """One answer for a code that is unknown, used up, expired or deactivated."""
+
+    name = "invite_code_invalid"
+    en = "This invite code is not valid, or not any more."
+    zh = "邀请码无效或已失效。"
 
 
 class TooManyRequests(AppError):

@@ -32,6 +32,11 @@ def _username(text: str) -> str:
     return normal
 
 
+def _invite_code(text: str) -> str:
+    """As it is stored, however it was copied."""
+    return unicodedata.normalize("NFKC", text).strip().upper()
+
+
 def _password(text: str) -> str:
     if len(text.encode()) > _LONGEST_PASSWORD_BYTES:
         raise ValueError(f"must be at most {_LONGEST_PASSWORD_BYTES} bytes")
@@ -47,3 +52,5 @@ Login = Annotated[str, StringConstraints(min_length=1, max_length=254), AfterVal
 Search = Annotated[str, StringConstraints(max_length=254), AfterValidator(_normal)]
 Password = Annotated[str, StringConstraints(min_length=1), AfterValidator(_password)]
 NewPassword = Annotated[str, StringConstraints(min_length=8), AfterValidator(_password)]
+# An empty one is none: forms send their empty fields too.
+InviteCode = Annotated[str, StringConstraints(max_length=64), AfterValidator(_invite_code)]

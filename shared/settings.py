@@ -269,6 +269,14 @@ class Chat:
 
 
 @dataclass(frozen=True)
+class Invites:
+    """Whether an account needs an invite code, and what the inviter gets for each."""
+
+    required: bool = env("ENABLE_INVITE_CODES", parse=boolean, default=False)
+    reward_fen: int = env("INVITE_REWARD_FEN", parse=whole(0, 1_000_000), default=0)
+
+
+@dataclass(frozen=True)
 class Export:
     """How much one answer may carry; FC refuses answers over 32 MB."""
 

@@ -2,12 +2,13 @@
 
 from pydantic import BaseModel
 
-from shared import sessions
+from shared import invitations, sessions
 from shared.accounts import new_user
 from shared.db import Connection, transaction
-from shared.fields import Email, NewPassword, Username
+from shared.fields import Email, InviteCode, NewPassword, Username
 from shared.http import Request, Response, endpoint
 from shared.repos import users
+from shared.repos.invites import Invite
 from shared.repos.users import User
 
 
@@ -15,15 +16,23 @@ class Registration(BaseModel):
     email: Email
     password: NewPassword
     username: Username | None = None
+    invite_code: InviteCode | None = None
 
 
 @endpoint("POST", "/api/auth/register")
 def handler(request: Request) -> Response:
     form = request.parse(Registration)
+    invite = invitations.check(form.invite_code)
     user = new_user(form.email, form.username, form.password)
-    return Response.ok(transaction(_settle_in, user, sessions.device_of(request)), status=201)
+    device = sessions.device_of(request)
+    return Response.ok(transaction(_settle_in, user, invite, device), status=201)
 
 
-def _settle_in(db: Connection, user: User, device: str | None) -> dict[str, object]:
+def _settle_in(
+    db: Connection, user: User, invite: Invite | None, device: str | None
+) -> dict[str, object]:
     users.add(db, user)
-    return sessions.open_for(db, user, device)
+    session = sessions.open_for(db, user, device)
+    if invite:
+        invitations.redeem(db, invite, user)
+    return session
