@@ -30,17 +30,34 @@ class Tokens:
     source: Literal["reported", "estimated"] = "reported"
 
 
+@dataclass(frozen=True)
+class Costs:
+    """What an upstream takes of us, in millionths of a fen for 1,000 tokens."""
+
+    input_ufen: int
+    cached_ufen: int
+    output_ufen: int
+
+
+def cost_ufen(costs: Costs, tokens: Tokens) -> int:
+    """What an answer cost us, rounded up to a millionth of a fen."""
+    return -(-_ufen_thousands(costs, tokens) // _PRICED_TOKENS)
+
+
 def amount_fen(price: Price, tokens: Tokens) -> int:
     """A message's price, or that of its tokens, rounded up to a whole fen once, at the end."""
     if price.unit == "message":
         return price.message_fen
+    return -(-_ufen_thousands(price, tokens) // (_PRICED_TOKENS * _UFEN))
+
+
+def _ufen_thousands(rates: Price | Costs, tokens: Tokens) -> int:
     fresh = max(tokens.prompt - tokens.cached, 0)
-    ufen = (
-        fresh * price.input_ufen
-        + tokens.cached * price.cached_ufen
-        + tokens.completion * price.output_ufen
+    return (
+        fresh * rates.input_ufen
+        + tokens.cached * rates.cached_ufen
+        + tokens.completion * rates.output_ufen
     )
-    return -(-ufen // (_PRICED_TOKENS * _UFEN))
 
 
 def most_fen(price: Price, prompt_tokens: int, max_tokens: int) -> int:

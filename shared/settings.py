@@ -189,10 +189,16 @@ class Model:
         parse=completions_url,
         default="https://dashscope.aliyuncs.com/compatible-mode/v1/chat/completions",
     )
-    name: str = env("OPENAI_MODEL", "MODEL_ID", default="qwen-plus")
     connect_seconds: int = env("UPSTREAM_CONNECT_SECONDS", parse=whole(1, 60), default=5)
     first_byte_seconds: int = env("UPSTREAM_FIRST_BYTE_SECONDS", parse=whole(1, 600), default=30)
     idle_seconds: int = env("UPSTREAM_IDLE_SECONDS", parse=whole(1, 600), default=20)
+
+
+@dataclass(frozen=True)
+class DefaultModel:
+    """The model that answers where nobody names one."""
+
+    name: str = env("OPENAI_MODEL", "MODEL_ID", default="qwen-plus")
 
 
 @dataclass(frozen=True)
@@ -240,6 +246,17 @@ class Upstreams:
     """More than one upstream; without it there is the one of Model."""
 
     upstreams: tuple[UpstreamEntry, ...] = env("UPSTREAMS", parse=upstream_entries, default=())
+
+
+def sealing_secrets(text: str) -> tuple[Secret, ...]:
+    return tuple(signing_secret(one.strip()) for one in text.split(","))
+
+
+@dataclass(frozen=True)
+class UpstreamKeys:
+    """What the keys of stored upstreams are encrypted with: by the first, read by all of them."""
+
+    secrets: tuple[Secret, ...] = env("UPSTREAM_KEYS_SECRET", parse=sealing_secrets)
 
 
 @dataclass(frozen=True)

@@ -27,14 +27,14 @@ def _failure(error: AppError, request: Request) -> Response:
 @endpoint("GET", "/v1/models", fail=_failure)
 async def models(request: Request) -> Response:
     identify(request)
-    listed = [completion.model(name) for name in routing.models()]
+    listed = [completion.model(name) for name in await routing.models()]
     return Response.json({"object": "list", "data": listed})
 
 
 @endpoint("POST", "/v1/chat/completions", fail=_failure)
 async def complete(request: Request) -> Response:
     asked = request.parse(Completion)
-    if asked.model not in (None, *routing.models()):
+    if asked.model not in (None, *await routing.models()):
         raise ModelNotFound
     production = await produce(request, asked, thinking=asked.is_streamed)
     if isinstance(production, Twin):

@@ -168,7 +168,13 @@ def _conclude(
     _save(connection, [production])
     for number, attempt in enumerate(production.attempts, start=1):
         attempts.add(
-            connection, row.message_id, number, attempt, model=row.model, at_ms=row.created_at_ms
+            connection,
+            row.message_id,
+            number,
+            attempt,
+            ending.tokens,
+            model=row.model,
+            at_ms=row.created_at_ms,
         )
     return outcome
 

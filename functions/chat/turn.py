@@ -1,7 +1,7 @@
 """One turn: what is asked, by whom, and what it is allowed to cost."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from shared.errors import (
     IdempotencyMismatch,
     InProgress,
     InvalidRequest,
+    Misconfigured,
     Unauthorized,
 )
 from shared.http import Request
@@ -96,10 +97,11 @@ async def begin(request: Request, question: Asked) -> Turn | Twin:
         DatabaseNotConfigured: nothing could be counted, and that is not allowed here.
         NotFound: the conversation is not the caller's.
         InvalidRequest: the model is not one of ours.
+        Misconfigured: there is none.
         IdempotencyMismatch: the key was used for something else.
     """
-    model = _model(question)
     caller = identify(request)
+    model = _model(question, await routing.models())
     if caller is None:
         prompt = question.prompt([], request.language)
         return Turn(new_id(), prompt, model, _options(question))
@@ -125,15 +127,13 @@ def _max_tokens(question: Asked) -> int:
     return min(question.max_tokens or most, most)
 
 
-def _model(question: Asked) -> str:
-    ours = routing.models()
-    if question.model in ours:
-        return question.model
-    if question.model:
+def _model(question: Asked, ours: Sequence[str]) -> str:
+    if not ours:
+        raise Misconfigured(problems=["no model is enabled"])
+    if question.model and question.model not in ours:
         problem = f"must be {' or '.join(ours)}"
         raise InvalidRequest(details=[{"field": "body.model", "problem": problem}])
-    default = load(settings.Model).name
-    return default if default in ours else ours[0]
+    return question.model or ours[0]
 
 
 def _client_key(request: Request, question: Asked) -> tuple[str, str] | None:

@@ -10,8 +10,9 @@ CREATE TABLE IF NOT EXISTS models (
     CONSTRAINT ck_models_enabled CHECK (is_enabled IN (0, 1))
 ) /*! ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin */;
 
--- `sealed_key` is encrypted with UPSTREAM_KEYS_SECRET. Costs are what the vendor takes, in
--- millionths of a fen for 1,000 tokens.
+-- `sealed_key` is encrypted with UPSTREAM_KEYS_SECRET for this id and the origin of this url;
+-- `key_hint` is the end of the key. Costs are what the vendor takes, in millionths of a fen for
+-- 1,000 tokens.
 CREATE TABLE IF NOT EXISTS upstreams (
     id            CHAR(26)     NOT NULL,
     model         VARCHAR(128) NOT NULL,
@@ -19,6 +20,7 @@ CREATE TABLE IF NOT EXISTS upstreams (
     url           VARCHAR(500) NOT NULL,
     vendor_model  VARCHAR(128) NOT NULL,
     sealed_key    TEXT         NOT NULL,
+    key_hint      VARCHAR(8)   NOT NULL,
     weight        INTEGER      NOT NULL,
     input_ufen    BIGINT       NOT NULL,
     cached_ufen   BIGINT       NOT NULL,

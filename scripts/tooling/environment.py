@@ -22,7 +22,10 @@ def local_environment(environ: Mapping[str, str], root: Path = ROOT) -> dict[str
     if not _given(variables, "DATABASE_URL", "DB_HOST"):
         variables["DATABASE_URL"] = f"sqlite:///{_local_folder(root) / 'app.db'}"
     if not _given(variables, "JWT_SECRET", "NEXTAUTH_SECRET"):
-        variables["JWT_SECRET"] = _jwt_secret(_local_folder(root) / "jwt-secret")
+        variables["JWT_SECRET"] = _kept_secret(_local_folder(root) / "jwt-secret")
+    if not _given(variables, "UPSTREAM_KEYS_SECRET"):
+        path = _local_folder(root) / "upstream-keys-secret"
+        variables["UPSTREAM_KEYS_SECRET"] = _kept_secret(path)
     return variables
 
 
@@ -42,8 +45,8 @@ def _local_folder(root: Path) -> Path:
     return folder
 
 
-def _jwt_secret(path: Path) -> str:
-    """Sessions outlive a restart, so the secret is generated once.
+def _kept_secret(path: Path) -> str:
+    """Sessions and stored keys outlive a restart, so each secret is generated once.
 
     It appears under its name complete or not at all: two commands may start together.
     """

@@ -42,9 +42,10 @@ async def stream(
     upstream: settings.Model,
     messages: Sequence[Mapping[str, object]],
     *,
-    model: str | None = None,
+    model: str,
     thinking: bool,
     options: Mapping[str, object] = MappingProxyType({}),
+    public_only: bool = False,
 ) -> AsyncIterator[AsyncIterator[Event]]:
     """Ask the upstream; `async with stream(...) as events`, then `async for event in events`.
 
@@ -56,7 +57,8 @@ async def stream(
     `connect_seconds` limits the TCP connection with its TLS handshake,
     `first_byte_seconds` all from the call until the first byte of the body, and
     `idle_seconds` every silence after that. A comment counts as a sign of life.
-    An ending that is lost after the finish reason is not missed.
+    An ending that is lost after the finish reason is not missed. `public_only` refuses
+    a host that is, or resolves to, an address inside some network.
 
     Raises:
         UpstreamTimeout: one of the limits was reached; the context says which.
@@ -65,10 +67,9 @@ async def stream(
         Misconfigured: the key cannot be sent in a header.
     """
     redact = partial(redacted, key=upstream.api_key, messages=messages)
-    name = model or upstream.name
-    body = request_body(upstream, messages, name, thinking=thinking, options=options)
+    body = request_body(upstream, messages, model, thinking=thinking, options=options)
     deadline = anyio.current_time() + upstream.first_byte_seconds
-    response = await _send(upstream, body)
+    response = await _send(upstream, body, public_only=public_only)
     try:
         if not response.is_success:
             raise await _refusal(response, redact)
@@ -86,7 +87,9 @@ async def close() -> None:
         await client.aclose()
 
 
-async def _send(upstream: settings.Model, body: Mapping[str, object]) -> httpx.Response:
+async def _send(
+    upstream: settings.Model, body: Mapping[str, object], *, public_only: bool
+) -> httpx.Response:
     client = _client()
     with _failures("first byte"), anyio.fail_after(upstream.first_byte_seconds):
         request = client.build_request(
@@ -97,6 +100,7 @@ async def _send(upstream: settings.Model, body: Mapping[str, object]) -> httpx.R
             timeout=httpx.Timeout(
                 None, connect=upstream.connect_seconds, read=upstream.idle_seconds
             ),
+            extensions={"public_only": public_only},
         )
         return await client.send(request, stream=True)
 

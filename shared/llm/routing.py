@@ -4,14 +4,11 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cache
 
-from shared import settings
-from shared.config import load
 from shared.errors import UpstreamBusy, UpstreamFailed
 from shared.llm import client
-from shared.llm.breaker import Breaker
+from shared.llm.catalog import Catalog, Upstream
 from shared.llm.events import Delta, Event, Reasoning
 from shared.repos.attempts import Attempt
 
@@ -21,9 +18,12 @@ _LONGEST_WAIT_SECONDS = 3.0  # whoever waits for an answer waits for this too
 _OURS_TO_MEND = {400, 413, 422}  # the same question is refused everywhere
 
 
-def models() -> list[str]:
-    """The models this deployment offers, the default one first."""
-    return list(dict.fromkeys(upstream.serves for upstream in _upstreams()))
+async def models() -> list[str]:
+    """The models this deployment offers, the default one first.
+
+    Raises: DatabaseUnavailable, where they have not been known yet.
+    """
+    return [model.name for model in (await _catalog().current()).models]
 
 
 async def answer(
@@ -39,13 +39,22 @@ async def answer(
     Raises: UpstreamFailed and its kin: what the last upstream that was asked said.
     """
     failure: UpstreamFailed = UpstreamBusy(reason="every upstream is resting")
-    for upstream, is_again in _order(model):
+    known = await _catalog().current()
+    serving = [upstream for upstream in known.upstreams if upstream.serves == model]
+    if not serving:
+        raise UpstreamFailed(reason="no upstream that can be asked")
+    for upstream, is_again in _order(serving):
         if is_again and not _is_worth_repeating(failure):
             break
         watch = _Watch(upstream, report)
         try:
             async with client.stream(
-                upstream.model, messages, thinking=thinking, options=options
+                upstream.settings,
+                messages,
+                model=upstream.vendor_model,
+                thinking=thinking,
+                options=options,
+                public_only=upstream.public_only,
             ) as events:
                 async for event in events:
                     watch.see(event)
@@ -67,7 +76,7 @@ async def answer(
 class _Watch:
     """Follows one attempt for the breaker and for the books."""
 
-    def __init__(self, upstream: "_Upstream", report: Callable[[Attempt], None]) -> None:
+    def __init__(self, upstream: Upstream, report: Callable[[Attempt], None]) -> None:
         self._upstream, self._report = upstream, report
         self._started = time.monotonic()
         self._first: float | None = None
@@ -87,44 +96,21 @@ class _Watch:
             self._upstream.breaker.record(now, good=good)
         first = None if self._first is None else round((self._first - self._started) * 1000)
         duration = round((now - self._started) * 1000)
-        self._report(Attempt(self._upstream.name, outcome, first, duration))
-
-
-@dataclass(frozen=True)
-class _Upstream:
-    name: str
-    serves: str
-    weight: int
-    model: settings.Model
-    breaker: Breaker
+        self._report(Attempt(self._upstream.name, outcome, first, duration, self._upstream.costs))
 
 
 @cache
-def _upstreams() -> tuple[_Upstream, ...]:
-    """Those of UPSTREAMS, or the one of OPENAI_API_URL; breakers live as long as the process."""
-    first = load(settings.Model)
-    listed = load(settings.Upstreams).upstreams
-    if not listed:
-        return (_Upstream("default", first.name, 1, first, Breaker()),)
-    return tuple(
-        _Upstream(
-            one.name,
-            one.serves or first.name,
-            one.weight,
-            replace(first, url=one.url, api_key=one.key, name=one.model or first.name),
-            Breaker(),
-        )
-        for one in listed
-    )
+def _catalog() -> Catalog:
+    """One for the process."""
+    return Catalog()
 
 
-def _order(model: str) -> Iterator[tuple[_Upstream, bool]]:
+def _order(serving: Sequence[Upstream]) -> Iterator[tuple[Upstream, bool]]:
     """By weight, each once, then once more.
 
     Those whose breaker is open are passed over, unless there is no other: then
     every question is a probe, and nobody is better served by not asking.
     """
-    serving = [upstream for upstream in _upstreams() if upstream.serves == model]
     shuffled = sorted(serving, key=lambda one: random.random() ** (1 / one.weight), reverse=True)  # noqa: S311  # balance, no secret
     asked = 0
     for number, upstream in enumerate(shuffled * 2):

@@ -2,19 +2,34 @@
 
 import asyncio
 import select
+import socket
 import time
 from collections.abc import AsyncIterator
 from ssl import SSLContext
-from typing import cast
+from typing import NamedTuple, cast
 
 import httptools
 import httpx
 
+from shared.llm.addresses import is_public
+
 _MOST_BUFFERED_BYTES = 64 * 1024
 _PORTS = {"http": 80, "https": 443}
 
-Origin = tuple[str, str, int]
 Header = tuple[bytes, bytes]
+
+
+class Origin(NamedTuple):
+    """`public_only`: a connection to it must never lead into some network."""
+
+    scheme: str
+    host: str
+    port: int
+    public_only: bool
+
+
+class NotPublic(httpx.ConnectError):
+    """The host is inside some network, or resolves to it."""
 
 
 class Transport(httpx.AsyncBaseTransport):
@@ -24,7 +39,9 @@ class Transport(httpx.AsyncBaseTransport):
     whenever one opens or closes: at 200 streams that is most of the processor's
     time. Of httpx's timeouts it knows `connect`, for the TCP connection and the
     TLS handshake together, and `read`, for each silence after the first bytes of
-    the body; all others are the caller's. Nothing is sent twice.
+    the body; all others are the caller's. Nothing is sent twice. A request with
+    the extension `public_only` goes to addresses that were found to be public, and
+    to no others, whatever the name resolves to a moment later.
     """
 
     def __init__(self, tls: SSLContext, *, most_kept: int, kept_seconds: float) -> None:
@@ -36,7 +53,7 @@ class Transport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Raises: httpx.ConnectError, ConnectTimeout, ReadError and their like."""
         message = _message(request, await request.aread())
-        origin = _origin(request.url)
+        origin = _origin(request)
         connection = self._take(origin) or await self._connected(origin, request)
         try:
             connection.send(message, most_silent_seconds=_timeout(request, "read"))
@@ -78,27 +95,49 @@ class Transport(httpx.AsyncBaseTransport):
             self._kept.pop(0).close()
 
     async def _connected(self, origin: Origin, request: httpx.Request) -> "Connection":
-        scheme, host, port = origin
-        opening = asyncio.get_running_loop().create_connection(
-            lambda: Connection(origin),
-            host,
-            port,
-            ssl=self._tls if scheme == "https" else None,
-            happy_eyeballs_delay=0.25,
-        )
+        opening = self._opened_in_public(origin) if origin.public_only else self._opened(origin)
         try:
-            _, connection = await asyncio.wait_for(opening, _timeout(request, "connect"))
+            connection = await asyncio.wait_for(opening, _timeout(request, "connect"))
         except asyncio.TimeoutError as error:
             raise httpx.ConnectTimeout(str(error)) from error
         except OSError as error:
             raise httpx.ConnectError(str(error)) from error
         return connection
 
+    async def _opened(self, origin: Origin, address: str = "") -> "Connection":
+        """Connect to its host, or to one address of it."""
+        is_tls = origin.scheme == "https"
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: Connection(origin),
+            address or origin.host,
+            origin.port,
+            ssl=self._tls if is_tls else None,
+            server_hostname=origin.host if is_tls else None,
+            happy_eyeballs_delay=0.25,
+        )
+        return connection
 
-def _origin(url: httpx.URL) -> Origin:
+    async def _opened_in_public(self, origin: Origin) -> "Connection":
+        """Try one address after another, once all of them were found to be public."""
+        loop, failure = asyncio.get_running_loop(), OSError("no address")
+        found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+        addresses = dict.fromkeys(str(address[0]) for *_, address in sorted(found))
+        if not all(map(is_public, addresses)):
+            raise NotPublic("not public")
+        for address in addresses:
+            try:
+                return await self._opened(origin, address)
+            except OSError as error:
+                failure = error
+        raise failure
+
+
+def _origin(request: httpx.Request) -> Origin:
+    url = request.url
     if url.scheme not in _PORTS:
         raise httpx.UnsupportedProtocol(f"{url.scheme}:// is not http:// or https://")
-    return url.scheme, url.host, url.port or _PORTS[url.scheme]
+    port, public_only = url.port or _PORTS[url.scheme], request.extensions.get("public_only")
+    return Origin(url.scheme, url.host, port, bool(public_only))
 
 
 def _timeout(request: httpx.Request, name: str) -> float | None:

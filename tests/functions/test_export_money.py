@@ -101,8 +101,9 @@ def test_a_turn_leaves_with_its_receipt_and_how_it_went_and_without_a_word() -> 
 
 
 def _answered(db: Connection, turn: Turn, ending: Ending) -> None:
-    attempts.add(db, turn.message_id, 1, Attempt("first", "busy", None, 9), model="m", at_ms=1)
-    attempts.add(db, turn.message_id, 2, Attempt("second", "ok", 40, 90), model="m", at_ms=2)
+    asked = [Attempt("first", "busy", None, 9), Attempt("second", "ok", 40, 90)]
+    for number, attempt in enumerate(asked, 1):
+        attempts.add(db, turn.message_id, number, attempt, ending.tokens, model="m", at_ms=number)
     charging.conclude(db, turns.get(db, turn.message_id), ending)
 
 

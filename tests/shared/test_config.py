@@ -70,7 +70,7 @@ def problems(section: type) -> list[str]:
             "https://api.example.com/v1/chat/completions",
             "https://api.example.com/v1/chat/completions",
         ),
-        (settings.Model, "name", ["OPENAI_MODEL", "MODEL_ID"], "qwen-max", "qwen-max"),
+        (settings.DefaultModel, "name", ["OPENAI_MODEL", "MODEL_ID"], "qwen-max", "qwen-max"),
         (settings.Quota, "guest_daily_messages", ["GUEST_DAILY_MESSAGES"], "5", 5),
         (settings.Chat, "allow_unmetered", ["ALLOW_UNMETERED_CHAT"], "no", False),
         (settings.Database, "host", ["DB_HOST"], "db", "db"),

@@ -7,16 +7,19 @@ import pytest
 from scripts.tooling.environment import local_environment
 
 
-def test_a_fresh_clone_gets_an_embedded_database_and_its_own_secret(tmp_path: Path) -> None:
+def test_a_fresh_clone_gets_an_embedded_database_and_its_own_secrets(tmp_path: Path) -> None:
     variables = local_environment({}, tmp_path)
 
-    secret = (tmp_path / ".local" / "jwt-secret").read_text()
+    names = ("jwt-secret", "upstream-keys-secret")
+    secret, other = [(tmp_path / ".local" / name).read_text() for name in names]
     assert variables == {
         "APP_ENV": "development",
         "DATABASE_URL": f"sqlite:///{tmp_path}/.local/app.db",
         "JWT_SECRET": secret,
+        "UPSTREAM_KEYS_SECRET": other,
     }
-    assert len(secret) == 64
+    assert len(secret) == len(other) == 64
+    assert secret != other
 
 
 def test_the_secret_outlives_a_restart_and_is_for_the_owner_alone(tmp_path: Path) -> None:
@@ -24,7 +27,8 @@ def test_the_secret_outlives_a_restart_and_is_for_the_owner_alone(tmp_path: Path
 
     assert local_environment({}, tmp_path)["JWT_SECRET"] == first
     assert (tmp_path / ".local" / "jwt-secret").stat().st_mode & 0o777 == 0o600
-    assert [path.name for path in (tmp_path / ".local").iterdir()] == ["jwt-secret"]
+    kept = sorted(path.name for path in (tmp_path / ".local").iterdir())
+    assert kept == ["jwt-secret", "upstream-keys-secret"]
 
 
 def test_two_clones_have_different_secrets(tmp_path: Path) -> None:
@@ -44,6 +48,7 @@ def test_the_process_wins_over_the_file_and_the_stage_is_development(tmp_path: P
         'DB_PASSWORD="pa${HOME}$word#1"\n'
         "DB_HOST=db.internal\n"
         "NEXTAUTH_SECRET=of-the-file\n"
+        "UPSTREAM_KEYS_SECRET=of-the-file-too\n"
         "NOT_A_SETTING\n"
     )
 
@@ -56,10 +61,11 @@ def test_the_process_wins_over_the_file_and_the_stage_is_development(tmp_path: P
         "DB_PASSWORD": "pa${HOME}$word#1",
         "DB_HOST": "db.internal",
         "NEXTAUTH_SECRET": "of-the-file",
+        "UPSTREAM_KEYS_SECRET": "of-the-file-too",
     }
 
 
-@pytest.mark.parametrize("name", ["DATABASE_URL", "JWT_SECRET"])
+@pytest.mark.parametrize("name", ["DATABASE_URL", "JWT_SECRET", "UPSTREAM_KEYS_SECRET"])
 def test_an_empty_line_of_the_example_file_means_not_set(tmp_path: Path, name: str) -> None:
     (tmp_path / ".env").write_text(f"{name}=\n")
 

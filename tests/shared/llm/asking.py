@@ -21,7 +21,6 @@ def model(url: str, **changes: object) -> settings.Model:
     made = settings.Model(
         api_key=Secret(KEY),
         url=url,
-        name="test-model",
         connect_seconds=1,
         first_byte_seconds=1,
         idle_seconds=1,
@@ -43,7 +42,7 @@ def ask(
     asked: settings.Model,
     messages: Sequence[Mapping[str, object]],
     *,
-    name: str | None = None,
+    name: str = "test-model",
     thinking: bool = True,
 ) -> Heard:
     async def run() -> Heard:

@@ -107,7 +107,7 @@ def test_options_are_sent_under_the_name_the_vendor_knows(url: str, name: str) -
 
 
 async def _collect(url: str, name: str = "plain") -> list[Event]:
-    async with client.stream(model(url), scenario(name), thinking=True) as events:
+    async with client.stream(model(url), scenario(name), model="m", thinking=True) as events:
         return [event async for event in events]
 
 

@@ -27,9 +27,9 @@ def fakes() -> Iterator[list[Upstream]]:
 
 @pytest.fixture(autouse=True)
 def _fresh_breakers() -> Iterator[None]:
-    routing._upstreams.cache_clear()
+    routing._catalog.cache_clear()
     yield
-    routing._upstreams.cache_clear()
+    routing._catalog.cache_clear()
 
 
 def serve_by(configure: Configure, *urls: str, **more: object) -> None:
@@ -163,7 +163,7 @@ def test_a_model_is_answered_only_by_those_that_serve_it(
         {"name": "b", "url": fakes[1].url, "key": "b", "serves": "other"},
     ]
     configure(OPENAI_API_KEY="x", OPENAI_MODEL="ours", UPSTREAMS=json.dumps(listed))
-    assert routing.models() == ["ours", "other"]
+    assert asyncio.run(routing.models()) == ["ours", "other"]
     for _ in range(5):
         ask(model="other")
     assert (len(fakes[0].requests), len(fakes[1].requests)) == (0, 5)

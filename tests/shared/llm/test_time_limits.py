@@ -63,7 +63,9 @@ def test_a_stream_that_falls_silent_is_given_up_and_its_text_kept(fake: Upstream
 def test_a_slow_reader_is_not_taken_for_a_silent_upstream(fake: Upstream) -> None:
     async def read_slowly() -> list[Event]:
         heard = []
-        async with client.stream(model(fake.url), scenario("stall"), thinking=True) as events:
+        async with client.stream(
+            model(fake.url), scenario("stall"), model="m", thinking=True
+        ) as events:
             async for event in events:
                 heard.append(event)
                 await asyncio.sleep(1.2)  # over every limit
@@ -77,7 +79,7 @@ def test_a_slow_reader_is_not_taken_for_a_silent_upstream(fake: Upstream) -> Non
 def test_leaving_the_stream_closes_the_connection(fake: Upstream) -> None:
     async def leave_after_the_first_word() -> bool:
         asked = model(fake.url, idle_seconds=GENEROUS)
-        async with client.stream(asked, scenario("stall"), thinking=True) as events:
+        async with client.stream(asked, scenario("stall"), model="m", thinking=True) as events:
             await anext(events)
         return await asyncio.to_thread(fake.wait_closed, 2)
 
@@ -86,7 +88,7 @@ def test_leaving_the_stream_closes_the_connection(fake: Upstream) -> None:
 
 def test_leaving_before_reading_closes_the_connection(fake: Upstream) -> None:
     async def enter_and_leave() -> bool:
-        async with client.stream(model(fake.url), scenario("endless"), thinking=True):
+        async with client.stream(model(fake.url), scenario("endless"), model="m", thinking=True):
             pass
         return await asyncio.to_thread(fake.wait_closed, 2)
 
@@ -117,7 +119,7 @@ def test_an_upstream_that_keeps_the_line_open_after_done_is_not_waited_for(
 def test_cancelling_closes_the_connection(name: str, fake: Upstream) -> None:
     async def read() -> None:
         asked = model(fake.url, first_byte_seconds=GENEROUS, idle_seconds=GENEROUS)
-        async with client.stream(asked, scenario(name), thinking=True) as events:
+        async with client.stream(asked, scenario(name), model="m", thinking=True) as events:
             async for _ in events:
                 pass
 
@@ -137,7 +139,7 @@ def test_one_stalled_stream_does_not_hold_up_another(fake: Upstream) -> None:
     asked = model(fake.url, first_byte_seconds=GENEROUS, idle_seconds=GENEROUS)
 
     async def collect(name: str) -> list[Event]:
-        async with client.stream(asked, scenario(name), thinking=True) as events:
+        async with client.stream(asked, scenario(name), model="m", thinking=True) as events:
             return [event async for event in events]
 
     async def both() -> list[Event]:
@@ -158,7 +160,7 @@ def test_an_error_is_raised_on_entering_so_that_nobody_was_promised_a_stream(
     fake: Upstream,
 ) -> None:
     async def enter() -> None:
-        async with client.stream(model(fake.url), scenario("status-503"), thinking=True):
+        async with client.stream(model(fake.url), scenario("status-503"), model="m", thinking=True):
             pytest.fail("the stream opened")
 
     with pytest.raises(AppError):

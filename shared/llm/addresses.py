@@ -1,0 +1,36 @@
+"""Which addresses an upstream that administrators stored may have: public ones alone."""
+
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+# Those that stand for IPv4 addresses (RFC 3056, 4380) are left out of what is public.
+_GLOBAL = IPv6Network("2000::/3")
+_TUNNELS = (IPv6Network("2002::/16"), IPv6Network("2001::/32"))
+_PROTOCOLS = IPv4Network("192.0.0.0/24")  # RFC 6890; not every Python knows it
+
+
+def is_public(address: str) -> bool:
+    """False for whatever is private, shared, local to a link or a host, or no address at all.
+
+    100.100.100.200, where Alibaba Cloud tells an instance its credentials, is in
+    the shared space of RFC 6598.
+    """
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped:
+        parsed = parsed.ipv4_mapped
+    if isinstance(parsed, IPv4Address):
+        return parsed.is_global and not parsed.is_multicast and parsed not in _PROTOCOLS
+    is_tunnel = any(parsed in network for network in _TUNNELS)
+    return parsed in _GLOBAL and parsed.is_global and not is_tunnel
+
+
+def is_written_inside(host: str) -> bool:
+    """Say whether a host is an address, in whatever spelling, that is not public.
+
+    Resolvers take 127.1 and 0x7f000001 for addresses too; a name ends in no number.
+    """
+    last = host.rstrip(".").rpartition(".")[2].lower()
+    is_address = ":" in host or last.isdigit() or last.startswith("0x")
+    return is_address and not is_public(host)

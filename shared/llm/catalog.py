@@ -1,0 +1,145 @@
+"""The models we offer and whom we ask for them, from the environment and from the tables."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from shared import db, db_async, log, offer, sealing, settings
+from shared.config import is_production, load
+from shared.db import Connection
+from shared.errors import DatabaseUnavailable, Misconfigured
+from shared.llm.breaker import Breaker
+from shared.offer import Offered
+from shared.pricing import Costs
+from shared.repos import models, upstreams
+from shared.repos.models import Standing
+
+_FRESH_SECONDS = 15.0  # after that, whoever asks has the tables read again and does not wait
+_OLDEST_SECONDS = 29.0  # after that, whoever asks waits: an instance may have been frozen
+_WAIT_SECONDS = 0.4  # but not for a database that is down
+_RETRY_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """`serves` is our name for the model, `vendor_model` the upstream's own."""
+
+    name: str
+    serves: str
+    weight: int
+    settings: settings.Model
+    vendor_model: str
+    breaker: Breaker
+    costs: Costs | None = None
+    public_only: bool = False
+
+
+@dataclass(frozen=True)
+class Known:
+    models: Sequence[Offered]
+    upstreams: Sequence[Upstream]
+
+
+class Catalog:
+    """What is known, at most half a minute old; a database that is down leaves it as it was.
+
+    Breakers live on, whatever is read again: each belongs to an upstream and its URL.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._known: Known | None = None
+        self._read_at = 0.0
+        self._retry_at = 0.0
+        self._reading: asyncio.Task[Known] | None = None
+        self._breakers: dict[tuple[str, str], Breaker] = {}
+
+    async def current(self) -> Known:
+        """Raises: DatabaseUnavailable, where nothing has been known yet; Misconfigured."""
+        if not db.is_configured():
+            self._known = self._known or self._built([], [])
+            return self._known
+        if self._known is None:
+            return await asyncio.shield(self._refresh())
+        now = self._clock()
+        if abs(now - self._read_at) < _FRESH_SECONDS or now < self._retry_at:
+            return self._known
+        reading = self._refresh()
+        if abs(now - self._read_at) >= _OLDEST_SECONDS:
+            await asyncio.wait({reading}, timeout=_WAIT_SECONDS)
+        return self._known
+
+    def _refresh(self) -> "asyncio.Task[Known]":
+        """One at a time; those who come meanwhile share it."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read())
+        return self._reading
+
+    async def _read(self) -> Known:
+        now = self._clock()
+        try:
+            self._known = self._built(*await db_async.read(_stored))
+        except DatabaseUnavailable:
+            self._retry_at = now + _RETRY_SECONDS
+            if self._known is None:
+                raise
+        else:
+            self._read_at = now
+        return self._known
+
+    def _built(self, standing: Sequence[Standing], stored: Sequence[upstreams.Upstream]) -> Known:
+        environment = offer.in_environment()
+        offered = offer.offered(environment, standing)
+        names = {model.name for model in offered}
+        by_name = {model.name: model for model in standing}
+        ours = [
+            upstream
+            for upstream in self._from_environment()
+            if offer.serves(by_name.get(upstream.serves), environment)
+        ]
+        theirs = self._from_tables(one for one in stored if one.is_enabled)
+        return Known(offered, [one for one in (*ours, *theirs) if one.serves in names])
+
+    def _from_environment(self) -> Iterator[Upstream]:
+        """Those of UPSTREAMS, or the one of OPENAI_API_URL."""
+        first, default = load(settings.Model), load(settings.DefaultModel).name
+        listed = load(settings.Upstreams).upstreams
+        if not listed:
+            breaker = self._breaker("default", first.url)
+            yield Upstream("default", default, 1, first, default, breaker)
+        for one in listed:
+            yield Upstream(
+                one.name,
+                one.serves or default,
+                one.weight,
+                replace(first, url=one.url, api_key=one.key),
+                one.model or default,
+                self._breaker(one.name, one.url),
+            )
+
+    def _from_tables(self, stored: Iterator[upstreams.Upstream]) -> Iterator[Upstream]:
+        """One whose key does not open is not asked; the log says so."""
+        for one in stored:
+            try:
+                key = sealing.unseal(one.sealed_key, one.id, one.url)
+            except Misconfigured as error:
+                log.write("error", "upstream_unusable", upstream=one.name, **error.context)
+                continue
+            yield Upstream(
+                one.name,
+                one.model,
+                one.weight,
+                replace(load(settings.Model), url=one.url, api_key=key),
+                one.vendor_model,
+                self._breaker(one.id, one.url),
+                one.costs,
+                public_only=is_production(),
+            )
+
+    def _breaker(self, name: str, url: str) -> Breaker:
+        return self._breakers.setdefault((name, url), Breaker())
+
+
+def _stored(connection: Connection) -> tuple[list[Standing], list[upstreams.Upstream]]:
+    return models.list_standing(connection), upstreams.list_all(connection)

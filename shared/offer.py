@@ -1,0 +1,43 @@
+"""Which models we offer: those of the environment, where the tables do not say otherwise."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from shared import settings
+from shared.config import load
+from shared.repos.models import Standing
+
+
+@dataclass(frozen=True)
+class Offered:
+    name: str
+    title: str
+
+
+def in_environment() -> list[str]:
+    """The models of UPSTREAMS, or the one of OPENAI_MODEL."""
+    default, listed = load(settings.DefaultModel).name, load(settings.Upstreams).upstreams
+    return list(dict.fromkeys(one.serves or default for one in listed)) or [default]
+
+
+def offered(environment: Sequence[str], stored: Sequence[Standing]) -> list[Offered]:
+    """The default one first, then the others of the environment, then those only stored."""
+    by_name = {model.name: model for model in stored}
+    default = load(settings.DefaultModel).name
+    names = dict.fromkeys([*environment, *by_name])
+    return [
+        Offered(name, by_name[name].title if name in by_name else name)
+        for name in sorted(names, key=lambda name: name != default)
+        if name not in by_name or _stands(by_name[name], environment)
+    ]
+
+
+def _stands(model: Standing, environment: Collection[str]) -> bool:
+    """A stored model is enabled or not; the environment serves it while no upstream is stored."""
+    has_upstream = model.enabled_upstreams or serves(model, environment)
+    return bool(model.is_enabled and has_upstream)
+
+
+def serves(model: Standing | None, environment: Collection[str]) -> bool:
+    """Whether upstreams of the environment answer for a model of the table, or outside of it."""
+    return model is None or (model.upstreams == 0 and model.name in environment)
