@@ -7,17 +7,17 @@ from shared.times import now_ms
 
 
 def new_user(email: str, username: str | None, password: str) -> User:
-    return _account(email, username, password, "user")
+    return new_account(email, username, password, "user")
 
 
 def first_admin(login: str, password: str) -> User:
     """ADMIN_USERNAME may be an e-mail address or a username."""
     if "@" in login:
-        return _account(login, None, password, "admin")
-    return _account(None, login, password, "admin")
+        return new_account(login, None, password, "admin")
+    return new_account(None, login, password, "admin")
 
 
-def _account(email: str | None, username: str | None, password: str, role: str) -> User:
+def new_account(email: str | None, username: str | None, password: str, role: str) -> User:
     return User(
         id=new_id(),
         email=email,

@@ -8,7 +8,8 @@ AppError
 |- NotFound 404             ModelNotFound
 |- MethodNotAllowed 405
 |- RequestTimeout 408
-|- Conflict 409              EmailTaken, UsernameTaken, InProgress
+|- Conflict 409              EmailTaken, UsernameTaken, InProgress, LastAdministrator,
+|                            BalanceTooLow
 |- PayloadTooLarge 413       ExportTooLarge
 |- InvalidRequest 422        IdempotencyMismatch, InviteCodeRequired, InviteCodeInvalid
 |- TooManyRequests 429       DailyLimitReached, TooManyStreams
@@ -181,6 +182,22 @@ class InProgress(Conflict):
     en = "The same request is still being worked on."
     zh = "相同的请求仍在处理中。"
     retryable = True
+
+
+class LastAdministrator(Conflict):
+    """Nobody would be left who could undo it."""
+
+    name = "last_administrator"
+    en = "This is the last active administrator."
+    zh = "这是最后一位有效的管理员。"
+
+
+class BalanceTooLow(Conflict):
+    """What somebody else wants to take is not there, or reserved for answers being given."""
+
+    name = "balance_too_low"
+    en = "The balance, without what is reserved, is lower than the amount."
+    zh = "扣除预留部分后，余额不足以扣减该金额。"
 
 
 class PayloadTooLarge(AppError):

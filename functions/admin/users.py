@@ -1,21 +1,50 @@
-"""/api/admin/users: find accounts and look at them."""
+"""/api/admin/users: find accounts and look at them, open them, and change their standing."""
 
+from functools import partial
 from typing import Literal
 
+from pydantic import BaseModel, model_validator
+
+from functions.admin import standing
+from functions.admin.standing import Change
 from shared import auth
-from shared.db import Connection, read
-from shared.fields import Search
+from shared.codes import new_code
+from shared.db import Connection, read, transaction
+from shared.fields import Email, NewPassword, Search, Username
 from shared.http import Request, Response, endpoint
 from shared.paging import Paging, page
-from shared.repos import directory
+from shared.repetition import ClientKey, client_key, once
+from shared.repos import audit, directory, sessions, users
 from shared.repos.directory import Filter, Listed
+from shared.repos.users import User
 from shared.times import iso_utc, now_ms, shanghai_day
+from shared.tokens import Claims
+
+_PASSWORD_GROUPS = 5  # of four characters: 98 bits
 
 
 class Wanted(Paging):
     q: Search | None = None
     role: Literal["user", "admin"] | None = None
     disabled: bool | None = None
+
+
+class NewPasswordOrNone(BaseModel):
+    """Without a password one is made, and told in the answer."""
+
+    password: NewPassword | None = None
+
+
+class NewAccount(NewPasswordOrNone):
+    email: Email | None = None
+    username: Username | None = None
+    role: Literal["user", "admin"] = "user"
+
+    @model_validator(mode="after")
+    def _can_sign_in(self) -> "NewAccount":
+        if not (self.email or self.username):
+            raise ValueError("email or username is required")
+        return self
 
 
 @endpoint("GET", "/api/admin/users")
@@ -30,6 +59,30 @@ def one(request: Request) -> Response:
     return Response.ok(read(_told, request.last_segment))
 
 
+@endpoint("POST", "/api/admin/users")
+def create(request: Request) -> Response:
+    claims, key = auth.admitted_administrator(request), client_key(request)
+    form = request.parse(NewAccount)
+    made = None if form.password else new_code(groups=_PASSWORD_GROUPS)
+    user = _account(form, form.password or made or "")
+    return Response.ok(transaction(_create, claims, key, user, made), status=201)
+
+
+@endpoint("PATCH", "/api/admin/users/*")
+def change(request: Request) -> Response:
+    claims = auth.admitted_administrator(request)
+    return Response.ok(transaction(_change, claims, request.last_segment, request.parse(Change)))
+
+
+@endpoint("POST", "/api/admin/users/*/password")
+def reset_password(request: Request) -> Response:
+    claims, form = auth.admitted_administrator(request), request.parse(NewPasswordOrNone)
+    user_id = read(users.get, request.segments[3]).id
+    made = None if form.password else new_code(groups=_PASSWORD_GROUPS)
+    transaction(_reset_password, claims, user_id, _hash(form.password or made or ""))
+    return Response.ok({"id": user_id, "password": made})
+
+
 def _list(db: Connection, wanted: Wanted) -> dict[str, object]:
     sought = Filter(wanted.q, wanted.role, wanted.disabled)
     rows = directory.search(db, sought, _today(), after=wanted.last, count=wanted.count)
@@ -38,6 +91,54 @@ def _list(db: Connection, wanted: Wanted) -> dict[str, object]:
 
 def _told(db: Connection, user_id: str) -> dict[str, object]:
     return tell(directory.get(db, user_id, _today()))
+
+
+def _account(form: NewAccount, password: str) -> User:
+    from shared.accounts import new_account  # bcrypt is for the few who need it
+
+    return new_account(form.email, form.username, password, form.role)
+
+
+def _hash(password: str) -> str:
+    from shared.passwords import hash_password  # as above
+
+    return hash_password(password)
+
+
+def _create(
+    db: Connection, claims: Claims, key: ClientKey | None, user: User, made: str | None
+) -> dict[str, object]:
+    admin = auth.administrator(db, claims)
+    return once(db, admin.id, key, partial(_open, db, admin, user), secrets={"password": made})
+
+
+def _open(db: Connection, admin: User, user: User) -> dict[str, object]:
+    users.add(db, user)
+    audit.record(db, admin.id, "user.create", {"user_id": user.id, "role": user.role})
+    return _told(db, user.id)
+
+
+def _change(db: Connection, claims: Claims, user_id: str, wanted: Change) -> dict[str, object]:
+    """The administrators are locked before anything is read, so that all of it holds till the end.
+
+    Two who demote each other wait in line here, and the second is none any more.
+    """
+    administrators = users.lock_administrators(db)
+    admin, user, now = auth.administrator(db, claims), users.get(db, user_id), now_ms()
+    changed = standing.changed(user, wanted, administrators, now)
+    users.set_standing(db, changed)
+    if user.is_active and not changed.is_active:
+        sessions.end_all(db, user.id, at_ms=now)
+    for action in standing.actions(user, changed):
+        audit.record(db, admin.id, action, {"user_id": user.id, "role": changed.role})
+    return _told(db, user.id)
+
+
+def _reset_password(db: Connection, claims: Claims, user_id: str, password_hash: str) -> None:
+    admin = auth.administrator(db, claims)
+    users.set_hash(db, user_id, password_hash)
+    sessions.end_all(db, user_id, at_ms=now_ms())
+    audit.record(db, admin.id, "user.password", {"user_id": user_id})
 
 
 def _today() -> str:
@@ -60,4 +161,4 @@ def tell(user: Listed) -> dict[str, object]:
     }
 
 
-endpoints = (listing, one)
+endpoints = (listing, one, create, change, reset_password)

@@ -1,6 +1,5 @@
 """One turn: what is asked, by whom, and what it is allowed to cost."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -21,6 +20,7 @@ from shared.http import Request
 from shared.ids import new_id
 from shared.llm import routing
 from shared.llm.estimate import estimate_prompt_tokens
+from shared.repetition import ClientKey, client_key
 from shared.repos import conversations, idempotency, turns
 from shared.repos.idempotency import Key
 from shared.times import now_ms, shanghai_day
@@ -107,7 +107,8 @@ async def begin(request: Request, question: Asked) -> Turn | Twin:
         return Turn(new_id(), prompt, model, _options(question))
     if caller.user_id is None and question.conversation_id:
         raise Unauthorized  # guests have no conversations: nobody could tell whose they are
-    asking = _Asking(caller, question, model, request.language, _client_key(request, question))
+    key = client_key(request, question.client_message_id)
+    asking = _Asking(caller, question, model, request.language, key)
     try:
         return await db_async.transaction(_open, asking)
     except NotPrepared:
@@ -136,24 +137,13 @@ def _model(question: Asked, ours: Sequence[str]) -> str:
     return question.model or ours[0]
 
 
-def _client_key(request: Request, question: Asked) -> tuple[str, str] | None:
-    """The client's key and a hash of what it was sent with."""
-    key = request.headers.get("idempotency-key") or question.client_message_id
-    if not key:
-        return None
-    if len(key) > 255:
-        problem = {"field": "header.idempotency-key", "problem": "must be at most 255 characters"}
-        raise InvalidRequest(details=[problem])
-    return key, hashlib.sha256(request.path.encode() + b"\n" + request.body).hexdigest()
-
-
 @dataclass(frozen=True)
 class _Asking:
     caller: Caller
     question: Asked
     model: str
     language: str
-    client_key: tuple[str, str] | None
+    key: ClientKey | None
 
 
 def _open(connection: Connection, asking: _Asking) -> Turn | Twin:
@@ -190,14 +180,13 @@ def _open(connection: Connection, asking: _Asking) -> Turn | Twin:
 
 
 def _twin(connection: Connection, asking: _Asking, message_id: str, now: int) -> Twin | None:
-    if asking.client_key is None:
+    if asking.key is None:
         return None
-    client_key, request_hash = asking.client_key
-    mine = Key(asking.caller.subject, client_key, request_hash, message_id, now)
+    mine = Key(asking.caller.subject, asking.key.text, asking.key.request_hash, message_id, now)
     earlier = idempotency.claim(connection, mine)
     if earlier is None:
         return None
-    if earlier.request_hash != request_hash:
+    if earlier.request_hash != mine.request_hash:
         raise IdempotencyMismatch
     return Twin(earlier.message_id)
 

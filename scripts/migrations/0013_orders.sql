@@ -1,4 +1,6 @@
--- What people bought. `number` is ours, `transaction_id` the payment provider's.
+-- What people bought, and what administrators need to keep the place in order.
+
+-- A purchase. `number` is ours, `transaction_id` the payment provider's.
 
 CREATE TABLE IF NOT EXISTS orders (
     number         VARCHAR(32) NOT NULL,
@@ -21,3 +23,18 @@ CREATE TABLE IF NOT EXISTS orders (
 CREATE INDEX ix_orders_created ON orders (created_at_ms, number);
 
 CREATE INDEX ix_orders_user ON orders (user_id, created_at_ms);
+
+-- Requests other than messages keep their answer (JSON) beside the key, for those who repeat it.
+ALTER TABLE idempotency_keys ADD COLUMN answer MEDIUMTEXT;
+
+-- Whoever takes an administrator away locks them all, and nobody else.
+CREATE INDEX ix_users_role ON users (role, id);
+
+-- The last run of each timer function. `outcome` is ok or the name of a failure, `summary` JSON.
+CREATE TABLE IF NOT EXISTS timers (
+    name    VARCHAR(32) NOT NULL,
+    at_ms   BIGINT      NOT NULL,
+    outcome VARCHAR(64) NOT NULL,
+    summary TEXT        NOT NULL,
+    CONSTRAINT pk_timers PRIMARY KEY (name)
+) /*! ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin */;

@@ -1,4 +1,4 @@
-"""Keys that clients chose, and the message each of them led to."""
+"""Keys that clients chose, and what each of them led to."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,15 +8,24 @@ from shared.db import Connection, DuplicateKey
 
 @dataclass(frozen=True)
 class Key:
+    """`message_id` names what is done for it, `answer` (JSON) is what other than messages came to.
+
+    A message tells its answer itself.
+    """
+
     subject: str
     client_key: str
     request_hash: str
     message_id: str
     created_at_ms: int
+    answer: str | None = None
 
 
 def claim(db: Connection, key: Key) -> Key | None:
-    """Take the key for this request; return the one that had it before, if one had."""
+    """Take the key for this request; return the one that had it before, if one had.
+
+    That one is read as it is now: what this transaction has seen so far may be older.
+    """
     with suppress(DuplicateKey):
         db.execute(
             """
@@ -31,12 +40,22 @@ def claim(db: Connection, key: Key) -> Key | None:
     return db.find(
         Key,
         """
-        SELECT subject, client_key, request_hash, message_id, created_at_ms
+        SELECT subject, client_key, request_hash, message_id, created_at_ms, answer
         FROM idempotency_keys
         WHERE subject = :subject AND client_key = :client_key
+        /*! LOCK IN SHARE MODE */
         """,
         subject=key.subject,
         client_key=key.client_key,
+    )
+
+
+def record_answer(db: Connection, message_id: str, answer: str) -> None:
+    """For those who repeat the key."""
+    db.execute(
+        "UPDATE idempotency_keys SET answer = :answer WHERE message_id = :message_id",
+        message_id=message_id,
+        answer=answer,
     )
 
 

@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from shared.db import Connection, DuplicateKey
-from shared.errors import EmailTaken, UsernameTaken
+from shared.errors import EmailTaken, NotFound, UsernameTaken
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,22 @@ def find(db: Connection, user_id: str) -> User | None:
     )
 
 
+def get(db: Connection, user_id: str) -> User:
+    """Raises: NotFound, also for an account that was deleted."""
+    found = db.find(
+        User,
+        """
+        SELECT id, email, username, password_hash, role, created_at_ms, disabled_at_ms
+        FROM users
+        WHERE id = :id AND erased_at_ms IS NULL
+        """,
+        id=user_id,
+    )
+    if found is None or found.id != user_id:  # MySQL overlooks blanks at the end
+        raise NotFound
+    return found
+
+
 def find_active(db: Connection, user_id: str, *, session_id: str) -> User | None:
     """Find an account that is not disabled, by a session of it that has not ended."""
     return db.find(
@@ -96,6 +112,44 @@ def find_by_login(db: Connection, identifier: str) -> User | None:
 
 def has_admin(db: Connection) -> bool:
     return db.exists("SELECT id FROM users WHERE role = 'admin' LIMIT 1")
+
+
+def lock_administrators(db: Connection) -> list[str]:
+    """Return who is an active administrator; nobody else changes that before we are done.
+
+    Whoever takes one away calls this first: what was read before may be older.
+    SQLite has locked everything already.
+    """
+    return db.find_all(
+        lambda id: str(id),
+        """
+        SELECT id
+        FROM users /*! FORCE INDEX (ix_users_role) */
+        WHERE role = 'admin' AND disabled_at_ms IS NULL
+        ORDER BY id
+        /*! FOR UPDATE */
+        """,
+    )
+
+
+def set_standing(db: Connection, user: User) -> None:
+    db.execute(
+        """
+        UPDATE users
+        SET role = :role, disabled_at_ms = :disabled_at_ms
+        WHERE id = :id
+        """,
+        id=user.id,
+        role=user.role,
+        disabled_at_ms=user.disabled_at_ms,
+    )
+
+
+def set_hash(db: Connection, user_id: str, password_hash: str) -> None:
+    """Whatever the password was."""
+    db.execute(
+        "UPDATE users SET password_hash = :new WHERE id = :id", id=user_id, new=password_hash
+    )
 
 
 def replace_hash(db: Connection, user_id: str, *, old: str, new: str) -> bool:

@@ -1,15 +1,22 @@
 """An administrator, and what there is to administer."""
 
 import itertools
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any, TypeVar
 
 from functions.admin.index import handler as admin
-from shared.db import transaction
+from shared import db
+from shared.db import read, transaction
 from shared.ids import new_id
 from shared.repos import users
 from shared.repos.users import User
 from tests.events import Reply, invoke
 from tests.functions.purses import token_of
+
+T = TypeVar("T")
 
 NOON_MS = 1_795_348_800_000  # 2026-11-22T12:00:00Z
 
@@ -56,3 +63,28 @@ def ask(
         headers=headers,
         query=query,
     )
+
+
+def audited() -> list[tuple[str, str, Any]]:
+    """Who did what, oldest first."""
+    return read(
+        lambda db: db.find_all(
+            lambda actor_id, action, detail: (actor_id, action, json.loads(detail)),
+            "SELECT actor_id, action, detail FROM audit_log ORDER BY at_ms, id",
+        )
+    )
+
+
+def at_once(*works: Callable[[], T]) -> list[T]:
+    """Each in a thread of its own, all begun at the same moment."""
+    gate = Barrier(len(works))
+
+    def begun(work: Callable[[], T]) -> T:
+        gate.wait(timeout=10)
+        try:
+            return work()
+        finally:
+            db.disconnect()
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        return list(pool.map(begun, works))

@@ -7,6 +7,7 @@ import pytest
 from functions.admin.index import handler as admin
 from shared.http import Endpoint
 from shared.ids import new_id
+from shared.tokens import Claims, issue_access
 from tests.conftest import Configure
 from tests.events import Reply, invoke
 from tests.functions.administering import account
@@ -65,8 +66,9 @@ def test_an_administrator_is_let_in_whatever_the_token_claims(endpoint: Endpoint
 def test_without_a_database_it_is_503(
     configure: Configure, endpoint: Endpoint, url: str | None, error: str
 ) -> None:
+    token = issue_access(Claims("root", "session", "admin"))
     configure(DATABASE_URL=url)
 
-    reply = ask(endpoint, token_of("root", role="admin"))
+    reply = ask(endpoint, token)
 
     assert (reply.status, reply.error) == (503, error)
