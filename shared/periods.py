@@ -1,0 +1,64 @@
+"""Moments, and periods between them, as people name them in queries."""
+
+import re
+from datetime import datetime, timedelta, timezone
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_ISO_8601 = re.compile(
+    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(?P<offset>Z|[+ -]\d\d:?\d\d)?)?",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+def _iso_8601(text: object) -> str:
+    """Refuse bare numbers, which would pass for seconds; repair a `+` sent without escaping."""
+    match = _ISO_8601.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError("must be like 2026-11-22 or 2026-11-22T08:00:00+08:00")
+    offset = match["offset"] or ""
+    return match[0].removesuffix(offset) + offset.replace(" ", "+")
+
+
+def _in_utc(moment: datetime) -> datetime:
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    try:
+        return aware.astimezone(timezone.utc)
+    except OverflowError:
+        raise ValueError("must be in the years 1 to 9999 of UTC") from None
+
+
+# A date is its first instant; without an offset both mean UTC, as all our times do.
+Moment = Annotated[datetime, BeforeValidator(_iso_8601), AfterValidator(_in_utc)]
+
+
+class Period(BaseModel):
+    """It is half open: `from` belongs to it, `to` does not. What is empty is not asked for."""
+
+    from_: Moment | None = Field(default=None, alias="from")
+    to: Moment | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, query: dict[str, str]) -> dict[str, str]:
+        return {name: text for name, text in query.items() if text}
+
+    @model_validator(mode="after")
+    def _is_in_order(self) -> "Period":
+        if self.from_ and self.to and self.from_ > self.to:
+            raise ValueError("from must not be after to")
+        return self
+
+    @property
+    def from_ms(self) -> int | None:
+        return milliseconds(self.from_)
+
+    @property
+    def to_ms(self) -> int | None:
+        return milliseconds(self.to)
+
+
+def milliseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else (moment - _EPOCH) // timedelta(milliseconds=1)
