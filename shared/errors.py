@@ -14,7 +14,8 @@ AppError
 |- InvalidRequest 422        IdempotencyMismatch, InviteCodeRequired, InviteCodeInvalid
 |- TooManyRequests 429       DailyLimitReached, TooManyStreams
 |- UpstreamFailed 502        UpstreamBusy 503, UpstreamTimeout 504
-|- Unavailable 503           DatabaseUnavailable, DatabaseNotConfigured, Misconfigured
+|- Unavailable 503           DatabaseUnavailable, DatabaseNotConfigured, Misconfigured,
+|                            StorageUnavailable, WorkerUnreachable
 `- Unexpected 500            what a stranger sees of a defect
 """
 
@@ -314,6 +315,22 @@ class DatabaseNotConfigured(Unavailable):
     en = "This deployment has no database."
     zh = "此部署未配置数据库。"
     retryable = False
+
+
+class StorageUnavailable(Unavailable):
+    """The bucket does not answer, or not as it should; the context says how."""
+
+    name = "storage_unavailable"
+    en = "The file storage is not available. Try again later."
+    zh = "文件存储暂不可用，请稍后再试。"
+
+
+class WorkerUnreachable(Unavailable):
+    """A function of ours that works in the background could not be started."""
+
+    name = "worker_unreachable"
+    en = "The work could not be started. Try again later."
+    zh = "后台任务未能启动，请稍后再试。"
 
 
 class Misconfigured(Unavailable):

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from shared.credentials import of_context
 from shared.errors import MalformedRequest
 from shared.messages import Answer, Request
 
@@ -31,6 +32,7 @@ def from_event(event: bytes | str, context: object = None) -> Request:
             body=_body(data),
             source_ip=str(http.get("sourceIp") or ""),
             request_id=_request_id(data["requestContext"], context),
+            credentials=of_context(context),
         )
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise MalformedRequest from None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from shared import settings
 from shared.client import address, language
 from shared.config import load
+from shared.credentials import Credentials
 from shared.errors import AppError, InvalidRequest, MalformedJson
 
 if TYPE_CHECKING:  # health ships without pydantic
@@ -20,7 +21,10 @@ _MOST_DETAILS = 20
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request. Header names are in lower case; `notes` go to the access log."""
+    """One HTTP request. Header names are in lower case; `notes` go to the access log.
+
+    `credentials` are those the platform handed over with it, if it did.
+    """
 
     method: str
     path: str
@@ -30,6 +34,7 @@ class Request:
     source_ip: str = ""
     request_id: str = ""
     notes: dict[str, object] = field(default_factory=dict)
+    credentials: Credentials | None = None
 
     @property
     def last_segment(self) -> str:

@@ -300,3 +300,44 @@ class Export:
     inline_bytes: int = env(
         "EXPORT_INLINE_BYTES", parse=whole(1024, 30_000_000), default=20_000_000
     )
+
+
+def storage_endpoint(text: str) -> str:
+    """Alibaba's own pages give endpoints without a scheme."""
+    return http_url(text if "://" in text else f"https://{text}")
+
+
+def storage_region(text: str) -> str:
+    return text.removeprefix("oss-")
+
+
+@dataclass(frozen=True)
+class Storage:
+    """The bucket for files, or a folder that stands in for it on one machine."""
+
+    region: str = env("OSS_REGION", parse=storage_region, default="cn-hangzhou")
+    bucket: str = env("OSS_BUCKET", "OSS_BUCKET_NAME", default="")
+    endpoint: str = env("OSS_ENDPOINT", parse=storage_endpoint, default="")
+    public_endpoint: str = env("OSS_PUBLIC_ENDPOINT", parse=storage_endpoint, default="")
+    access_key_id: str = env("OSS_ACCESS_KEY_ID", default="")
+    access_key_secret: Secret = env("OSS_ACCESS_KEY_SECRET", parse=Secret, default=Secret(""))
+    folder: str = env("STORAGE_FOLDER", default="")
+    folder_url: str = env("STORAGE_FOLDER_URL", parse=http_url, default="http://127.0.0.1:8000")
+
+    def unsafe(self) -> Iterator[str]:
+        if self.folder:
+            yield "STORAGE_FOLDER must not be set in production: instances share no folder"
+
+    @property
+    def is_there(self) -> bool:
+        return bool(self.bucket or self.folder)
+
+    @property
+    def internal_url(self) -> str:
+        """For ourselves: free of charge, and out of reach of the Internet."""
+        return self.endpoint or f"https://oss-{self.region}-internal.aliyuncs.com"
+
+    @property
+    def public_url(self) -> str:
+        """For links that people open."""
+        return self.public_endpoint or f"https://oss-{self.region}.aliyuncs.com"

@@ -20,6 +20,12 @@ from packaging.version import Version
 # Every runtime of Function Compute has glibc 2.31; the older a wheel's demand, the better.
 PLATFORMS = ("manylinux2014_x86_64", "manylinux_2_24_x86_64", "manylinux_2_28_x86_64")
 
+# Published as source only; both are pure Python. crcmod has an extension too, which would need a
+# compiler and the headers of the target's Python, and is worth nothing to us: shared/storage.py
+# checks nothing with it. So it is built without one, and only a wheel for any Python is taken.
+# What is unpacked of it is the source as published, so that two builds are the same bytes.
+FROM_SOURCE = frozenset({"crcmod", "oss2"})
+
 UNNEEDED_FOLDERS = frozenset({"tests", "test", "docs", "__pycache__"})
 UNNEEDED_SUFFIXES = frozenset({".pyi", ".pyc", ".c", ".h", ".pyx", ".pxd"})
 
@@ -156,24 +162,41 @@ class Store:
 
     def _download(self, pins: list[Pin]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        published = [pin for pin in pins if pin.name not in FROM_SOURCE]
         with tempfile.TemporaryDirectory(dir=self.folder) as arriving:
-            self._pip("download", "--dest", arriving, *map(str, pins))
+            if published:
+                self._pip("download", *self._fit(), "--dest", arriving, *map(str, published))
+            for pin in pins:
+                if pin.name in FROM_SOURCE:
+                    self._pip(
+                        "wheel", "--no-cache-dir", "--wheel-dir", arriving, str(pin), CC="false"
+                    )
             for wheel in Path(arriving).glob("*.whl"):
+                _check_purity(wheel)
                 os.replace(wheel, self.folder / wheel.name)
 
-    def _pip(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-        fit = ["--no-deps", "--only-binary=:all:", "--implementation=cp"]
+    def _fit(self) -> list[str]:
+        fit = ["--only-binary=:all:", "--implementation=cp"]
         fit += [f"--platform={platform}" for platform in PLATFORMS]
-        fit += [f"--python-version={self.target.python}"]
+        return [*fit, f"--python-version={self.target.python}"]
+
+    def _pip(self, verb: str, *arguments: str, **variables: str) -> None:
+        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
         done = subprocess.run(
-            [*command, *arguments, *fit],
+            [*command, verb, "--no-deps", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            env={**os.environ, **variables},
             check=False,
         )
         if done.returncode:
             raise WheelProblem(f"pip found no wheels:\n{done.stdout.decode(errors='replace')}")
+
+
+def _check_purity(wheel: Path) -> None:
+    name, _, _, tags = parse_wheel_filename(wheel.name)
+    if name in FROM_SOURCE and {tag.platform for tag in tags} != {"any"}:
+        raise WheelProblem(f"{wheel.name} was to be built from source for any platform, and is not")
 
 
 def _requires(wheel: Path) -> list[Requirement]:

@@ -1,7 +1,6 @@
 """Export: what was bought, booked and used, as it stands in the books."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -12,8 +11,8 @@ from shared.pricing import Tokens
 from shared.repos import attempts, turns
 from shared.repos.attempts import Attempt
 from shared.repos.turns import Turn
-from tests.functions.exporting import ANNA as SOMEBODY
 from tests.functions.exporting import (
+    ANNA,
     NOON_MS,
     add_users,
     admin_token,
@@ -23,8 +22,6 @@ from tests.functions.exporting import (
     json_lines,
 )
 from tests.functions.purses import PER_MESSAGE, abandoned, customer
-
-ANNA = replace(SOMEBODY, id=SOMEBODY.id.ljust(26, "0"))
 
 
 def rows(dataset: str) -> list[dict[str, object]]:

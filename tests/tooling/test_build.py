@@ -4,6 +4,7 @@ import marshal
 import os
 import shutil
 import sys
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -93,6 +94,39 @@ def make_wheel(folder: Path, name: str, version: str, needs: list[str]) -> None:
     with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
         for place, text in content.items():
             wheel.writestr(place, text)
+
+
+BACKEND = """\
+import os, zipfile
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    tag = "py3-none-any" if os.environ.get("CC") == "false" else "py3-none-linux_x86_64"
+    name = f"oss2-2.19.1-{tag}.whl"
+    about = "Metadata-Version: 2.1\\nName: oss2\\nVersion: 2.19.1\\n"
+    with zipfile.ZipFile(os.path.join(folder, name), "w") as wheel:
+        wheel.writestr("oss2/__init__.py", "")
+        wheel.writestr("oss2-2.19.1.dist-info/METADATA", about)
+        wheel.writestr("oss2-2.19.1.dist-info/WHEEL", "Wheel-Version: 1.0\\n")
+        wheel.writestr("oss2-2.19.1.dist-info/RECORD", "")
+    return name
+"""
+
+
+def make_source(shelf: Path, folder: Path, backend: str) -> None:
+    """A distribution that is published as source only, and builds itself."""
+    write(folder, "pyproject.toml", PYPROJECT)
+    write(folder, "backend.py", backend)
+    write(folder, "PKG-INFO", "Metadata-Version: 2.1\nName: oss2\nVersion: 2.19.1\n")
+    with tarfile.open(shelf / "oss2-2.19.1.tar.gz", "w:gz") as archive:
+        archive.add(folder, "oss2-2.19.1")
+
+
+PYPROJECT = """\
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+"""
 
 
 @pytest.fixture
@@ -348,6 +382,32 @@ def test_pins_that_do_not_fit_are_named(pins: str, problem: str, project: Projec
         build(root, compiled=False)
 
     assert str(caught.value) == problem
+
+
+def test_what_is_published_as_source_only_is_built_without_a_compiler(
+    project: Project, shelf: Path, tmp_path: Path
+) -> None:
+    root = project()
+    make_source(shelf, tmp_path / "source", BACKEND)
+    write(root, "requirements.txt", PINS + "oss2==2.19.1  # storage\n")
+    write(root, "functions/hello/index.py", "import oss2\n")
+
+    (hello,) = build(root, ["hello"], compiled=False)
+
+    assert hello.distributions == ("oss2",)
+    assert (root / ".build/hello/oss2/__init__.py").is_file()
+
+
+def test_a_source_that_gives_a_wheel_for_one_platform_is_refused(
+    project: Project, shelf: Path, tmp_path: Path
+) -> None:
+    root = project()
+    make_source(shelf, tmp_path / "source", BACKEND.replace('"false"', '"cc"'))
+    write(root, "requirements.txt", PINS + "oss2==2.19.1  # storage\n")
+    write(root, "functions/hello/index.py", "import oss2\n")
+
+    with pytest.raises(WheelProblem, match=r"linux_x86_64\.whl was to be built from source"):
+        build(root, ["hello"], compiled=False)
 
 
 def test_a_wheel_that_nobody_has_is_reported_in_the_words_of_pip(project: Project) -> None:

@@ -1,0 +1,141 @@
+"""The bucket: writing large objects in parts, and lending links to them (OSS, V4 signatures).
+
+The only importer of oss2. Nothing is checked with its CRC, which without a C
+extension takes longer than everything else: each part carries its MD5 instead,
+which the service verifies before it takes the part.
+"""
+
+import base64
+import hashlib
+import random
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TypeVar
+
+import oss2
+from oss2.credentials import CredentialsProvider
+from oss2.exceptions import OssError, RequestError
+from oss2.models import PartInfo
+
+from shared.credentials import Credentials, of_role
+from shared.errors import Misconfigured, StorageUnavailable
+from shared.settings import Storage
+
+T = TypeVar("T")
+
+_CONNECT_SECONDS, _SILENT_SECONDS = 5.0, 20.0
+_ATTEMPTS = 3
+_PAUSE_SECONDS = 0.2
+
+
+class _Provider(CredentialsProvider):  # type: ignore[misc]  # oss2 has no types
+    """Asked at every request, so that keys which the platform replaces are the current ones."""
+
+    def __init__(self, settled: Storage, called_with: Credentials | None) -> None:
+        self._settled, self._called_with = settled, called_with
+
+    def get_credentials(self) -> oss2.credentials.Credentials:
+        own = Credentials(self._settled.access_key_id, self._settled.access_key_secret)
+        keys = own or of_role(self._called_with)
+        if not keys:
+            raise Misconfigured(problems=["OSS_ACCESS_KEY_ID is not set, nor has this a role"])
+        return oss2.credentials.Credentials(keys.key_id, keys.secret.reveal(), keys.token.reveal())
+
+
+class Upload:
+    """An object that does not exist until it is complete."""
+
+    def __init__(self, bucket: oss2.Bucket, key: str, upload_id: str) -> None:
+        self._bucket, self._key, self._id = bucket, key, upload_id
+        self._parts: list[PartInfo] = []
+
+    def put(self, data: bytes) -> None:
+        """Add the next part; all but the last have at least 100 KB. Raises: StorageUnavailable."""
+        number = len(self._parts) + 1
+        digest = hashlib.md5(data, usedforsecurity=False).digest()
+        headers = {"Content-MD5": base64.b64encode(digest).decode()}
+        done = _repeated(
+            lambda: self._bucket.upload_part(self._key, self._id, number, data, headers=headers)
+        )
+        self._parts.append(PartInfo(number, done.etag))
+
+    def complete(self) -> None:
+        """Raises: StorageUnavailable; whether the object exists then is not known."""
+        _once(lambda: self._bucket.complete_multipart_upload(self._key, self._id, self._parts))
+
+    def abort(self) -> None:
+        """Raises: StorageUnavailable."""
+        _repeated(lambda: self._bucket.abort_multipart_upload(self._key, self._id))
+
+
+class Bucket:
+    def __init__(self, settled: Storage, called_with: Credentials | None = None) -> None:
+        auth = oss2.ProviderAuthV4(_Provider(settled, called_with))
+        self._ours = _bucket(settled, auth, settled.internal_url)
+        self._public = _bucket(settled, auth, settled.public_url)
+
+    def begin(self, key: str, media_type: str, metadata: Mapping[str, str]) -> Upload:
+        """Raises: StorageUnavailable, Misconfigured."""
+        named = {f"x-oss-meta-{name}": text for name, text in metadata.items()}
+        headers = {"Content-Type": media_type, **named}
+        begun = _repeated(lambda: self._ours.init_multipart_upload(key, headers=headers))
+        return Upload(self._ours, key, begun.upload_id)
+
+    def link(self, key: str, filename: str, seconds: int) -> str:
+        """A URL that whoever has it may read the object by, for so long and no longer.
+
+        Signed with the keys of a role, it ends with them if that comes first.
+        """
+        params = {"response-content-disposition": f'attachment; filename="{filename}"'}
+        url: str = self._public.sign_url("GET", key, seconds, params=params, slash_safe=True)
+        return url
+
+    def remove_all(self, prefix: str) -> None:
+        """Remove the objects, and what was begun and not completed. Raises: StorageUnavailable."""
+        uploads = _repeated(lambda: self._ours.list_multipart_uploads(prefix=prefix))
+        for begun in uploads.upload_list:
+            Upload(self._ours, begun.key, begun.upload_id).abort()
+        for found in _repeated(lambda: self._ours.list_objects_v2(prefix=prefix)).object_list:
+            _repeated(partial(self._ours.delete_object, found.key))
+
+
+def _bucket(settled: Storage, auth: oss2.ProviderAuthV4, url: str) -> oss2.Bucket:
+    session = oss2.Session()
+    session.session.trust_env = False  # a .netrc would replace our signature
+    host = url.partition("://")[2]
+    is_own_domain = not host.endswith(".aliyuncs.com") and not oss2.utils.is_ip_or_localhost(host)
+    return oss2.Bucket(
+        auth,
+        url,
+        settled.bucket,
+        is_cname=is_own_domain,
+        session=session,
+        connect_timeout=(_CONNECT_SECONDS, _SILENT_SECONDS),
+        enable_crc=False,
+        region=settled.region,
+    )
+
+
+def _once(request: Callable[[], T]) -> T:
+    try:
+        return request()
+    except OssError as error:
+        raise _unavailable(error) from None
+
+
+def _repeated(request: Callable[[], T]) -> T:
+    """For what may be done twice. What is already gone has been removed."""
+    for attempt in range(1, _ATTEMPTS):
+        try:
+            return request()
+        except OssError as error:
+            if not (isinstance(error, RequestError) or error.status >= 500):
+                raise _unavailable(error) from None
+            time.sleep(_PAUSE_SECONDS * attempt * random.uniform(0.5, 1.5))  # noqa: S311  # jitter
+    return _once(request)
+
+
+def _unavailable(error: OssError) -> StorageUnavailable:
+    """Without its body, which quotes what was signed; `ec` is what to look up at Alibaba's."""
+    return StorageUnavailable(status=error.status, code=str(error.code), ec=error.ec)
