@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Protocol, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field
@@ -58,7 +58,7 @@ class Paging(BaseModel):
 
 
 def page(
-    name: str, rows: Sequence[Row], paging: Paging, tell: Callable[[Row], dict[str, object]]
+    name: str, rows: Sequence[Row], paging: Paging, tell: Callable[[Row], Mapping[str, object]]
 ) -> dict[str, object]:
     """`rows` are the first `paging.count` of those after `paging.last`."""
     shown, more = rows[: paging.limit], len(rows) > paging.limit

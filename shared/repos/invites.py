@@ -74,7 +74,9 @@ def get(db: Connection, code: str) -> Invite:
     return found
 
 
-def list_newest(db: Connection, *, after: Place | None, count: int) -> list[Invite]:
+def list_newest(
+    db: Connection, *, is_active: bool | None = None, after: Place | None, count: int
+) -> list[Invite]:
     """The newest first."""
     return db.find_all(
         _invite,
@@ -82,12 +84,35 @@ def list_newest(db: Connection, *, after: Place | None, count: int) -> list[Invi
         SELECT code, owner_id, max_uses, used, initial_fen, note, is_active,
             expires_at_ms, created_by, created_at_ms
         FROM invites
-        WHERE created_at_ms < :at OR (created_at_ms = :at AND code < :id)
+        WHERE (created_at_ms < :at OR (created_at_ms = :at AND code < :id))
+            AND (:is_active IS NULL OR is_active = :is_active)
         ORDER BY created_at_ms DESC, code DESC
         LIMIT :count
         """,
+        is_active=is_active,
         count=count,
         **vars(after or END),
+    )
+
+
+def list_created(
+    db: Connection, from_ms: int | None, to_ms: int | None, *, count: int
+) -> list[Invite]:
+    """Those of a period, the oldest first."""
+    return db.find_all(
+        _invite,
+        """
+        SELECT code, owner_id, max_uses, used, initial_fen, note, is_active,
+            expires_at_ms, created_by, created_at_ms
+        FROM invites
+        WHERE (:from_ms IS NULL OR created_at_ms >= :from_ms)
+            AND (:to_ms IS NULL OR created_at_ms < :to_ms)
+        ORDER BY created_at_ms, code
+        LIMIT :count
+        """,
+        from_ms=from_ms,
+        to_ms=to_ms,
+        count=count,
     )
 
 

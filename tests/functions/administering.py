@@ -65,12 +65,18 @@ def ask(
     )
 
 
-def audited() -> list[tuple[str, str, Any]]:
-    """Who did what, oldest first."""
+def audited(action: str | None = None) -> list[tuple[str, str, Any]]:
+    """Who did what, oldest first: all of it, or one kind."""
     return read(
         lambda db: db.find_all(
             lambda actor_id, action, detail: (actor_id, action, json.loads(detail)),
-            "SELECT actor_id, action, detail FROM audit_log ORDER BY at_ms, id",
+            """
+            SELECT actor_id, action, detail
+            FROM audit_log
+            WHERE :action IS NULL OR action = :action
+            ORDER BY at_ms, id
+            """,
+            action=action,
         )
     )
 
