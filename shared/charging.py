@@ -69,9 +69,9 @@ def reserve(db: Connection, turn: Turn, terms: Terms) -> Turn:
     Raises: NotPrepared, DailyLimitReached, InsufficientBalance, TooManyStreams.
     """
     taken = daily_messages.take(db, turn.subject, turn.day, limit=turn.daily_limit)
-    if taken is None and daily_messages.find_used(db, turn.subject, turn.day) is None:
+    if not taken and daily_messages.find_used(db, turn.subject, turn.day) is None:
         raise NotPrepared
-    reserved = turn if taken is not None else _on_balance(turn, terms)
+    reserved = turn if taken else _on_balance(turn, terms)
     if turn.user_id:
         _hold(db, turn.user_id, reserved, terms)
     turns.add(db, reserved)

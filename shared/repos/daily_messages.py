@@ -20,19 +20,20 @@ def open_day(db: Connection, subject: str, day: str) -> None:
         )
 
 
-def take(db: Connection, subject: str, day: str, *, limit: int) -> int | None:
-    """Count one more message; return how many that makes, or None: at the limit, or no row yet."""
-    counted = db.execute(
-        """
-        UPDATE daily_messages
-        SET used = used + 1
-        WHERE subject = :subject AND day = :day AND used < :limit
-        """,
-        subject=subject,
-        day=day,
-        limit=limit,
+def take(db: Connection, subject: str, day: str, *, limit: int) -> bool:
+    """Count one more message; say whether it was: not at the limit, nor where there is no row."""
+    return bool(
+        db.execute(
+            """
+            UPDATE daily_messages
+            SET used = used + 1
+            WHERE subject = :subject AND day = :day AND used < :limit
+            """,
+            subject=subject,
+            day=day,
+            limit=limit,
+        )
     )
-    return find_used(db, subject, day) if counted else None
 
 
 def give_back(db: Connection, subject: str, day: str) -> None:
