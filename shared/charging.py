@@ -156,7 +156,6 @@ def charge_for(turn: Turn, tokens: Tokens) -> Charge:
     price = Price(**json.loads(turn.price))
     receipt = {
         **usage(tokens),
-        "cached_tokens": tokens.cached,
         "reserved_fen": turn.reserved_fen,
         "price": asdict(price),
         "formula": formula(price),
@@ -180,6 +179,7 @@ def quota(db: Connection, turn: Turn) -> dict[str, object]:
 def usage(tokens: Tokens) -> dict[str, object]:
     return {
         "prompt_tokens": tokens.prompt,
+        "cached_tokens": tokens.cached,
         "completion_tokens": tokens.completion,
         "source": tokens.source,
     }

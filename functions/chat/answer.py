@@ -45,8 +45,9 @@ class Answer:
 
     def tokens(self, prompt_estimate: int) -> Tokens:
         """What the upstream counted, or our estimate; `source` says which of the two it is."""
-        if self._reported:
-            return Tokens(self._reported.prompt_tokens, self._reported.completion_tokens)
+        told = self._reported
+        if told:
+            return Tokens(told.prompt_tokens, told.completion_tokens, told.cached_tokens)
         return Tokens(prompt_estimate, estimate_tokens(self.text), source="estimated")
 
     async def watch(self) -> AsyncGenerator[Sequence[Piece], None]:

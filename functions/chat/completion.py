@@ -180,11 +180,12 @@ def _reason(outcome: Mapping[str, object]) -> str:
     return reason if reason in _REASONS else "stop"
 
 
-def _usage(outcome: Mapping[str, Any]) -> dict[str, int]:
+def _usage(outcome: Mapping[str, Any]) -> dict[str, object]:
     counted = outcome.get("usage", {})
     prompt, answer = counted.get("prompt_tokens", 0), counted.get("completion_tokens", 0)
     return {
         "prompt_tokens": prompt,
         "completion_tokens": answer,
         "total_tokens": prompt + answer,
+        "prompt_tokens_details": {"cached_tokens": counted.get("cached_tokens", 0)},
     }

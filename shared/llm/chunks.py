@@ -79,7 +79,15 @@ def _usage(usage: object) -> Usage | None:
     prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
     if not _is_count(prompt) or not _is_count(completion) or not prompt + completion:
         return None
-    return Usage(prompt, completion)
+    return Usage(prompt, completion, min(_cached(usage), prompt))
+
+
+def _cached(usage: Mapping[str, Any]) -> int:
+    """How much of the prompt came from a cache, in OpenAI's words or in DeepSeek's."""
+    details = usage.get("prompt_tokens_details")
+    told = details.get("cached_tokens") if isinstance(details, dict) else None
+    cached = told if _is_count(told) else usage.get("prompt_cache_hit_tokens")
+    return cached if _is_count(cached) else 0
 
 
 def _is_count(value: object) -> TypeGuard[int]:

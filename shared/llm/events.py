@@ -30,6 +30,7 @@ class Usage:
 
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: int = 0
 
 
 Event = Delta | Reasoning | Finish | Usage

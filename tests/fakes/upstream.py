@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from tests.fakes.upstream_scenarios import (
+    CACHED_TOKENS,
     COMPLETION_TOKENS,
     PIECES,
     PROMPT_TOKENS,
@@ -23,6 +24,7 @@ from tests.fakes.upstream_scenarios import (
 from tests.fakes.upstream_wire import Recorded, Wire
 
 __all__ = [
+    "CACHED_TOKENS",
     "COMPLETION_TOKENS",
     "PIECES",
     "PROMPT_TOKENS",

@@ -16,6 +16,9 @@ USAGE = {
     "completion_tokens": COMPLETION_TOKENS,
     "total_tokens": PROMPT_TOKENS + COMPLETION_TOKENS,
 }
+CACHED_TOKENS = 8
+CACHED = {"prompt_tokens_details": {"cached_tokens": CACHED_TOKENS}}  # OpenAI, DashScope
+CACHED_ALIAS = {"prompt_cache_hit_tokens": CACHED_TOKENS}  # DeepSeek
 
 Scenario = Callable[[Wire], Awaitable[None]]
 SCENARIOS: dict[str, Scenario] = {}
@@ -110,6 +113,20 @@ streamed("no-finish-reason", *WORDS, COUNTED, DONE)
 streamed("blank-finish-reasons", *[chunk({"content": x}, "") for x in PIECES], *PLAIN[-3:])
 streamed("no-usage", *WORDS, STOP, DONE)
 streamed("early-usage", *WORDS[:2], chunk({"content": PIECES[2]}, usage=USAGE), STOP, DONE)
+streamed("cached", *PLAIN[:-2], event({"choices": [], "usage": {**USAGE, **CACHED}}), DONE)
+streamed("cached-alias", *PLAIN[:-2], event({"usage": {**USAGE, **CACHED_ALIAS}}), DONE)
+streamed(
+    "cached-nonsense",
+    *PLAIN[:-2],
+    event({"usage": {**USAGE, "prompt_tokens_details": [8], "prompt_cache_hit_tokens": -8}}),
+    DONE,
+)
+streamed(
+    "cached-too-much",
+    *PLAIN[:-2],
+    event({"usage": {**USAGE, "prompt_tokens_details": {"cached_tokens": 1000}}}),
+    DONE,
+)
 streamed("choice-usage", *WORDS, event({"choices": [{"finish_reason": "stop", "usage": USAGE}]}))
 streamed(
     "growing-usage",

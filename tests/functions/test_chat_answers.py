@@ -6,6 +6,7 @@ import pytest
 
 from shared.llm.estimate import estimate_tokens
 from tests.fakes.upstream import (
+    CACHED_TOKENS,
     COMPLETION_TOKENS,
     PIECES,
     PROMPT_TOKENS,
@@ -30,9 +31,18 @@ ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 REPORTED = {
     "prompt_tokens": PROMPT_TOKENS,
     "completion_tokens": COMPLETION_TOKENS,
+    "cached_tokens": 0,
     "source": "reported",
 }
 ORIGIN = "https://app.example.com"
+
+# How much of the prompt the upstream says it had in a cache.
+CACHED = {
+    "cached": CACHED_TOKENS,
+    "cached-alias": CACHED_TOKENS,
+    "cached-too-much": PROMPT_TOKENS,
+    "cached-nonsense": 0,
+}
 
 # What an answer says, and whether the upstream counted its tokens.
 AS_DOCUMENTED = (SENTENCE, "stop", True)
@@ -52,6 +62,7 @@ COMPLETE = {
         AS_DOCUMENTED,
     ),
     "content-parts": AS_DOCUMENTED,
+    **dict.fromkeys(CACHED, AS_DOCUMENTED),
     "long-finish-reason": (SENTENCE, "x" * 32, True),
     "no-usage": (SENTENCE, "stop", False),
     "cut-after-finish": (SENTENCE, "stop", False),
@@ -112,7 +123,8 @@ def test_every_scenario_of_the_upstream_is_expected_here() -> None:
 
 def usage(name: str, fake: Upstream) -> dict[str, object]:
     text, _, counted = COMPLETE[name]
-    return REPORTED if counted else estimated(text, fake)
+    reported = {**REPORTED, "cached_tokens": CACHED.get(name, 0)}
+    return reported if counted else estimated(text, fake)
 
 
 def broken_off(text: str, error: str, fake: Upstream) -> dict[str, object]:
@@ -124,6 +136,7 @@ def estimated(text: str, fake: Upstream) -> dict[str, object]:
     return {
         "prompt_tokens": sum(estimate_tokens(x["content"]) for x in request.json["messages"]),
         "completion_tokens": estimate_tokens(text),
+        "cached_tokens": 0,
         "source": "estimated",
     }
 

@@ -68,7 +68,8 @@ def test_an_answer_with_text_is_settled_from_what_is_stored_of_it() -> None:
     assert run() == {**NOTHING, "settled": 1}
 
     tokens = Tokens(prompt=100, completion=3, source="estimated")
-    usage = {"prompt_tokens": 100, "completion_tokens": 3, "source": "estimated"}
+    counts = {"prompt_tokens": 100, "cached_tokens": 0, "completion_tokens": 3}
+    usage = {**counts, "source": "estimated"}
     cost = amount_fen(PER_TOKEN, tokens)
     assert cost == 9
     outcome = outcome_of(turn)

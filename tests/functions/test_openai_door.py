@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,14 @@ from shared.db import read, transaction
 from shared.ids import new_id
 from shared.pricing import Price
 from shared.repos import prices, wallets
-from tests.fakes.upstream import COMPLETION_TOKENS, PROMPT_TOKENS, SENTENCE, THOUGHT, Upstream
+from tests.fakes.upstream import (
+    CACHED_TOKENS,
+    COMPLETION_TOKENS,
+    PROMPT_TOKENS,
+    SENTENCE,
+    THOUGHT,
+    Upstream,
+)
 from tests.functions.chatting import ask
 from tests.functions.conftest import Person, SignUp
 from tests.web import WebFunction, eventually, serving
@@ -26,6 +34,7 @@ USAGE = {
     "prompt_tokens": PROMPT_TOKENS,
     "completion_tokens": COMPLETION_TOKENS,
     "total_tokens": PROMPT_TOKENS + COMPLETION_TOKENS,
+    "prompt_tokens_details": {"cached_tokens": 0},
 }
 PRICE_FEN = 100
 
@@ -250,6 +259,32 @@ def test_no_more_is_reserved_than_the_limit_can_cost(paid: WebFunction, anna: Pe
 
     assert refused.value.status_code == 402
     assert charges(anna) == [-COMPLETION_TOKENS]
+
+
+def test_what_came_from_a_cache_is_told_and_costs_the_cached_price(
+    paid: WebFunction, anna: Person
+) -> None:
+    """A fen for each token, but a tenth for a cached one."""
+    price = Price(MODEL, 1, "token", input_ufen=10**9, cached_ufen=10**8, output_ufen=10**9)
+    fresh = PROMPT_TOKENS - CACHED_TOKENS
+    cost_fen = math.ceil(fresh + CACHED_TOKENS / 10 + COMPLETION_TOKENS)
+    transaction(prices.add, price, changed_by=anna.id)
+    grant(anna, 10)
+    try:
+        told = sdk(paid, anna.token).chat.completions.create(
+            model=MODEL, messages=scenario("cached"), max_tokens=500
+        )
+        receipt = ask(paid, "scenario: cached-alias", token=anna.token).data["charge"]["receipt"]
+    finally:
+        transaction(lambda db: db.execute("DELETE FROM prices"))
+
+    assert told.usage is not None
+    assert told.usage.model_dump(exclude_none=True) == {
+        **USAGE,
+        "prompt_tokens_details": {"cached_tokens": CACHED_TOKENS},
+    }
+    assert receipt["cached_tokens"] == CACHED_TOKENS
+    assert charges(anna) == [-cost_fen] * 2
 
 
 def test_each_call_is_charged_once(paid: WebFunction, anna: Person) -> None:

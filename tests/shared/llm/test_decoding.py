@@ -65,7 +65,8 @@ def test_no_bytes_raise_anything_but_an_upstream_failure(body: bytes, at: list[i
 
 
 NAMES = ["choices", "delta", "message", "content", "reasoning", "finish_reason", "index", "text"]
-COUNTS = ["usage", "prompt_tokens", "completion_tokens", "error", "code", "status", "msg"]
+CACHED = ["prompt_tokens_details", "cached_tokens", "prompt_cache_hit_tokens"]
+COUNTS = [*CACHED, "usage", "prompt_tokens", "completion_tokens", "error", "code", "status", "msg"]
 documents = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
     lambda inner: (

@@ -3,7 +3,15 @@
 import pytest
 
 from shared.llm.events import Delta, Event, Finish, Reasoning, Usage
-from tests.fakes.upstream import PIECES, SENTENCE, THOUGHT, Upstream
+from tests.fakes.upstream import (
+    CACHED_TOKENS,
+    COMPLETION_TOKENS,
+    PIECES,
+    PROMPT_TOKENS,
+    SENTENCE,
+    THOUGHT,
+    Upstream,
+)
 from tests.shared.llm.asking import ANSWER, COUNTED, STOPPED, ask, model, scenario
 
 THOUGHT_FIRST = Reasoning(THOUGHT)
@@ -74,3 +82,21 @@ def test_the_answer_has_exactly_these_events(name: str, fake: Upstream) -> None:
     heard = ask(model(fake.url), scenario(name))
 
     assert (list(heard), heard.error) == (EXPECTED[name], None)
+
+
+@pytest.mark.parametrize(
+    ("name", "cached_tokens"),
+    [
+        ("plain", 0),
+        ("cached", CACHED_TOKENS),
+        ("cached-alias", CACHED_TOKENS),
+        ("cached-nonsense", 0),
+        ("cached-too-much", PROMPT_TOKENS),
+    ],
+)
+def test_how_much_of_the_prompt_came_from_a_cache_is_heard(
+    name: str, cached_tokens: int, fake: Upstream
+) -> None:
+    heard = ask(model(fake.url), scenario(name))
+
+    assert heard[-2] == Usage(PROMPT_TOKENS, COMPLETION_TOKENS, cached_tokens)
