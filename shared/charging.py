@@ -186,29 +186,32 @@ def usage(tokens: Tokens) -> dict[str, object]:
 
 
 def _keep(db: Connection, turn: Turn, user_id: str, ending: Ending) -> None:
-    """Question and answer become part of the conversation, unless it was deleted meanwhile."""
-    question = turns.get(db, turn.message_id).question
-    if turn.conversation_id is None or question is None:
+    """Question and answer become part of the conversation, unless it was deleted meanwhile.
+
+    Only its first question opens one. A later question that finds none has lost
+    it to a deletion, and whoever deletes before the first is answered takes the
+    question away; the locks on both rows let one of the two come after the other.
+    """
+    conversation_id, question = turn.conversation_id, turns.get(db, turn.message_id).question
+    if conversation_id is None or question is None:
         return
-    title = question[:_TITLE_CHARACTERS]
-    conversations.add_if_absent(
-        db, Conversation(turn.conversation_id, user_id, title, turn.created_at_ms)
+    if turn.opens_conversation:
+        title = question[:_TITLE_CHARACTERS]
+        conversations.add(db, Conversation(conversation_id, user_id, title, turn.created_at_ms))
+    answer = Message(
+        id=turn.message_id,
+        conversation_id=conversation_id,
+        role="assistant",
+        content=ending.text,
+        created_at_ms=max(now_ms(), turn.created_at_ms + 1),
+        model=turn.model,
+        finish_reason=ending.finish_reason,
+        prompt_tokens=ending.tokens.prompt,
+        completion_tokens=ending.tokens.completion,
     )
-    conversations.append(
-        db,
-        Message(new_id(), turn.conversation_id, "user", question, turn.created_at_ms),
-    )
-    conversations.append(
-        db,
-        Message(
-            id=turn.message_id,
-            conversation_id=turn.conversation_id,
-            role="assistant",
-            content=ending.text,
-            created_at_ms=max(now_ms(), turn.created_at_ms + 1),
-            model=turn.model,
-            finish_reason=ending.finish_reason,
-            prompt_tokens=ending.tokens.prompt,
-            completion_tokens=ending.tokens.completion,
-        ),
-    )
+    if not conversations.touch(db, conversation_id, at_ms=answer.created_at_ms):
+        turns.forget_question(db, turn.message_id)
+        return
+    asked = Message(new_id(), conversation_id, "user", question, turn.created_at_ms)
+    for message in (asked, answer):
+        conversations.append(db, message)

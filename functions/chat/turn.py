@@ -11,7 +11,6 @@ from shared.config import load
 from shared.db import Connection
 from shared.errors import (
     IdempotencyMismatch,
-    InProgress,
     InvalidRequest,
     Misconfigured,
     Unauthorized,
@@ -78,14 +77,6 @@ class Twin:
     """An earlier request with the same idempotency key; its answer is this one's too."""
 
     message_id: str
-
-
-async def ended(twin: Twin) -> turns.Turn:
-    """Raises: InProgress."""
-    row = await db_async.read(turns.get, twin.message_id)
-    if row.state != "settled":  # one that was just released has given its key back
-        raise InProgress
-    return row
 
 
 async def begin(request: Request, question: Asked) -> Turn | Twin:
@@ -162,7 +153,7 @@ def _open(connection: Connection, asking: _Asking) -> Turn | Twin:
             message_id=message_id,
             subject=caller.subject,
             user_id=caller.user_id,
-            conversation_id=(question.conversation_id or new_id()) if keeper else None,
+            conversation_id=(question.conversation_id or message_id) if keeper else None,
             question=question.text if keeper else None,
             model=asking.model,
             payment="free",

@@ -4,6 +4,7 @@ from functions.conversations import logic
 from functions.conversations.logic import Change
 from shared import auth
 from shared.db import Connection, read, transaction
+from shared.errors import NotFound
 from shared.http import Request, Response, endpoint, serve
 from shared.paging import Paging, page
 from shared.repos import conversations, pieces, turns
@@ -64,13 +65,20 @@ def _erase(db: Connection, claims: Claims, conversation_id: str) -> None:
     """What was said goes; what was charged for it stays.
 
     The turns come first, as where an answer is concluded: in another order the
-    two would wait for each other.
+    two would wait for each other. They come before anything is read, too: MySQL
+    reads what there was at the first read, and an answer that was waited for is
+    younger. A question whose first answer is still being given can be deleted.
+
+    Raises: InvalidToken, NotFound.
     """
+    if conversation_id.endswith(" "):  # MySQL overlooks blanks at the end
+        raise NotFound
+    asked = turns.forget_questions(db, claims.user_id, conversation_id)
     user = auth.active_user(db, claims)
-    found = conversations.get_for(db, conversation_id, user.id)
-    turns.forget_questions(db, user.id, found.id)
-    pieces.remove_of_conversation(db, user.id, found.id)
-    conversations.remove(db, found.id)
+    found = conversations.remove(db, conversation_id, user.id)
+    if not (asked or found):
+        raise NotFound
+    pieces.remove_of_conversation(db, user.id, conversation_id)
 
 
 handler = serve(listing, messages, rename, delete)

@@ -1,9 +1,8 @@
 """Conversations and their messages."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 
-from shared.db import Connection, DuplicateKey
+from shared.db import Connection
 from shared.errors import NotFound
 from shared.repos.places import END, START, Place
 
@@ -63,18 +62,22 @@ def add(db: Connection, conversation: Conversation) -> None:
     )
 
 
-def add_if_absent(db: Connection, conversation: Conversation) -> None:
-    with suppress(DuplicateKey):
-        add(db, conversation)
+def touch(db: Connection, conversation_id: str, *, at_ms: int) -> bool:
+    """Note that something was said; say whether there is such a conversation (still).
+
+    Do this before you append. Two at once then wait in line: the foreign key
+    alone would let both in, to lock each other out.
+    """
+    return bool(
+        db.execute(
+            "UPDATE conversations SET updated_at_ms = :at_ms WHERE id = :id",
+            id=conversation_id,
+            at_ms=at_ms,
+        )
+    )
 
 
 def append(db: Connection, message: Message) -> None:
-    """Two at once wait in line: the foreign key alone would let both in, to lock each other out."""
-    db.execute(
-        "UPDATE conversations SET updated_at_ms = :at_ms WHERE id = :id",
-        id=message.conversation_id,
-        at_ms=message.created_at_ms,
-    )
     db.execute(
         """
         INSERT INTO messages
@@ -169,14 +172,30 @@ def rename(db: Connection, conversation_id: str, title: str) -> None:
         raise NotFound
 
 
-def remove(db: Connection, conversation_id: str) -> None:
-    """Whoever is about to append waits for the row, or is waited for.
+def remove(db: Connection, conversation_id: str, user_id: str) -> bool:
+    """Say whether there was such a conversation of theirs.
 
-    Raises: NotFound.
+    Whoever is about to append waits for the row, or is waited for. It goes last,
+    because its messages refer to it.
     """
-    rename(db, conversation_id, "")
+    if not db.execute(
+        "UPDATE conversations SET title = '' WHERE id = :id AND user_id = :user_id",
+        id=conversation_id,
+        user_id=user_id,
+    ):
+        return False
     db.execute("DELETE FROM messages WHERE conversation_id = :id", id=conversation_id)
     db.execute("DELETE FROM conversations WHERE id = :id", id=conversation_id)
+    return True
+
+
+def find_answer(db: Connection, message_id: str) -> str | None:
+    """The text of an answer that was kept."""
+    return db.find(
+        lambda content: str(content),
+        "SELECT content FROM messages WHERE id = :id",
+        id=message_id,
+    )
 
 
 def list_last(db: Connection, conversation_id: str, *, count: int) -> list[Said]:

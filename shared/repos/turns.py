@@ -31,6 +31,11 @@ class Turn:
     ended_at_ms: int | None = None
     outcome: str | None = None
 
+    @property
+    def opens_conversation(self) -> bool:
+        """A conversation has the id of its first answer."""
+        return self.conversation_id == self.message_id
+
 
 @dataclass(frozen=True)
 class Stopped:
@@ -203,14 +208,26 @@ def take_over(db: Connection, message_id: str, *, before_ms: int) -> bool:
     )
 
 
-def forget_questions(db: Connection, user_id: str, conversation_id: str) -> None:
-    """Also those still being answered: an answer without its question is not kept."""
+def forget_questions(db: Connection, user_id: str, conversation_id: str) -> bool:
+    """Also those still being answered: an answer without its question is not kept.
+
+    Say whether there was any question to forget.
+    """
+    return bool(
+        db.execute(
+            """
+            UPDATE turns
+            SET question = NULL
+            WHERE user_id = :user_id AND conversation_id = :conversation_id
+                AND question IS NOT NULL
+            """,
+            user_id=user_id,
+            conversation_id=conversation_id,
+        )
+    )
+
+
+def forget_question(db: Connection, message_id: str) -> None:
     db.execute(
-        """
-        UPDATE turns
-        SET question = NULL
-        WHERE user_id = :user_id AND conversation_id = :conversation_id
-        """,
-        user_id=user_id,
-        conversation_id=conversation_id,
+        "UPDATE turns SET question = NULL WHERE message_id = :message_id", message_id=message_id
     )

@@ -59,11 +59,12 @@ def abandoned(
     **changes: object,
 ) -> Turn:
     """An open turn whose producer was killed a moment ago: free, or at a price."""
+    message_id = str(changes.pop("message_id", new_id()))
     turn = Turn(
-        message_id=new_id(),
+        message_id=message_id,
         subject=subject,
         user_id=None if is_guest else subject,
-        conversation_id=None if is_guest else new_id(),
+        conversation_id=None if is_guest else message_id,
         question=None if is_guest else "Why?",
         model="demo",
         payment="free",

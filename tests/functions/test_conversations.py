@@ -1,14 +1,17 @@
 """Conversations, from outside: list, read, rename, delete, and nobody else's."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Barrier
 from typing import Any
 
 import pytest
 
 from functions.conversations.index import handler
 from functions.register.index import handler as register
-from shared import charging, tokens
+from shared import charging, db, tokens
 from shared.charging import Ending, Terms
 from shared.db import Connection, read, transaction
 from shared.ids import new_id
@@ -76,6 +79,7 @@ def add_conversations(owner: Person, *at_ms: int) -> list[str]:
         for number, at in enumerate(at_ms):
             one = f"{owner.id[-8:]}c{number}"
             conversations.add(db, Conversation(one, owner.id, f"Title {number}", NOON_MS))
+            conversations.touch(db, one, at_ms=at)
             conversations.append(db, Message(f"{one}m", one, "user", "Hello", at))
 
     transaction(add)
@@ -255,9 +259,10 @@ def test_an_id_counts_only_as_it_was_given(anna: Person) -> None:
     assert get(anna, f"/{one}/messages").status == 200
 
 
-def a_turn(owner: Person, conversation_id: str, number: int) -> Turn:
+def a_turn(owner: Person, conversation_id: str, number: int, message_id: str | None) -> Turn:
+    """The first of a conversation, unless it has an id of its own."""
     return Turn(
-        message_id=new_id(),
+        message_id=message_id or conversation_id,
         subject=owner.id,
         user_id=owner.id,
         conversation_id=conversation_id,
@@ -278,11 +283,12 @@ TERMS = Terms(3, Price("demo", 0, "message", message_fen=100), 1000)
 ENDING = Ending("The answer.", "stop", Tokens(5, 2))
 
 
-def begin(owner: Person, conversation_id: str, number: int) -> Turn:
+def begin(owner: Person, conversation_id: str, number: int, message_id: str | None = None) -> Turn:
     """A turn that is paid for, with the first piece of its answer."""
     transaction(charging.prepare, owner.id, owner.id, DAY)
     transaction(wallets.book, owner.id, "grant", 100, key=f"grant:{new_id()}")
-    turn = transaction(charging.reserve, a_turn(owner, conversation_id, number), TERMS)
+    asked = a_turn(owner, conversation_id, number, message_id)
+    turn = transaction(charging.reserve, asked, TERMS)
     transaction(pieces.add, turn.message_id, 0, Piece("text", "The answer."))
     return turn
 
@@ -322,7 +328,7 @@ def test_an_answer_still_being_given_does_not_bring_a_deleted_conversation_back(
     anna: Person,
 ) -> None:
     finish(begin(anna, "gone", 1))
-    late = begin(anna, "gone", 2)
+    late = begin(anna, "gone", 2, message_id=new_id())
 
     assert delete(anna, "gone").status == 200
     finish(late)
@@ -330,6 +336,73 @@ def test_an_answer_still_being_given_does_not_bring_a_deleted_conversation_back(
     assert get(anna).data["conversations"] == []
     assert count("SELECT COUNT(*) AS n FROM messages") == 0
     assert count("SELECT COUNT(*) AS n FROM ledger WHERE kind = 'charge'") == 2
+
+
+def test_a_conversation_can_be_deleted_while_its_first_answer_is_given(anna: Person) -> None:
+    first = begin(anna, "gone", 1)
+
+    replies = [delete(anna, "gone") for _ in range(2)]
+    finish(first)
+
+    assert [one.status for one in replies] == [200, 404]
+    assert nothing_is_left_of("gone")
+    assert count("SELECT COUNT(*) AS n FROM ledger WHERE kind = 'charge'") == 1
+
+
+def nothing_is_left_of(conversation_id: str) -> bool:
+    """Not even in the turn, which stays because it was paid for."""
+    sql = """
+        SELECT COUNT(*) AS n
+        FROM turns AS t
+        LEFT JOIN conversations AS c ON c.id = t.conversation_id
+        LEFT JOIN messages AS m ON m.conversation_id = t.conversation_id
+        WHERE t.conversation_id = :id
+            AND (t.question IS NOT NULL OR c.id IS NOT NULL OR m.id IS NOT NULL)
+    """
+    return count(sql, id=conversation_id) == 0
+
+
+def at_once(*works: Callable[[], object]) -> list[Any]:
+    """Each in a thread of its own, with a connection of its own, as on instances of their own."""
+    ready = Barrier(len(works))
+
+    def started(work: Callable[[], object]) -> object:
+        try:
+            ready.wait()
+            return work()
+        finally:
+            db.disconnect()
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        return list(pool.map(started, works))
+
+
+def test_a_deletion_that_meets_the_first_answer_is_the_last_word(anna: Person) -> None:
+    for number in range(25):
+        first = begin(anna, f"c{number}", number)
+
+        reply, _ = at_once(partial(delete, anna, first.message_id), partial(finish, first))
+
+        assert reply.status == 200
+        assert nothing_is_left_of(first.message_id)
+    assert count("SELECT COUNT(*) AS n FROM ledger WHERE kind = 'charge'") == 25
+
+
+def test_a_question_that_meets_the_deletion_of_its_conversation_does_not_bring_it_back(
+    anna: Person,
+) -> None:
+    for number in range(25):
+        conversation_id = f"c{number}"
+        finish(begin(anna, conversation_id, number))
+
+        def ask_again(conversation_id: str = conversation_id) -> None:
+            finish(begin(anna, conversation_id, 2, message_id=new_id()))
+
+        reply, _ = at_once(partial(delete, anna, conversation_id), ask_again)
+
+        assert reply.status == 200
+        assert nothing_is_left_of(conversation_id)
+    assert count("SELECT COUNT(*) AS n FROM ledger WHERE kind = 'charge'") == 50
 
 
 @pytest.mark.usefixtures("database")
