@@ -6,15 +6,16 @@ from functions.chat import openai
 from functions.chat.caller import Caller, identify
 from functions.chat.production import Production, journal, produce
 from functions.chat.question import Question
+from functions.chat.recall import first_answer, said_so_far
 from functions.chat.telling import as_it_grows, as_stored
-from functions.chat.turn import Twin, ended
+from functions.chat.turn import Twin
 from shared import auth, charging, db_async, sse
 from shared.asgi import serve_web
 from shared.db import Connection
 from shared.errors import DatabaseNotConfigured, NotFound
 from shared.http import Request, Response, endpoint
 from shared.llm import client as upstream
-from shared.repos import pieces, turns
+from shared.repos import turns
 
 _PING_SECONDS = 10
 
@@ -45,10 +46,9 @@ async def _whole(production: Production, request: Request) -> dict[str, object]:
 
 async def _again(twin: Twin, request: Request, *, streamed: bool) -> Response:
     """The first answer once more. One that failed has given its key back, so there is one."""
-    row = await ended(twin)
+    row, said = await first_answer(twin)
     if streamed:
-        return Response.events(sse.with_pings(as_stored(row, request), _PING_SECONDS))
-    said = await db_async.read(pieces.list_from, row.message_id, 0)
+        return Response.events(sse.with_pings(as_stored(row, said, request), _PING_SECONDS))
     return Response.ok(
         {
             "reply": "".join(piece.text for piece in said if piece.kind == "text"),
@@ -76,7 +76,8 @@ async def stop(request: Request) -> Response:
 @endpoint("GET", "/api/chat/streams/*")
 async def watch(request: Request) -> Response:
     row = await _own(request, request.last_segment)
-    return Response.events(sse.with_pings(as_stored(row, request), _PING_SECONDS))
+    said = await said_so_far(row)
+    return Response.events(sse.with_pings(as_stored(row, said, request), _PING_SECONDS))
 
 
 async def _own(request: Request, message_id: str) -> turns.Turn:

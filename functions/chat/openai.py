@@ -6,12 +6,12 @@ from functions.chat import completion
 from functions.chat.caller import identify
 from functions.chat.completion import Completion, Shape
 from functions.chat.production import Production, produce
-from functions.chat.turn import Twin, ended
-from shared import charging, db_async, sse
+from functions.chat.recall import first_answer
+from functions.chat.turn import Twin
+from shared import charging, sse
 from shared.errors import AppError, ModelNotFound, UpstreamFailed
 from shared.http import Request, Response, endpoint
 from shared.llm import routing
-from shared.repos import pieces, turns
 from shared.repos.pieces import Piece
 
 _PING_SECONDS = 10
@@ -38,7 +38,7 @@ async def complete(request: Request) -> Response:
         raise ModelNotFound
     production = await produce(request, asked, thinking=asked.is_streamed)
     if isinstance(production, Twin):
-        return await _again(await ended(production), asked, request)
+        return await _again(production, asked, request)
     turn = production.turn
     shape = Shape(turn.message_id, turn.model, turn.started_ms, counted=asked.counts_in_stream)
     if asked.is_streamed:
@@ -48,9 +48,9 @@ async def complete(request: Request) -> Response:
     return Response.json(shape.whole(answer.pieces, answer.outcome or {}))
 
 
-async def _again(row: turns.Turn, asked: Completion, request: Request) -> Response:
+async def _again(twin: Twin, asked: Completion, request: Request) -> Response:
     """The first answer once more."""
-    said = await db_async.read(pieces.list_from, row.message_id, 0)
+    row, said = await first_answer(twin)
     shape = Shape(row.message_id, row.model, row.created_at_ms, counted=asked.counts_in_stream)
     outcome = charging.outcome_of(row)
     if asked.is_streamed:

@@ -94,27 +94,27 @@ async def as_it_grows(production: Production, request: Request) -> AsyncGenerato
             production.leave()
 
 
-async def as_stored(row: turns.Turn, request: Request) -> AsyncGenerator[bytes, None]:
+async def as_stored(
+    row: turns.Turn, said: list[StoredPiece], request: Request
+) -> AsyncGenerator[bytes, None]:
     """Tell an answer wherever it is produced, from what is stored of it, until it has ended."""
     known = Place.of(request.headers.get("last-event-id", ""))
-    teller, position = Teller(request, known), 0
+    teller, now, new, position = Teller(request, known), row, said, 0
     identity = {
         "message_id": row.message_id,
         "conversation_id": row.conversation_id,
         "model": row.model,
     }
     yield teller.start(identity)
-    while True:
-        now, new = await db_async.read(_look, row.message_id, position)
+    while new or now.state == "open":
         if new:
             position = new[-1].position + 1
             yield teller.grown(new)
-        elif now.state != "open":
-            outcome = charging.outcome_of(now)
-            yield teller.ended(outcome, _failure(outcome))
-            return
         else:
             await asyncio.sleep(_LOOK_SECONDS)
+        now, new = await db_async.read(_look, row.message_id, position)
+    outcome = charging.outcome_of(now)
+    yield teller.ended(outcome, _failure(outcome))
 
 
 def _failure(outcome: Mapping[str, object]) -> AppError | None:

@@ -7,9 +7,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from shared.db import read
+from functions.conversations.index import handler as conversations
+from shared.db import read, transaction
+from shared.repos import pieces as stored_pieces
 from shared.repos import wallets
 from tests.books import adds_up
+from tests.events import invoke
 from tests.fakes import upstream
 from tests.fakes.upstream import PIECES, SENTENCE, Upstream
 from tests.functions.chatting import (
@@ -21,6 +24,7 @@ from tests.functions.chatting import (
     message_id_of,
     open_stream,
     pieces_of,
+    post,
     stop,
     text_told,
     watch,
@@ -29,6 +33,7 @@ from tests.functions.conftest import Pair, Person, SignUp, grant, use_up
 from tests.web import WebFunction, eventually, serving
 
 ENDLESS = "scenario: endless"
+LIST = "/api/conversations"
 
 
 @pytest.fixture
@@ -203,6 +208,62 @@ def test_how_an_answer_failed_is_told_again(pair: Pair, anna: Person) -> None:
 
     last = told(pair[1], message_id, anna)[-1]
     assert (last.name, last.data["error"]) == ("error", "upstream_timeout")
+
+
+def a_day_later(message_id: str) -> None:
+    """Maintenance has removed the pieces."""
+    transaction(stored_pieces.remove_from, message_id, 0)
+
+
+def test_after_a_day_an_answer_is_told_from_its_conversation(pair: Pair, anna: Person) -> None:
+    message_id = ask(pair[0], "scenario: reasoning", token=anna.token).data["message_id"]
+    fresh = told(pair[1], message_id, anna)
+    a_day_later(message_id)
+
+    late = told(pair[1], message_id, anna)
+
+    assert [fresh[0], *fresh[-1:]] == [late[0], *late[-1:]]
+    assert [one.data for one in late[1:-1]] == [{"text": SENTENCE}]
+    assert text_of(told(pair[0], message_id, anna, (3, 0))) == SENTENCE[3:]
+
+
+def test_an_answer_that_is_kept_nowhere_is_not_found(pair: Pair, anna: Person) -> None:
+    """The door of OpenAI keeps no conversation."""
+    body = {"messages": [{"role": "user", "content": "hi"}]}
+    headers = {"Authorization": f"Bearer {anna.token}", "Idempotency-Key": "a key"}
+    path = "/v1/chat/completions"
+    first = pair[0].client.post(path, json=body, headers=headers).json()
+    message_id = first["id"].removeprefix("chatcmpl-")
+    a_day_later(message_id)
+
+    with watch(pair[1], message_id, token=anna.token) as answer:
+        assert (answer.status_code, "not_found" in answer.read().decode()) == (404, True)
+    again = pair[1].client.post(path, json=body, headers=headers)
+    assert (again.status_code, again.json()["error"]["code"]) == (404, "not_found")
+
+
+def test_how_an_answer_without_a_word_ended_is_told_at_any_time(pair: Pair, anna: Person) -> None:
+    message_id = begin(pair[0], "scenario: error-after-reasoning", anna)
+    fresh = told(pair[1], message_id, anna)
+    a_day_later(message_id)
+
+    assert told(pair[1], message_id, anna) == [fresh[0], fresh[-1]]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_first_answer_to_a_repeated_question_is_gone_with_its_conversation(
+    stream: bool, pair: Pair, anna: Person
+) -> None:
+    asked = {"message": "hi", "client_message_id": "m-1", "stream": stream}
+    post(pair[0], asked, token=anna.token)
+    for conversation in invoke(conversations, "GET", LIST, token=anna.token).data["conversations"]:
+        path = f"{LIST}/{conversation['id']}"
+        assert invoke(conversations, "DELETE", path, token=anna.token).status == 200
+
+    again = post(pair[1], asked, token=anna.token)
+
+    assert (again.status, again.error) == (404, "not_found")
+    assert read(adds_up, anna.id) == wallets.Wallet(900, 0, 2, 0)
 
 
 def kept(message_id: str) -> list[dict[str, object]]:

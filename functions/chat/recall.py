@@ -1,0 +1,33 @@
+"""What was said in an answer, once it is not being told for the first time."""
+
+from functions.chat.turn import Twin
+from shared import db_async
+from shared.db import Connection
+from shared.errors import InProgress, NotFound
+from shared.repos import conversations, pieces, turns
+from shared.repos.pieces import StoredPiece
+from shared.repos.turns import Turn
+
+
+async def said_so_far(row: Turn) -> list[StoredPiece]:
+    """Raises: NotFound: it was said, and is not kept any more."""
+    return await db_async.read(_said, row)
+
+
+async def first_answer(twin: Twin) -> tuple[Turn, list[StoredPiece]]:
+    """Raises: InProgress; NotFound: it was deleted since."""
+    row = await db_async.read(turns.get, twin.message_id)
+    if row.state != "settled":  # one that was just released has given its key back
+        raise InProgress
+    return row, await said_so_far(row)
+
+
+def _said(db: Connection, row: Turn) -> list[StoredPiece]:
+    """Pieces are kept for a day, and their text for as long as the conversation."""
+    said = pieces.list_from(db, row.message_id, 0)
+    if said or row.state != "settled":
+        return said
+    text = conversations.find_answer(db, row.message_id)
+    if text is None:
+        raise NotFound
+    return [StoredPiece("text", text, 0)]
