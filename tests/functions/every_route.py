@@ -1,0 +1,154 @@
+"""People with something in every place that a route reaches, and a fair request for each route."""
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared import tokens
+from shared.db import Connection, transaction
+from shared.ids import new_id
+from shared.passwords import hash_password
+from shared.repos import conversations, sessions, turns, users, wallets
+from shared.repos.conversations import Conversation, Message
+from shared.repos.sessions import Session
+from shared.repos.turns import Turn
+from shared.repos.users import User
+from shared.times import now_ms, shanghai_day
+
+PASSWORD = "a fair password"
+MINE = "what only its owner may see"
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody, and the ids of what is theirs."""
+
+    id: str
+    token: str
+    session_id: str
+    refresh_token: str
+    conversation_id: str
+    message_id: str
+    login: str
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return (self.id, self.session_id, self.conversation_id, self.message_id)
+
+
+def person(role: str = "user") -> Person:
+    """With a password, a session, an answered question and 1,000 fen."""
+    login = f"route{next(_numbers)}-{new_id().lower()}@example.com"
+    user = User(new_id(), login, None, hash_password(PASSWORD), role, now_ms(), None)
+    refresh, session_id, conversation_id, message_id = (new_id() for _ in range(4))
+    made = Person(
+        user.id,
+        tokens.issue_access(tokens.Claims(user.id, session_id, role)),
+        session_id,
+        refresh,
+        conversation_id,
+        message_id,
+        login,
+    )
+    transaction(users.add, user)
+    transaction(wallets.open_wallet, user.id)
+    transaction(wallets.book, user.id, "grant", 1000, key=f"grant:{user.id}")
+    transaction(_settle_in, made)
+    return made
+
+
+def _settle_in(db: Connection, one: Person) -> None:
+    now = now_ms()
+    sessions.add(db, Session(one.session_id, one.id, MINE, now, now))
+    sessions.add_refresh_token(
+        db,
+        tokens.refresh_hash(one.refresh_token),
+        one.session_id,
+        issued_at_ms=now,
+        expires_at_ms=now + 1_000_000,
+    )
+    conversations.add(db, Conversation(one.conversation_id, one.id, MINE, now))
+    conversations.append(db, Message(new_id(), one.conversation_id, "user", MINE, now))
+    turns.add(db, _ended_turn(one, now))
+
+
+def _ended_turn(one: Person, now: int) -> Turn:
+    return Turn(
+        message_id=one.message_id,
+        subject=one.id,
+        user_id=one.id,
+        conversation_id=one.conversation_id,
+        question=MINE,
+        model="test-model",
+        payment="free",
+        day=shanghai_day(now),
+        daily_limit=20,
+        reserved_fen=0,
+        price="",
+        prompt_tokens=1,
+        lease_until_ms=now,
+        created_at_ms=now,
+        state="settled",
+        ended_at_ms=now,
+        outcome="{}",
+    )
+
+
+@dataclass(frozen=True)
+class Fair:
+    """A request that its route does: `ids` for the stars of the path, and who asks."""
+
+    body: Any = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    ids: tuple[str, ...] = ()
+    token: str = ""
+
+
+# For each route that writes, what a fair request is; the person is whom it is about.
+Ask = Callable[[Person, Person], Fair]
+HELLO = [{"role": "user", "content": "Hello"}]
+
+
+def _nameless() -> str:
+    return f"new{next(_numbers)}-{new_id().lower()}@example.com"
+
+
+FAIR: dict[str, Ask] = {
+    "POST /api/auth/register": lambda one, admin: Fair(
+        {"email": _nameless(), "password": PASSWORD}
+    ),
+    "POST /api/auth/login": lambda one, admin: Fair({"email": one.login, "password": PASSWORD}),
+    "POST /api/chat": lambda one, admin: Fair({"message": "Hello"}, token=one.token),
+    "POST /api/chat/stop": lambda one, admin: Fair({"message_id": one.message_id}, token=one.token),
+    "POST /v1/chat/completions": lambda one, admin: Fair(
+        {"messages": HELLO, "model": "test-model"}, token=one.token
+    ),
+    "PATCH /api/conversations/*": lambda one, admin: Fair(
+        {"title": "Renamed"}, ids=(one.conversation_id,), token=one.token
+    ),
+    "DELETE /api/conversations/*": lambda one, admin: Fair(
+        ids=(one.conversation_id,), token=one.token
+    ),
+    "POST /api/admin/users": lambda one, admin: Fair(
+        {"email": _nameless(), "password": PASSWORD, "role": "user"}, token=admin.token
+    ),
+    "PATCH /api/admin/users/*": lambda one, admin: Fair(
+        {"disabled": False, "role": "user"}, ids=(one.id,), token=admin.token
+    ),
+    "POST /api/admin/users/*/password": lambda one, admin: Fair(
+        {"password": PASSWORD}, ids=(one.id,), token=admin.token
+    ),
+    "POST /api/admin/credits": lambda one, admin: Fair(
+        {"user_id": one.id, "amount_fen": 1, "reason": "fair"}, token=admin.token
+    ),
+}
+
+
+def fair(route: object, one: Person, admin: Person) -> Fair:
+    """Routes that only read need nothing but a token; which one, their path says."""
+    if str(route) in FAIR:
+        return FAIR[str(route)](one, admin)
+    return Fair(token=admin.token if "/admin/" in str(route) else one.token)
