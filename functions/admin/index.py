@@ -1,6 +1,12 @@
 """/api/admin/...: what administrators do, a file for each group of it."""
 
-from functions.admin import credits, invites, users
+from functions.admin import audit, credits, invites, orders, users
 from shared.http import serve
 
-handler = serve(*users.endpoints, *credits.endpoints, *invites.endpoints)
+handler = serve(
+    *users.endpoints,
+    *credits.endpoints,
+    *invites.endpoints,
+    *orders.endpoints,
+    *audit.endpoints,
+)

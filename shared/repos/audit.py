@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from shared.db import Connection
 from shared.ids import new_id
+from shared.repos.places import END, Place
 from shared.times import now_ms
 
 
@@ -18,6 +19,20 @@ class Entry:
     actor_id: str
     action: str
     detail: str
+
+    @property
+    def place(self) -> Place:
+        return Place(self.at_ms, self.id)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """None means any; `to_ms` itself is not in the period."""
+
+    actor_id: str | None = None
+    action: str | None = None
+    from_ms: int | None = None
+    to_ms: int | None = None
 
 
 def add(db: Connection, entry: Entry) -> None:
@@ -34,3 +49,23 @@ def record(db: Connection, actor_id: str, action: str, detail: Mapping[str, obje
     """Write down what an administrator does, in the transaction that does it. No secrets."""
     text = json.dumps(detail, ensure_ascii=False)
     add(db, Entry(new_id(), now_ms(), actor_id, action, text))
+
+
+def list_newest(db: Connection, wanted: Filter, *, after: Place | None, count: int) -> list[Entry]:
+    return db.find_all(
+        Entry,
+        """
+        SELECT id, at_ms, actor_id, action, detail
+        FROM audit_log
+        WHERE (at_ms < :at OR (at_ms = :at AND id < :id))
+            AND (:actor_id IS NULL OR actor_id = :actor_id)
+            AND (:action IS NULL OR action = :action)
+            AND (:from_ms IS NULL OR at_ms >= :from_ms)
+            AND (:to_ms IS NULL OR at_ms < :to_ms)
+        ORDER BY at_ms DESC, id DESC
+        LIMIT :count
+        """,
+        count=count,
+        **vars(wanted),
+        **vars(after or END),
+    )

@@ -1,0 +1,47 @@
+"""GET /api/admin/orders: what people bought."""
+
+from typing import Literal
+
+from shared import auth
+from shared.db import Connection, read
+from shared.http import Request, Response, endpoint
+from shared.paging import Paging, page
+from shared.periods import Period
+from shared.repos import orders
+from shared.repos.orders import Filter, Order
+from shared.times import iso_utc
+
+
+class Wanted(Paging, Period):
+    status: Literal["pending", "paid", "closed", "refunded"] | None = None
+    user_id: str | None = None
+
+
+@endpoint("GET", "/api/admin/orders")
+def listing(request: Request) -> Response:
+    auth.admitted_administrator(request)
+    return Response.ok(read(_list, request.parse_query(Wanted)))
+
+
+def _list(db: Connection, wanted: Wanted) -> dict[str, object]:
+    sought = Filter(wanted.status, wanted.user_id, wanted.from_ms, wanted.to_ms)
+    rows = orders.list_newest(db, sought, after=wanted.last, count=wanted.count)
+    return page("orders", rows, wanted, tell)
+
+
+def tell(order: Order) -> dict[str, object]:
+    return {
+        "number": order.number,
+        "user_id": order.user_id,
+        "package_id": order.package_id,
+        "amount_fen": order.amount_fen,
+        "credit_fen": order.credit_fen,
+        "status": order.status,
+        "transaction_id": order.transaction_id,
+        "created_at": iso_utc(order.created_at_ms),
+        "paid_at": iso_utc(order.paid_at_ms) if order.paid_at_ms else None,
+        "refunded_at": iso_utc(order.refunded_at_ms) if order.refunded_at_ms else None,
+    }
+
+
+endpoints = (listing,)

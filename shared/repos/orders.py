@@ -1,0 +1,71 @@
+"""What people bought."""
+
+from dataclasses import dataclass
+
+from shared.db import Connection
+from shared.repos.places import END, Place
+
+
+@dataclass(frozen=True)
+class Order:
+    """`number` is ours, `transaction_id` the payment provider's, once it is paid."""
+
+    number: str
+    user_id: str
+    package_id: str
+    amount_fen: int
+    credit_fen: int
+    status: str
+    transaction_id: str | None
+    created_at_ms: int
+    paid_at_ms: int | None
+    refunded_at_ms: int | None
+
+    @property
+    def place(self) -> Place:
+        return Place(self.created_at_ms, self.number)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """None means any. The period is that of the creation, without `to_ms` itself."""
+
+    status: str | None = None
+    user_id: str | None = None
+    from_ms: int | None = None
+    to_ms: int | None = None
+
+
+def add(db: Connection, order: Order) -> None:
+    db.execute(
+        """
+        INSERT INTO orders
+            (number, user_id, package_id, amount_fen, credit_fen, status, transaction_id,
+             created_at_ms, paid_at_ms, refunded_at_ms)
+        VALUES
+            (:number, :user_id, :package_id, :amount_fen, :credit_fen, :status, :transaction_id,
+             :created_at_ms, :paid_at_ms, :refunded_at_ms)
+        """,
+        **vars(order),
+    )
+
+
+def list_newest(db: Connection, wanted: Filter, *, after: Place | None, count: int) -> list[Order]:
+    return db.find_all(
+        Order,
+        """
+        SELECT number, user_id, package_id, amount_fen, credit_fen, status, transaction_id,
+            created_at_ms, paid_at_ms, refunded_at_ms
+        FROM orders
+        WHERE (created_at_ms < :at OR (created_at_ms = :at AND number < :id))
+            AND (:status IS NULL OR status = :status)
+            AND (:user_id IS NULL OR user_id = :user_id)
+            AND (:from_ms IS NULL OR created_at_ms >= :from_ms)
+            AND (:to_ms IS NULL OR created_at_ms < :to_ms)
+        ORDER BY created_at_ms DESC, number DESC
+        LIMIT :count
+        """,
+        count=count,
+        **vars(wanted),
+        **vars(after or END),
+    )
