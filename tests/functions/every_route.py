@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared import tokens
+from shared.codes import new_code
 from shared.db import Connection, transaction
 from shared.ids import new_id
 from shared.passwords import hash_password
-from shared.repos import conversations, sessions, turns, users, wallets
+from shared.repos import conversations, invites, sessions, turns, users, wallets
 from shared.repos.conversations import Conversation, Message
+from shared.repos.invites import Invite
 from shared.repos.sessions import Session
 from shared.repos.turns import Turn
 from shared.repos.users import User
@@ -33,6 +35,7 @@ class Person:
     conversation_id: str
     message_id: str
     login: str
+    invite_code: str
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -52,6 +55,7 @@ def person(role: str = "user") -> Person:
         conversation_id,
         message_id,
         login,
+        new_code(groups=3),
     )
     transaction(users.add, user)
     transaction(wallets.open_wallet, user.id)
@@ -73,6 +77,7 @@ def _settle_in(db: Connection, one: Person) -> None:
     conversations.add(db, Conversation(one.conversation_id, one.id, MINE, now))
     conversations.append(db, Message(new_id(), one.conversation_id, "user", MINE, now))
     turns.add(db, _ended_turn(one, now))
+    invites.add(db, Invite(one.invite_code, one.id, 1, 0, 0, MINE, True, None, one.id, now))
 
 
 def _ended_turn(one: Person, now: int) -> Turn:
@@ -140,6 +145,10 @@ FAIR: dict[str, Ask] = {
     ),
     "POST /api/admin/users/*/password": lambda one, admin: Fair(
         {"password": PASSWORD}, ids=(one.id,), token=admin.token
+    ),
+    "POST /api/admin/invites": lambda one, admin: Fair({"note": "fair"}, token=admin.token),
+    "DELETE /api/admin/invites/*": lambda one, admin: Fair(
+        ids=(one.invite_code,), token=admin.token
     ),
     "POST /api/admin/credits": lambda one, admin: Fair(
         {"user_id": one.id, "amount_fen": 1, "reason": "fair"}, token=admin.token

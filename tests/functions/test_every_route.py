@@ -53,6 +53,7 @@ COVETED: dict[str, object] = {
 # Fields a route is there to set.
 OWN: dict[str, set[str]] = {
     "POST /api/admin/credits": {"user_id", "amount_fen"},
+    "POST /api/admin/invites": {"initial_fen", "max_uses"},
     "POST /api/admin/users": {"role"},
     "PATCH /api/admin/users/*": {"role", "disabled"},
 }
