@@ -2,7 +2,8 @@
 
 AppError
 |- BadRequest 400            MalformedJson, MalformedRequest
-|- Unauthorized 401          WrongCredentials, InvalidToken, TokenExpired
+|- Unauthorized 401          WrongCredentials, InvalidToken, TokenExpired,
+|                           InvalidRefreshToken, RefreshTokenReused
 |- InsufficientBalance 402
 |- Forbidden 403
 |- NotFound 404             ModelNotFound
@@ -107,6 +108,22 @@ class TokenExpired(Unauthorized):
     name = "token_expired"
     en = "The access token has expired. Refresh it or sign in again."
     zh = "登录已过期，请刷新凭证或重新登录。"
+
+
+class InvalidRefreshToken(Unauthorized):
+    """It is none of ours or has expired, its session has ended, or the account is disabled."""
+
+    name = "invalid_refresh_token"
+    en = "The session cannot be renewed. Sign in again."
+    zh = "会话无法续期，请重新登录。"
+
+
+class RefreshTokenReused(Unauthorized):
+    """It was used long before, so somebody may have stolen it: the session has ended."""
+
+    name = "refresh_token_reused"
+    en = "This session was renewed elsewhere and has ended for safety. Sign in again."
+    zh = "该会话已在别处续期，为安全起见已结束，请重新登录。"
 
 
 class InsufficientBalance(AppError):

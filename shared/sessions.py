@@ -22,21 +22,34 @@ def device_of(request: Request) -> str | None:
 
 def open_for(db: Connection, user: User, device: str | None) -> dict[str, object]:
     """Return the session as the client gets it; the database keeps hashes only."""
-    settled = load(settings.Tokens)
     session_id, refresh, now = new_id(), tokens.new_refresh(), now_ms()
     sessions.add(db, Session(session_id, user.id, device, now, now))
+    keep(db, refresh, session_id, opened_at_ms=now)
+    return told(user, session_id, refresh)
+
+
+def keep(db: Connection, refresh_token: str, session_id: str, *, opened_at_ms: int) -> None:
+    """Store the hash of a new refresh token, good until the session is too old itself."""
+    now = now_ms()
     sessions.add_refresh_token(
         db,
-        tokens.refresh_hash(refresh),
+        tokens.refresh_hash(refresh_token),
         session_id,
         issued_at_ms=now,
-        expires_at_ms=now + settled.refresh_seconds * 1000,
+        expires_at_ms=min(
+            now + load(settings.Tokens).refresh_seconds * 1000,
+            opened_at_ms + load(settings.Sessions).longest_seconds * 1000,
+        ),
     )
+
+
+def told(user: User, session_id: str, refresh_token: str) -> dict[str, object]:
+    """A session as the client gets it."""
     return {
         "user": profile(user),
         "access_token": tokens.issue_access(tokens.Claims(user.id, session_id, user.role)),
-        "expires_in": settled.access_seconds,
-        "refresh_token": refresh,
+        "expires_in": load(settings.Tokens).access_seconds,
+        "refresh_token": refresh_token,
     }
 
 

@@ -148,6 +148,13 @@ class Tokens:
 
 
 @dataclass(frozen=True)
+class Sessions:
+    """How old a session may grow, however often it is renewed."""
+
+    longest_seconds: int = env("SESSION_EXPIRES_IN", parse=duration_seconds, default=180 * 86400)
+
+
+@dataclass(frozen=True)
 class Passwords:
     """What one password check costs; each step doubles it."""
 

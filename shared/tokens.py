@@ -1,6 +1,8 @@
 """Access tokens (JWT, HS256; RFC 7519 and RFC 8725) and opaque refresh tokens."""
 
+import base64
 import hashlib
+import hmac
 import secrets
 from dataclasses import dataclass
 
@@ -73,6 +75,17 @@ def read_access(token: str) -> Claims:
 
 def new_refresh() -> str:
     return secrets.token_urlsafe(32)
+
+
+def refresh_after(parent: str) -> str:
+    """The refresh token that follows this one.
+
+    It is derived, so that all who renew a session at once are given the same
+    one although only hashes are stored; without our secret nobody can do that.
+    """
+    key = hmac.digest(load(settings.Tokens).secret.reveal().encode(), b"refresh token", "sha256")
+    child = hmac.digest(key, parent.encode(), "sha256")
+    return base64.urlsafe_b64encode(child).decode().rstrip("=")
 
 
 def refresh_hash(token: str) -> str:

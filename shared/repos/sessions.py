@@ -16,6 +16,17 @@ class Session:
     used_at_ms: int
 
 
+@dataclass(frozen=True)
+class RefreshToken:
+    """A refresh token, and the session it renews."""
+
+    session_id: str
+    user_id: str
+    opened_at_ms: int
+    expires_at_ms: int
+    used_at_ms: int | None
+
+
 def add(db: Connection, session: Session) -> None:
     db.execute(
         """
@@ -68,4 +79,78 @@ def add_refresh_token(
         session_id=session_id,
         issued_at_ms=issued_at_ms,
         expires_at_ms=expires_at_ms,
+    )
+
+
+def use_refresh_token(db: Connection, token_hash: str, *, at_ms: int) -> bool:
+    """Mark it used; say whether this call was the one to do it. One that has expired is not."""
+    return bool(
+        db.execute(
+            """
+            UPDATE refresh_tokens
+            SET used_at_ms = :at_ms
+            WHERE token_hash = :token_hash AND used_at_ms IS NULL AND expires_at_ms > :at_ms
+            """,
+            token_hash=token_hash,
+            at_ms=at_ms,
+        )
+    )
+
+
+def find_refresh_token(db: Connection, token_hash: str) -> RefreshToken | None:
+    return db.find(
+        RefreshToken,
+        """
+        SELECT t.session_id, s.user_id, s.created_at_ms AS opened_at_ms, t.expires_at_ms,
+            t.used_at_ms
+        FROM refresh_tokens AS t
+        JOIN sessions AS s ON s.id = t.session_id
+        WHERE t.token_hash = :token_hash
+        """,
+        token_hash=token_hash,
+    )
+
+
+def mark_renewed(db: Connection, session_id: str, *, device: str | None, at_ms: int) -> bool:
+    """Say whether the session has not ended."""
+    return bool(
+        db.execute(
+            """
+            UPDATE sessions
+            SET used_at_ms = :at_ms,
+                device = :device
+            WHERE id = :id AND ended_at_ms IS NULL
+            """,
+            id=session_id,
+            device=device,
+            at_ms=at_ms,
+        )
+    )
+
+
+def list_live(
+    db: Connection, user_id: str, *, current: str, at_ms: int, count: int
+) -> list[Session]:
+    """Those that can still be renewed, and the current one; the last used first."""
+    return db.find_all(
+        Session,
+        """
+        SELECT s.id, s.user_id, s.device, s.created_at_ms,
+            COALESCE(s.used_at_ms, s.created_at_ms) AS used_at_ms
+        FROM sessions AS s
+        WHERE s.user_id = :user_id AND s.ended_at_ms IS NULL AND (
+            s.id = :current
+            OR EXISTS (
+                SELECT t.token_hash
+                FROM refresh_tokens AS t
+                WHERE t.session_id = s.id AND t.used_at_ms IS NULL AND t.expires_at_ms > :at_ms
+            )
+        )
+        ORDER BY COALESCE(s.used_at_ms, s.created_at_ms) DESC, s.id DESC
+        LIMIT :count
+        """,
+        user_id=user_id,
+        current=current,
+        at_ms=at_ms,
+        count=count,
     )

@@ -18,6 +18,7 @@ from functions.export.index import handler as export
 from functions.health.index import handler as health
 from functions.login.index import handler as login
 from functions.register.index import handler as register
+from functions.session.index import handler as session
 from scripts.tooling import migrate
 from tests.conftest import Configure
 from tests.events import Reply, call
@@ -126,6 +127,8 @@ QUESTION = (
 TARGETS = [
     Target("register", register, "POST", "/api/auth/register", ("email", "password", "username")),
     Target("login", login, "POST", "/api/auth/login", ("email", "password", "username")),
+    Target("refresh", session, "POST", "/api/auth/refresh", ("refresh_token",)),
+    Target("logout", session, "POST", "/api/auth/logout", ("refresh_token", "everywhere")),
     Target("health", health, "GET", "/api/health"),
     Target("info", health, "GET", "/api/info"),
     Target("export", export, "GET", "/api/admin/export"),
