@@ -151,6 +151,24 @@ def duration_seconds(text: str) -> int:
     return int(match[1]) * _UNIT_SECONDS[match[2]]
 
 
+@dataclass(frozen=True)
+class Rate:
+    """So many in so long."""
+
+    most: int
+    seconds: int
+
+
+def rate(text: str) -> Rate | None:
+    """`10/15m` is ten in a quarter of an hour, `0` no limit at all."""
+    if text == "0":
+        return None
+    match = re.fullmatch(r"(\d{1,6})\s*/\s*(\S+)", text)
+    if not match or int(match[1]) == 0:
+        raise ValueError("must be a rate such as 10/15m, or 0 for no limit")
+    return Rate(int(match[1]), duration_seconds(match[2]))
+
+
 def names_list(text: str) -> tuple[str, ...]:
     return tuple(item.strip().rstrip("/") for item in text.split(",") if item.strip())
 

@@ -191,6 +191,17 @@ def read(work: Callable[Concatenate[Connection, P], T], *args: P.args, **kw: P.k
     return _reporting(lambda: _retrying(once))
 
 
+def autocommit(work: Callable[Concatenate[Connection, P], T], *args: P.args, **kw: P.kwargs) -> T:
+    """Run `work` without a transaction: each statement commits by itself, in one round trip.
+
+    After a lost connection it runs again, though it may have had its effect:
+    only for what may be counted twice.
+
+    Raises: DatabaseNotConfigured, DatabaseUnavailable.
+    """
+    return read(work, *args, **kw)
+
+
 def is_configured() -> bool:
     return load(settings.Database).target is not None
 

@@ -29,6 +29,13 @@ async def read(work: Callable[Concatenate[Connection, P], T], *args: P.args, **k
     return await _in_thread(partial(db.read, work, *args, **kw))
 
 
+async def autocommit(
+    work: Callable[Concatenate[Connection, P], T], *args: P.args, **kw: P.kwargs
+) -> T:
+    """`shared.db.autocommit` in a thread. Raises: what that raises."""
+    return await _in_thread(partial(db.autocommit, work, *args, **kw))
+
+
 async def _in_thread(run: Callable[[], T]) -> T:
     future = asyncio.get_running_loop().run_in_executor(_threads(), run)
     try:

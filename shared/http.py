@@ -22,6 +22,11 @@ MEBIBYTE = 1024 * 1024
 
 Run = Callable[[Request], Response | Awaitable[Response]]
 Fail = Callable[[AppError, Request], Response]
+Limit = Callable[[Request], None]
+
+
+def unlimited(_: Request) -> None:
+    """Whoever asks may."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,7 @@ class Endpoint:
     run: Run
     max_body_bytes: int = MEBIBYTE
     fail: Fail = failure
+    limit: Limit = unlimited
 
     def __call__(self, event: bytes, context: object) -> dict[str, object]:
         return serve(self)(event, context)
@@ -56,14 +62,19 @@ def _fits(pattern: str, path: str) -> bool:
 
 
 def endpoint(
-    method: str, *paths: str, max_body_bytes: int = MEBIBYTE, fail: Fail = failure
+    method: str,
+    *paths: str,
+    max_body_bytes: int = MEBIBYTE,
+    fail: Fail = failure,
+    limit: Limit = unlimited,
 ) -> Callable[[Run], Endpoint]:
     """Turn a function `Request -> Response` into what Function Compute calls.
 
     `fail` words the failures of these paths, those of the boundary too, where
-    clients expect another shape than ours.
+    clients expect another shape than ours. `limit` refuses those who ask too often
+    (see shared.rates), before their request is read.
     """
-    return lambda run: Endpoint(method, paths, run, max_body_bytes, fail)
+    return lambda run: Endpoint(method, paths, run, max_body_bytes, fail, limit)
 
 
 @dataclass(frozen=True)
@@ -126,6 +137,7 @@ async def _run(endpoints: tuple[Endpoint, ...], request: Request) -> Response:
     request.notes["route"] = found.route(request.path)
     if len(request.body) > found.max_body_bytes:
         raise PayloadTooLarge(limit_bytes=found.max_body_bytes)
+    found.limit(request)
     result = found.run(request)
     return await result if isawaitable(result) else result
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from shared.config import (
+    Rate,
     Secret,
     boolean,
     duration_seconds,
@@ -13,6 +14,7 @@ from shared.config import (
     http_url,
     names_list,
     one_of,
+    rate,
     whole,
 )
 from shared.errors import Misconfigured
@@ -298,6 +300,21 @@ class Invites:
 
     required: bool = env("ENABLE_INVITE_CODES", parse=boolean, default=False)
     reward_fen: int = env("INVITE_REWARD_FEN", parse=whole(0, 1_000_000), default=0)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How often somebody may do something; None is without a limit.
+
+    `login` is for failures at one account from one address, `login_address` for
+    failures from one address at any account.
+    """
+
+    anonymous: Rate | None = env("ANONYMOUS_LIMIT", parse=rate, default=Rate(100, 900))
+    register: Rate | None = env("REGISTER_LIMIT", parse=rate, default=Rate(5, 60))
+    login: Rate | None = env("LOGIN_LIMIT", parse=rate, default=Rate(10, 900))
+    login_address: Rate | None = env("LOGIN_ADDRESS_LIMIT", parse=rate, default=Rate(100, 900))
+    chat: Rate | None = env("CHAT_LIMIT", parse=rate, default=Rate(30, 60))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,9 @@ from shared import config, db, settings
 
 Configure = Callable[..., None]
 
+# Tests ask more than people do, all of them from one address.
+WITHOUT_LIMITS = {variable.names[0]: "0" for variable in config.variables(settings.Limits)}
+
 
 @pytest.fixture(scope="session")
 def mariadb_server() -> Iterator[str]:
@@ -42,7 +45,7 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Configure]:
         _forget()
 
     monkeypatch.delenv("NODE_ENV", raising=False)
-    apply(APP_ENV="test", JWT_SECRET=secrets.token_hex(32), BCRYPT_COST="4")
+    apply(APP_ENV="test", JWT_SECRET=secrets.token_hex(32), BCRYPT_COST="4", **WITHOUT_LIMITS)
     yield apply
     _forget()
 

@@ -1,11 +1,8 @@
 """Who is asking: somebody with an account, a guest, or anybody where nothing is counted."""
 
-import hashlib
-import hmac
 from dataclasses import dataclass
 
-from shared import auth, db, settings
-from shared.client import network
+from shared import auth, db, rates, rates_async, settings, subjects
 from shared.config import load
 from shared.errors import DatabaseNotConfigured, Unauthorized
 from shared.http import Request
@@ -20,6 +17,22 @@ class Caller:
     user_id: str | None
     daily_limit: int
     claims: Claims | None = None
+
+
+async def admit(request: Request) -> Caller | None:
+    """`identify`, and hold guests to what an address may. Raises: TooManyRequests also."""
+    caller = identify(request)
+    if caller and caller.user_id is None:
+        await rates_async.take(rates.of_address("anonymous", request))
+    return caller
+
+
+async def admit_message(request: Request) -> Caller | None:
+    """`admit`, and hold people with an account to what they may say."""
+    caller = await admit(request)
+    if caller and caller.user_id:
+        await rates_async.take(rates.of_user("chat", caller.user_id))
+    return caller
 
 
 def identify(request: Request) -> Caller | None:
@@ -39,10 +52,5 @@ def identify(request: Request) -> Caller | None:
         return Caller(claims.user_id, claims.user_id, quota.daily_free_messages, claims)
     if quota.guest_daily_messages == 0:
         raise Unauthorized
-    return Caller(_guest(request.client_ip), None, quota.guest_daily_messages)
-
-
-def _guest(ip: str) -> str:
-    """Keyed, because a plain hash of an address is soon undone by trying them all."""
-    secret = load(settings.Tokens).secret.reveal().encode()
-    return hmac.new(secret, b"guest:" + network(ip).encode(), hashlib.sha256).hexdigest()
+    subject = subjects.of_address("guest", request)
+    return Caller(subject, None, quota.guest_daily_messages)

@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 from functions.chat import openai
-from functions.chat.caller import Caller, identify
+from functions.chat.caller import Caller, admit
 from functions.chat.production import Production, journal, produce
 from functions.chat.question import Question
 from functions.chat.recall import first_answer, said_so_far
@@ -82,7 +82,7 @@ async def watch(request: Request) -> Response:
 
 async def _own(request: Request, message_id: str) -> turns.Turn:
     """Raises: NotFound, also for an answer to somebody else."""
-    caller = identify(request)
+    caller = await admit(request)
     if caller is None:
         raise DatabaseNotConfigured
     return await db_async.read(_find_own, caller, message_id)

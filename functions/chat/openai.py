@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Iterable, Mapping
 
 from functions.chat import completion
-from functions.chat.caller import identify
+from functions.chat.caller import admit
 from functions.chat.completion import Completion, Shape
 from functions.chat.production import Production, produce
 from functions.chat.recall import first_answer
@@ -26,7 +26,7 @@ def _failure(error: AppError, request: Request) -> Response:
 
 @endpoint("GET", "/v1/models", fail=_failure)
 async def models(request: Request) -> Response:
-    identify(request)
+    await admit(request)
     listed = [completion.model(name) for name in await routing.models()]
     return Response.json({"object": "list", "data": listed})
 

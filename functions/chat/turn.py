@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from functions.chat.caller import Caller, identify
+from functions.chat.caller import Caller, admit_message
 from shared import auth, charging, db_async, price_list, settings
 from shared.charging import NotPrepared, Terms
 from shared.config import load
@@ -84,14 +84,14 @@ async def begin(request: Request, question: Asked) -> Turn | Twin:
 
     Raises:
         Unauthorized, InvalidToken, TokenExpired: this caller may not ask.
-        DailyLimitReached, InsufficientBalance, TooManyStreams: not now.
+        TooManyRequests, DailyLimitReached, InsufficientBalance, TooManyStreams: not now.
         DatabaseNotConfigured: nothing could be counted, and that is not allowed here.
         NotFound: the conversation is not the caller's.
         InvalidRequest: the model is not one of ours.
         Misconfigured: there is none.
         IdempotencyMismatch: the key was used for something else.
     """
-    caller = identify(request)
+    caller = await admit_message(request)
     model = _model(question, await routing.models())
     if caller is None:
         prompt = question.prompt([], request.language)

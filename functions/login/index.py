@@ -3,7 +3,7 @@
 from pydantic import BaseModel, model_validator
 
 from functions.login.logic import authenticate, better_hash, is_first_admin
-from shared import accounts, log, sessions
+from shared import accounts, log, rates, sessions
 from shared.db import Connection, read, transaction
 from shared.errors import WrongCredentials
 from shared.fields import Login, Password
@@ -28,12 +28,16 @@ class Credentials(BaseModel):
         return self.email or self.username or ""
 
 
-@endpoint("POST", "/api/auth/login")
+@endpoint("POST", "/api/auth/login", limit=rates.by_address("anonymous"))
 def handler(request: Request) -> Response:
     given = request.parse(Credentials)
-    if is_first_admin(given.login, given.password):
-        _appoint(given)
-    user = authenticate(read(users.find_by_login, given.login), given.password)
+    with rates.failures(
+        rates.of_address("login_address", request),
+        rates.of_address("login", request, given.login),  # as given: a user's id would tell
+    ):
+        if is_first_admin(given.login, given.password):
+            _appoint(given)
+        user = authenticate(read(users.find_by_login, given.login), given.password)
     better = better_hash(user, given.password)
     return Response.ok(transaction(_open_session, user, better, sessions.device_of(request)))
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shared.db import transaction
-from shared.repos import idempotency, pieces
+from shared.repos import idempotency, pieces, rate_limits
 from shared.times import now_ms
 
 KEPT_MS = 24 * 3600 * 1000
@@ -18,6 +18,7 @@ class Forgotten:
 
     keys: int
     answers: int
+    limits: int
 
 
 def run(until: float) -> Forgotten:
@@ -28,7 +29,8 @@ def run(until: float) -> Forgotten:
     before_ms = now_ms() - KEPT_MS
     keys = _batches(until, lambda: transaction(idempotency.forget_before, before_ms, count=BATCH))
     answers = _batches(until, lambda: transaction(pieces.remove_ended, before_ms, count=BATCH))
-    return Forgotten(keys, answers)
+    limits = _batches(until, lambda: transaction(rate_limits.forget_ended, now_ms(), count=BATCH))
+    return Forgotten(keys, answers, limits)
 
 
 def _batches(until: float, work: Callable[[], int]) -> int:

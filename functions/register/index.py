@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from shared import invitations, sessions
+from shared import invitations, rates, sessions
 from shared.accounts import new_user
 from shared.db import Connection, transaction
 from shared.fields import Email, InviteCode, NewPassword, Username
@@ -19,7 +19,7 @@ class Registration(BaseModel):
     invite_code: InviteCode | None = None
 
 
-@endpoint("POST", "/api/auth/register")
+@endpoint("POST", "/api/auth/register", limit=rates.by_address("anonymous", "register"))
 def handler(request: Request) -> Response:
     form = request.parse(Registration)
     invite = invitations.check(form.invite_code)

@@ -19,7 +19,7 @@ from shared.db import transaction
 from shared.ids import new_id
 from shared.repos import daily_messages, wallets
 from shared.times import now_ms, shanghai_day
-from tests.conftest import Configure
+from tests.conftest import WITHOUT_LIMITS, Configure
 from tests.events import invoke
 from tests.fakes import upstream
 from tests.fakes.upstream import Upstream
@@ -57,6 +57,7 @@ def fake(upstream_server: Upstream) -> Upstream:
 def variables(upstream_server: Upstream) -> dict[str, str]:
     """What every configuration has."""
     return {
+        **WITHOUT_LIMITS,
         "JWT_SECRET": secrets.token_hex(32),
         "OPENAI_API_KEY": API_KEY,
         "OPENAI_API_URL": upstream_server.url,

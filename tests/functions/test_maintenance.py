@@ -48,7 +48,7 @@ from tests.web import eventually, serving
 EVENT = b'{"triggerTime":"2026-11-22T06:00:00Z","triggerName":"every-minute","payload":""}'
 HOUR_MS = 3600 * 1000
 DAY_MS = 24 * HOUR_MS
-NOTHING = {"settled": 0, "released": 0, "failed": 0, "keys": 0, "answers": 0}
+NOTHING = {"settled": 0, "released": 0, "failed": 0, "keys": 0, "answers": 0, "limits": 0}
 PIECES = (Piece("reasoning", "Hm."), Piece("text", "因为"), Piece("text", " so."))
 
 
@@ -274,7 +274,7 @@ def test_what_the_time_does_not_suffice_for_waits_for_the_next_run() -> None:
     over = time.monotonic()
 
     assert asdict(sweep.run(over)) == {"settled": 0, "released": 0, "failed": 0}
-    assert asdict(forgetting.run(over)) == {"keys": 0, "answers": 0}
+    assert asdict(forgetting.run(over)) == {"keys": 0, "answers": 0, "limits": 0}
     assert state_of(turn) == "open"
     assert run() == {**NOTHING, "settled": 1, "keys": 1}
 

@@ -117,6 +117,7 @@ async def chat(variables: dict[str, str], model_url: str, core: int) -> AsyncIte
         "OPENAI_MODEL": "fixed-rate",
         "MAX_STREAMS_PER_USER": "100",
         "DAILY_FREE_MESSAGES": "1000",
+        "CHAT_LIMIT": "100000/1m",
     }
     function = load(ROOT / "s.yaml", given, strict=False).function("chat")
     said: list[str] = []
