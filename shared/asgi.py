@@ -3,10 +3,13 @@
 import asyncio
 import gc
 import json
+import signal
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping
 from dataclasses import dataclass, replace
 from functools import partial
+from types import FrameType
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -31,9 +34,14 @@ class ClientLeft(Exception):
 
 @dataclass(frozen=True)
 class WebHandler:
-    """What the server of a web function runs; `on_stop` is awaited when it shuts down."""
+    """What the server of a web function runs.
+
+    `on_signal` is called as soon as the platform asks the process to stop,
+    `on_stop` awaited when the connections are gone.
+    """
 
     endpoints: tuple[Endpoint, ...]
+    on_signal: Callable[[], None] | None = None
     on_stop: Callable[[], Awaitable[None]] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,6 +53,8 @@ class WebHandler:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         _tune_interpreter()
+        if self.on_signal:
+            _hear_of_the_end(self.on_signal)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         if self.on_stop:
@@ -103,10 +113,29 @@ def _tune_interpreter() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
+def _hear_of_the_end(hear: Callable[[], None]) -> None:
+    """Hear SIGTERM together with the server, which then waits for every open connection.
+
+    Streams keep theirs open until they are told. Only the main thread can do so;
+    elsewhere signals are somebody else's.
+    """
+    server, loop = signal.getsignal(signal.SIGTERM), asyncio.get_running_loop()
+    if not callable(server) or threading.current_thread() is not threading.main_thread():
+        return
+
+    def tell_both(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(hear)
+        server(number, frame)
+
+    signal.signal(signal.SIGTERM, tell_both)
+
+
 def serve_web(
-    *endpoints: Endpoint, on_stop: Callable[[], Awaitable[None]] | None = None
+    *endpoints: Endpoint,
+    on_signal: Callable[[], None] | None = None,
+    on_stop: Callable[[], Awaitable[None]] | None = None,
 ) -> WebHandler:
-    return WebHandler(endpoints, on_stop)
+    return WebHandler(endpoints, on_signal, on_stop)
 
 
 def _head(scope: Scope) -> Request:

@@ -4,7 +4,8 @@ from pydantic import BaseModel
 
 from functions.chat import openai
 from functions.chat.caller import Caller, admit
-from functions.chat.production import Production, journal, produce
+from functions.chat.journal import journal
+from functions.chat.production import Production, produce, productions
 from functions.chat.question import Question
 from functions.chat.recall import first_answer, said_so_far
 from functions.chat.telling import as_it_grows, as_stored
@@ -97,4 +98,13 @@ def _find_own(db: Connection, caller: Caller, message_id: str) -> turns.Turn:
     return row
 
 
-handler = serve_web(chat, stop, watch, openai.complete, openai.models, on_stop=upstream.close)
+async def _close() -> None:
+    await productions.concluded()
+    await upstream.close()
+
+
+handler = serve_web(
+    *(chat, stop, watch, openai.complete, openai.models),
+    on_signal=productions.interrupt,
+    on_stop=_close,
+)

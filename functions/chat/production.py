@@ -1,26 +1,24 @@
 """Producing answers, whoever is watching: from the first byte of the model to the books."""
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import aclosing
-from itertools import groupby
 
 from functions.chat.answer import Answer
-from functions.chat.turn import LEASE_MS, Asked, Turn, Twin, begin
+from functions.chat.journal import Draft, journal, save
+from functions.chat.turn import Asked, Turn, Twin, begin
 from shared import charging, db_async, log, settings
 from shared.charging import Ending
 from shared.config import load
 from shared.db import Connection
-from shared.errors import AppError, DatabaseUnavailable, Unexpected
+from shared.errors import AppError, DatabaseUnavailable, Unexpected, UpstreamFailed
 from shared.http import Request
 from shared.llm import routing
-from shared.repos import attempts, pieces, turns
+from shared.repos import attempts, turns
 from shared.repos.attempts import Attempt
-from shared.repos.pieces import NewPiece
 from shared.times import now_ms
 
-_SAVE_SECONDS = 0.4  # a stop asked for elsewhere is seen within it too
 _CONCLUDE_ATTEMPTS = 4
+_CLOSE_SECONDS = 5  # an instance that is told to stop has not long to live
 
 
 async def produce(request: Request, question: Asked, *, thinking: bool) -> "Production | Twin":
@@ -58,17 +56,24 @@ class Production:
         self.turn = turn
         self.answer = Answer()
         self.attempts: list[Attempt] = []
-        self.saved = 0
-        self.save_failed = False
         self.left = False
+        self._interrupted = False
         self._thinking = thinking
         self._producing = asyncio.create_task(self._produce())
+        self.draft = Draft(turn.message_id, self.answer, stop=self._producing.cancel)
         self._task = asyncio.create_task(self._run())
-        journal.enter(self)
+        if turn.row:
+            journal.enter(self.draft)
+        productions.enter(self)
 
     def stop(self) -> None:
         """Keep what there is, as if the model had ended here."""
         self._producing.cancel()
+
+    def interrupt(self) -> None:
+        """As `stop`, but nobody wanted it: whoever watches hears that it is not all."""
+        self._interrupted = True
+        self.stop()
 
     def leave(self) -> None:
         """The client that asked is gone: finish for later, or stop, as the settings say.
@@ -76,10 +81,13 @@ class Production:
         What is not stored nobody can come back for.
         """
         chat, self.left = load(settings.Chat), True
-        unwatched = sum(one.left for one in journal.running)
+        unwatched = sum(one.left for one in productions.running)
         cancel = chat.on_disconnect == "cancel" or unwatched > chat.max_unwatched
         if cancel or self.turn.row is None:
             self.stop()
+
+    async def ended(self) -> None:
+        await asyncio.wait({self._task})
 
     async def whole(self) -> Answer:
         """The answer, once it has ended: with an outcome, and text even where it broke off.
@@ -87,7 +95,7 @@ class Production:
         Raises: whatever kept the model from saying anything.
         """
         try:
-            await asyncio.wait({self._task})
+            await self.ended()
         except asyncio.CancelledError:
             self.leave()
             raise
@@ -97,12 +105,7 @@ class Production:
 
     async def _run(self) -> None:
         await asyncio.wait({self._producing})
-        journal.running.discard(self)
-        failure = None
-        if self._producing.cancelled():
-            self.answer.finish_reason = "stop"
-        else:
-            failure = self._producing.result()
+        failure = self._cut() if self._producing.cancelled() else self._producing.result()
         try:
             self.answer.end(await self._concluded(failure), failure)
         except AppError as error:  # the sweeper will do it
@@ -110,6 +113,14 @@ class Production:
         except Exception as error:  # noqa: BLE001  # whoever watches must hear of the end
             log.crash(error, request_id=self.turn.message_id)
             self.answer.end({}, Unexpected())
+        productions.running.discard(self)
+
+    def _cut(self) -> AppError | None:
+        """As the sweeper would have it, where it was the platform that stopped the instance."""
+        self.answer.finish_reason = "interrupted" if self._interrupted else "stop"
+        if self._interrupted and not self.answer.text:
+            return UpstreamFailed(reason="the instance was stopped")
+        return None
 
     async def _produce(self) -> AppError | None:
         turn = self.turn
@@ -136,12 +147,12 @@ class Production:
         ending = self._ending(failure)
         if self.turn.row is None:
             return self._uncounted(ending)
-        await journal.saved()
+        await journal.close(self.draft)
         for attempt in range(_CONCLUDE_ATTEMPTS):
             try:
                 return await db_async.transaction(_conclude, self, self.turn.row, ending)
             except DatabaseUnavailable:
-                self.save_failed = True
+                self.draft.save_failed = True
                 await asyncio.sleep(0.2 * 2**attempt)
         raise DatabaseUnavailable
 
@@ -165,7 +176,7 @@ def _conclude(
     outcome = charging.conclude(connection, row, ending)
     if outcome is None:  # the sweeper was first, and what it found is what was charged
         return charging.outcome_of(turns.get(connection, row.message_id))
-    _save(connection, [production])
+    save(connection, [production.draft])
     for number, attempt in enumerate(production.attempts, start=1):
         attempts.add(
             connection,
@@ -179,96 +190,30 @@ def _conclude(
     return outcome
 
 
-def _save(connection: Connection, productions: list[Production]) -> list[int]:
-    """Store what is new of each; return how many pieces are stored then. Answers go on growing."""
-    lengths = [len(production.answer.pieces) for production in productions]
-    new: list[NewPiece] = []
-    for production, length in zip(productions, lengths, strict=True):
-        if production.save_failed:
-            pieces.remove_from(connection, production.turn.message_id, production.saved)
-        new += _unsaved(production, length)
-    pieces.add_all(connection, new)
-    return lengths
-
-
-def _unsaved(production: Production, length: int) -> Iterator[NewPiece]:
-    """A run of one kind becomes one row; its place is that of its first piece."""
-    position = production.saved
-    for kind, run in groupby(production.answer.pieces[position:length], lambda piece: piece.kind):
-        texts = [piece.text for piece in run]
-        yield NewPiece(kind, "".join(texts), position, production.turn.message_id)
-        position += len(texts)
-
-
-class Journal:
-    """Saves what all running answers have gained, together and a few times a second."""
+class Productions:
+    """Those of this instance."""
 
     def __init__(self) -> None:
         self.running: set[Production] = set()
-        self._task: asyncio.Task[None] | None = None
-        self._saving = asyncio.Lock()
-        self._renewed_ms = 0
+        self._closing = False
 
     def enter(self, production: Production) -> None:
         self.running.add(production)
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run())
+        if self._closing:
+            production.interrupt()
 
-    def stop(self, message_id: str) -> None:
-        """Stop an answer of this instance at once; those of others look for it in the database."""
+    def interrupt(self) -> None:
+        """The platform stops this instance: all answers end now, and so do those still to begin."""
+        self._closing = True
         for production in list(self.running):
-            if production.turn.message_id == message_id:
-                production.stop()
+            production.interrupt()
 
-    async def saved(self) -> None:
-        """Wait for a save under way."""
-        async with self._saving:
-            pass
-
-    async def _run(self) -> None:
-        while self.running:
-            await asyncio.sleep(_SAVE_SECONDS)
-            async with self._saving:
-                await self._save()
-
-    def _renews(self) -> bool:
-        """Say whether it is time to; a save that fails is made up for by the next but a few."""
-        now = now_ms()
-        if now - self._renewed_ms < LEASE_MS / 10:
-            return False
-        self._renewed_ms = now
-        return True
-
-    async def _save(self) -> None:
-        batch = [one for one in self.running if one.turn.row]
-        if not batch:
-            return
-        try:
-            done, to_stop = await db_async.transaction(_save_all, batch, renewing=self._renews())
-        except Exception as error:  # noqa: BLE001  # the other answers must go on being saved
-            if not isinstance(error, AppError):
-                log.crash(error, request_id="")
-            log.write("error", "save_failed", error=type(error).__name__)
-            for production in batch:
-                production.save_failed = True
-            return
-        for production, count in zip(batch, done, strict=True):
-            production.saved, production.save_failed = count, False
-            if production.turn.message_id in to_stop:
-                production.stop()
+    async def concluded(self) -> None:
+        """Wait until all are in the books. Those that are late are left to the sweeper."""
+        self.interrupt()
+        tasks = [asyncio.create_task(one.ended()) for one in self.running]
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CLOSE_SECONDS)
 
 
-def _save_all(
-    connection: Connection, batch: list[Production], *, renewing: bool
-) -> tuple[list[int], set[str]]:
-    ids = [production.turn.message_id for production in batch]
-    if renewing:
-        turns.renew(connection, ids, until_ms=now_ms() + LEASE_MS)
-    to_stop = turns.list_to_stop(connection, ids)
-    ended = {one.message_id for one in to_stop if one.state != "open"}
-    open_ones = [one for one in batch if one.turn.message_id not in ended]
-    lengths = dict(zip(open_ones, _save(connection, open_ones), strict=True))
-    return [lengths.get(one, one.saved) for one in batch], {one.message_id for one in to_stop}
-
-
-journal = Journal()
+productions = Productions()

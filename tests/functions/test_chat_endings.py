@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -12,7 +13,16 @@ from shared.repos import wallets
 from tests.books import adds_up
 from tests.events import Context
 from tests.fakes import upstream
-from tests.functions.chatting import message_id_of, open_stream, pieces_of, post
+from tests.functions.chatting import (
+    ask,
+    events_of,
+    heard_until,
+    message_id_of,
+    open_stream,
+    pieces_of,
+    post,
+    watch,
+)
 from tests.functions.conftest import Pair, Person, SignUp, grant, use_up
 from tests.web import WebFunction, eventually, serving
 
@@ -103,6 +113,50 @@ def test_wherever_the_client_leaves_the_question_ends_once(pair: Pair, anna: Per
     eventually(lambda: "open" not in states(anna).values(), 10)
     assert states(anna) == every
     books_close(anna, settled(every))
+
+
+def test_an_instance_that_is_told_to_stop_ends_its_answers_by_itself(
+    pair: Pair, doomed: WebFunction, anna: Person
+) -> None:
+    """Those nobody watches too; a watcher, here or elsewhere, hears that it is not all."""
+    left = ["silence", "no-first-byte", "stall"]
+    leave(doomed, anna, left)
+    with open_stream(doomed, "scenario: endless", token=anna.token) as answer:
+        events = pieces_of(answer)
+        heard = heard_until(events, "滴答")
+        message_id = message_id_of(heard)
+        with watch(pair[0], message_id, token=anna.token) as elsewhere:
+            os.kill(doomed.process.pid, signal.SIGTERM)
+            heard += b"".join(events)
+            ends = [events_of(heard)[-1], events_of(elsewhere.read())[-1]]
+    doomed.process.wait(3)
+
+    expected = {name: SILENT[name] for name in [*left, "endless"]}
+    assert states(anna) == expected
+    books_close(anna, settled(expected))
+    assert ends[0] == ends[1]
+    assert (ends[0].name, ends[0].data["finish_reason"]) == ("done", "interrupted")
+    assert "Traceback" not in doomed.log
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "told"),
+    [("stall", 200, "interrupted"), ("silence", 502, "upstream_error")],
+)
+def test_who_waits_for_a_whole_answer_is_given_what_there_is_when_the_instance_stops(
+    name: str, status: int, told: str, doomed: WebFunction, anna: Person
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(ask, doomed, f"scenario: {name}", token=anna.token)
+        eventually(lambda: states(anna) == {name: "open"} and saved(anna) == (status == 200))
+        os.kill(doomed.process.pid, signal.SIGTERM)
+        reply = waiting.result(5)
+    doomed.process.wait(3)
+
+    assert reply.status == status
+    assert told == (reply.data["finish_reason"] if status == 200 else reply.error)
+    assert states(anna) == {name: SILENT[name]}
+    books_close(anna, int(status == 200))
 
 
 def expire_leases(person: Person) -> None:
