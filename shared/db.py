@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -55,8 +56,17 @@ class DuplicateKey(DatabaseError):
         self.constraint = constraint
 
 
+@dataclass(frozen=True)
+class Server:
+    """What a database says of itself; the size is about that."""
+
+    version: str
+    size_bytes: int
+
+
 class Dialect(Protocol):
     begin: str
+    server: str
     snapshot: tuple[str, ...]
 
     def connect(self, connect_seconds: float, query_seconds: float) -> Any: ...
@@ -117,6 +127,10 @@ class Connection:
                 yield rows
         finally:
             cursor.close()
+
+    def server(self) -> Server:
+        said = self.find_all(dict[str, Any], self._dialect.server)[0]
+        return Server(str(said["version"]), int(said["size_bytes"]))
 
     def begin(self) -> None:
         self.execute(self._dialect.begin)

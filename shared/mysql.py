@@ -132,6 +132,11 @@ def _tls_context(*, verify: bool) -> ssl.SSLContext:
 
 class MySql:
     begin = "START TRANSACTION"
+    server = """
+        SELECT VERSION() AS version, COALESCE(SUM(data_length + index_length), 0) AS size_bytes
+        FROM information_schema.tables
+        WHERE table_schema = DATABASE()
+    """
     # Whoever reads it all may be slow: what they write to has time limits of its own.
     snapshot: tuple[str, ...] = (
         "SET net_write_timeout = 600",

@@ -25,6 +25,10 @@ class _RawStream(sqlite3.Cursor):
 class Sqlite:
     # Taking the write lock first makes two writers wait in line instead of failing half-way.
     begin = "BEGIN IMMEDIATE"
+    server = """
+        SELECT 'SQLite ' || sqlite_version() AS version, page_count * page_size AS size_bytes
+        FROM pragma_page_count(), pragma_page_size()
+    """
     snapshot: tuple[str, ...] = ("BEGIN",)  # in WAL mode, from the first read on
 
     def __init__(self, target: DatabaseTarget) -> None:

@@ -1,6 +1,6 @@
 """/api/admin/...: what administrators do, a file for each group of it."""
 
-from functions.admin import audit, credits, invites, orders, users
+from functions.admin import audit, credits, invites, orders, system, users
 from shared.http import serve
 
 handler = serve(
@@ -9,4 +9,5 @@ handler = serve(
     *invites.endpoints,
     *orders.endpoints,
     *audit.endpoints,
+    *system.endpoints,
 )

@@ -1,11 +1,16 @@
 """Every minute: end what killed instances left open, forget what nobody can ask for any more."""
 
+import json
 import time
 
 from functions.maintenance import forgetting, sweep
 from shared import db
+from shared.db import transaction
 from shared.errors import Unexpected
+from shared.repos import timers
+from shared.repos.timers import Run
 from shared.timers import timer
+from shared.times import now_ms
 
 _SECONDS = 20  # what is left then waits a minute
 
@@ -18,6 +23,8 @@ def handler() -> dict[str, object]:
     swept = sweep.run(until)
     forgotten = forgetting.run(until)
     summary = {**vars(swept), **vars(forgotten)}
+    outcome = Unexpected.name if swept.failed else "ok"
+    transaction(timers.record, Run("maintenance", now_ms(), outcome, json.dumps(summary)))
     if swept.failed:
         raise Unexpected(**summary)
     return summary

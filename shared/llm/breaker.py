@@ -3,9 +3,9 @@
 from collections import deque
 
 _WINDOW_SECONDS = 30.0
-_FEWEST = 5  # one failure, or two, say nothing
+FEWEST = 5  # one failure, or two, say nothing
 _MOST = 50
-_FAILURE_RATIO = 0.5
+FAILURE_RATIO = 0.5
 _OPEN_SECONDS = 10.0
 
 
@@ -31,7 +31,7 @@ class Breaker:
             return
         self._answers.append((now, good))
         recent = [was_good for at, was_good in self._answers if now - at <= _WINDOW_SECONDS]
-        if len(recent) >= _FEWEST and recent.count(False) >= len(recent) * _FAILURE_RATIO:
+        if len(recent) >= FEWEST and recent.count(False) >= len(recent) * FAILURE_RATIO:
             self._opened_at = now
 
     def _close_or_stay(self, now: float, *, good: bool) -> None:

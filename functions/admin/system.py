@@ -1,0 +1,94 @@
+"""GET /api/admin/system: what runs here, and how it is."""
+
+import json
+import platform
+import time
+
+from shared import auth
+from shared.db import Connection, read
+from shared.http import Request, Response, endpoint
+from shared.llm.breaker import FAILURE_RATIO, FEWEST
+from shared.repos import condition, timers
+from shared.repos.condition import Reservations, Upstream
+from shared.repos.timers import Run
+from shared.times import iso_utc, now_ms
+from shared.version import SCHEMA_VERSION, VERSION
+
+_WINDOW_SECONDS = 300
+_LATE_MS = 180_000  # the timer starts it every minute
+
+
+@endpoint("GET", "/api/admin/system")
+def system(request: Request) -> Response:
+    auth.admitted_administrator(request)
+    return Response.ok(read(_system))
+
+
+def _system(db: Connection) -> dict[str, object]:
+    latency_ms, now, server = _latency_ms(db), now_ms(), db.server()
+    recent = condition.upstreams(db, now - _WINDOW_SECONDS * 1000)
+    return {
+        "versions": {
+            "service": VERSION,
+            "python": platform.python_version(),
+            "database": server.version,
+        },
+        "schema": _schema(condition.schema_version(db)),
+        "database": {"size_bytes": server.size_bytes, "latency_ms": latency_ms},
+        "reservations": _reservations(condition.reservations(db, now)),
+        "upstreams": {
+            "window_seconds": _WINDOW_SECONDS,
+            "recent": [_upstream(one) for one in recent],
+        },
+        "maintenance": _run(timers.find(db, "maintenance"), now),
+    }
+
+
+def _latency_ms(db: Connection) -> float:
+    started = time.perf_counter()
+    condition.ping(db)
+    return round((time.perf_counter() - started) * 1000, 2)
+
+
+def _schema(applied: int) -> dict[str, object]:
+    """The migrations are not deployed; which one this code counts on is written down in it."""
+    pending = max(SCHEMA_VERSION - applied, 0)
+    return {"applied": applied, "expected": SCHEMA_VERSION, "pending": pending}
+
+
+def _reservations(found: Reservations) -> dict[str, object]:
+    return {
+        "open": found.open,
+        "reserved_fen": found.reserved_fen,
+        "abandoned": found.abandoned,
+        "oldest_at": iso_utc(found.oldest_at_ms) if found.oldest_at_ms else None,
+    }
+
+
+def _upstream(one: Upstream) -> dict[str, object]:
+    """Breakers are in the memory of each instance of chat, and nobody else sees them.
+
+    `failing` says that what all instances have recorded would open one.
+    """
+    ratio = one.failures / one.attempts
+    return {
+        "name": one.name,
+        "attempts": one.attempts,
+        "failures": one.failures,
+        "failure_ratio": round(ratio, 3),
+        "failing": one.attempts >= FEWEST and ratio >= FAILURE_RATIO,
+        "last_ok_at": iso_utc(one.last_ok_at_ms) if one.last_ok_at_ms else None,
+        "last_failure_at": iso_utc(one.last_failure_at_ms) if one.last_failure_at_ms else None,
+    }
+
+
+def _run(last: Run | None, now: int) -> dict[str, object]:
+    return {
+        "last_run_at": iso_utc(last.at_ms) if last else None,
+        "outcome": last.outcome if last else None,
+        "summary": json.loads(last.summary) if last else None,
+        "late": last is None or now - last.at_ms > _LATE_MS,
+    }
+
+
+endpoints = (system,)

@@ -1,0 +1,43 @@
+"""When each timer function last ran, and what that came to."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from shared.db import Connection, DuplicateKey
+
+
+@dataclass(frozen=True)
+class Run:
+    """`outcome` is ok or the name of a failure; `summary` is JSON."""
+
+    name: str
+    at_ms: int
+    outcome: str
+    summary: str
+
+
+def record(db: Connection, run: Run) -> None:
+    """In place of the run before."""
+    replaced = db.execute(
+        """
+        UPDATE timers
+        SET at_ms = :at_ms, outcome = :outcome, summary = :summary
+        WHERE name = :name
+        """,
+        **vars(run),
+    )
+    if not replaced:
+        with suppress(DuplicateKey):  # another first run was quicker
+            db.execute(
+                """
+                INSERT INTO timers (name, at_ms, outcome, summary)
+                VALUES (:name, :at_ms, :outcome, :summary)
+                """,
+                **vars(run),
+            )
+
+
+def find(db: Connection, name: str) -> Run | None:
+    return db.find(
+        Run, "SELECT name, at_ms, outcome, summary FROM timers WHERE name = :name", name=name
+    )
