@@ -285,6 +285,7 @@ class Chat:
     allow_unmetered: bool = env("ALLOW_UNMETERED_CHAT", parse=boolean, default=False, local=True)
     max_streams_per_user: int = env("MAX_STREAMS_PER_USER", parse=whole(1, 100), default=3)
     max_tokens: int = env("MAX_TOKENS", parse=whole(1, 1_000_000), default=2048)
+    context_tokens: int = env("CONTEXT_TOKENS", parse=whole(0, 1_000_000), default=8000)
     on_disconnect: str = env("ON_DISCONNECT", parse=one_of("finish", "cancel"), default="finish")
     max_unwatched: int = env("MAX_UNWATCHED_ANSWERS", parse=whole(0, 1000), default=20)
     database_connections: int = env("DATABASE_CONNECTIONS", parse=whole(1, 64), default=4)

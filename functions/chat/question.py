@@ -6,7 +6,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
 
 from functions.chat import personas
+from functions.chat.context import fitting
+from shared import settings
 from shared.client import language
+from shared.config import load
 
 _Content = Annotated[str, StringConstraints(min_length=1, max_length=32_000)]
 
@@ -74,7 +77,8 @@ class Question(BaseModel):
 
         A client that sends `messages` has put what was said before into them.
         """
-        persona = personas.prompt(self.type, self.language(fallback))
-        before = history if self.messages is None else []
-        now = [message.model_dump() for message in self.spoken]
-        return [{"role": "system", "content": persona}, *before, *now]
+        instructions = personas.prompt(self.type, self.language(fallback))
+        persona = {"role": "system", "content": instructions}
+        *told, now = [message.model_dump() for message in self.spoken]
+        before = history if self.messages is None else told
+        return fitting(persona, before, now, load(settings.Chat).context_tokens)

@@ -9,6 +9,7 @@ import pytest
 from shared import tokens
 from shared.db import read, transaction
 from shared.ids import new_id
+from shared.llm.estimate import estimate_prompt_tokens
 from tests.conftest import Configure
 from tests.fakes.upstream import COMPLETION_TOKENS, PROMPT_TOKENS, SENTENCE, Upstream
 from tests.functions.chatting import PATH, ask, hear, post
@@ -101,6 +102,23 @@ def test_the_context_is_the_last_ten_turns_in_order_and_of_this_conversation_onl
 
     said = [text for number in range(2, 12) for text in (f"turn {number}", SENTENCE)]
     assert context(fake) == [*said, "now"]
+
+
+def test_what_is_reserved_covers_what_is_sent_and_no_more(
+    stored: WebFunction, anna: Person, fake: Upstream
+) -> None:
+    conversation = ask(stored, "a long story " * 50, token=anna.token).data["conversation_id"]
+    with serving("chat", **{**stored.variables, "CONTEXT_TOKENS": "100"}) as web:
+        ask(web, "one", token=anna.token, conversation_id=conversation)
+        ask(web, "two", token=anna.token, conversation_id=conversation)
+
+    assert context(fake) == ["one", SENTENCE, "two"]
+    reserved = rows(
+        "SELECT prompt_tokens FROM turns WHERE user_id = :id ORDER BY message_id", id=anna.id
+    )
+    assert [one["prompt_tokens"] for one in reserved] == [
+        estimate_prompt_tokens(request.json["messages"]) for request in fake.requests
+    ]
 
 
 def test_the_form_with_messages_is_kept_too_and_only_what_is_new(

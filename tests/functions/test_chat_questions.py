@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from functions.chat import personas
+from functions.chat.context import fitting
+from shared.llm.estimate import estimate_tokens
 from tests.fakes.upstream import Upstream
 from tests.functions.chatting import ask, hear, post
-from tests.web import WebFunction
+from tests.web import WebFunction, serving
 
 PROMPTS = Path(personas.__file__).parent / "prompts"
 SAID = [
@@ -50,6 +52,50 @@ def test_the_form_with_one_message_sends_the_default_persona_and_it(
         {"role": "system", "content": prompt("default", "en")},
         {"role": "user", "content": "你好"},
     ]
+
+
+# The greeting, and turns of two, four and six tokens.
+GREETING = {"role": "assistant", "content": "欢迎"}
+TURNS = [
+    {"role": role, "content": word * size}
+    for word, size in (("一", 1), ("二", 2), ("三", 3))
+    for role in ("user", "assistant")
+]
+NOW = {"role": "user", "content": "现在呢"}
+
+
+@pytest.mark.parametrize(
+    ("left_tokens", "kept"),
+    [
+        (14, [GREETING, *TURNS]),
+        (13, TURNS),
+        (12, TURNS),
+        (11, TURNS[2:]),  # the answer of the first turn would fit
+        (9, TURNS[4:]),
+        (6, TURNS[4:]),
+        (5, []),
+        (0, []),
+        (-3, []),
+    ],
+)
+def test_of_what_was_said_before_the_oldest_turns_are_left_out(
+    left_tokens: int, kept: list[dict[str, str]]
+) -> None:
+    persona = {"role": "system", "content": "好"}
+    budget_tokens = 1 + 3 + left_tokens
+
+    assert fitting(persona, [GREETING, *TURNS], NOW, budget_tokens) == [persona, *kept, NOW]
+
+
+def test_the_model_is_sent_no_more_than_the_context_may_take(
+    chat: WebFunction, fake: Upstream
+) -> None:
+    persona = prompt("default", "zh")
+    given = {"CONTEXT_TOKENS": str(estimate_tokens(persona) + 3 + 11)}
+    with serving("chat", **{**chat.variables, **given}) as web:
+        assert post(web, {"messages": [GREETING, *TURNS, NOW], "locale": "zh"}).status == 200
+
+    assert sent(fake) == [{"role": "system", "content": persona}, *TURNS[2:], NOW]
 
 
 def test_what_is_sent_does_not_depend_on_streaming(chat: WebFunction, fake: Upstream) -> None:
