@@ -44,7 +44,17 @@ def current(db: Connection, model: str) -> Price | None:
 
 def listed(db: Connection) -> list[Price]:
     """The models that admins gave a price; every other one has the default."""
-    return prices.list_current(db) if load(settings.Quota).enable_credit_system else []
+    if not load(settings.Quota).enable_credit_system:
+        return []
+    return [version.price for version in prices.list_latest(db)]
+
+
+def of(db: Connection, models: Iterable[str]) -> dict[str, Price]:
+    """The price of each of these; none at all where there is nothing to buy."""
+    if not load(settings.Quota).enable_credit_system:
+        return {}
+    stored = {version.model: version.price for version in prices.list_latest(db)}
+    return {model: stored.get(model) or _default(model) for model in models}
 
 
 def change(db: Connection, wanted: NewPrice, *, changed_by: str, confirmed: bool = False) -> Price:
@@ -72,8 +82,11 @@ def _refuse(problems: Iterable[Mapping[str, str]]) -> None:
 
 
 def _found(db: Connection, model: str) -> Price:
-    default = Price(model, 0, "message", message_fen=load(settings.Quota).message_price_fen)
-    return prices.find_current(db, model) or default
+    return prices.find_current(db, model) or _default(model)
+
+
+def _default(model: str) -> Price:
+    return Price(model, 0, "message", message_fen=load(settings.Quota).message_price_fen)
 
 
 def _problems(wanted: NewPrice) -> Iterator[Mapping[str, str]]:

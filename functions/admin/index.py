@@ -1,12 +1,27 @@
 """/api/admin/...: what administrators do, a file for each group of it."""
 
-from functions.admin import audit, credits, invites, orders, system, users
+from functions.admin import (
+    audit,
+    credits,
+    invites,
+    models,
+    orders,
+    prices,
+    system,
+    upstreams,
+    usage,
+    users,
+)
 from shared.http import serve
 
 handler = serve(
     *users.endpoints,
     *credits.endpoints,
     *invites.endpoints,
+    *models.endpoints,
+    *upstreams.endpoints,
+    *prices.endpoints,
+    *usage.endpoints,
     *orders.endpoints,
     *audit.endpoints,
     *system.endpoints,

@@ -148,6 +148,7 @@ def _server_command(folder: Path, port: int, password: str) -> list[str]:
         "--no-defaults",
         *_user_option(),
         f"--datadir={folder / 'data'}",
+        f"--tmpdir={folder / 'data'}",  # a server that starts clears its own, under all others
         "--socket=",  # none: the path of a temporary folder may be too long for one
         f"--pid-file={folder / 'pid'}",
         f"--init-file={grants}",

@@ -1,9 +1,29 @@
 """The prices a model has had."""
 
+from dataclasses import dataclass, fields
+
 from shared.db import Connection, DuplicateKey
 from shared.errors import Conflict
 from shared.pricing import Price
+from shared.repos.places import END, Place
 from shared.times import now_ms
+
+
+@dataclass(frozen=True)
+class Version(Price):
+    """A price, with who gave it and when."""
+
+    changed_by: str = ""
+    created_at_ms: int = 0
+
+    @property
+    def place(self) -> Place:
+        """In the history of its model."""
+        return Place(self.version, "version")
+
+    @property
+    def price(self) -> Price:
+        return Price(**{one.name: getattr(self, one.name) for one in fields(Price)})
 
 
 def find_current(db: Connection, model: str) -> Price | None:
@@ -20,17 +40,35 @@ def find_current(db: Connection, model: str) -> Price | None:
     )
 
 
-def list_current(db: Connection) -> list[Price]:
+def list_latest(db: Connection) -> list[Version]:
     return db.find_all(
-        Price,
+        Version,
         """
         SELECT p.model, p.version, p.unit, p.message_fen, p.input_ufen, p.cached_ufen,
-            p.output_ufen
+            p.output_ufen, p.changed_by, p.created_at_ms
         FROM prices AS p
         JOIN (SELECT model, MAX(version) AS version FROM prices GROUP BY model) AS latest
             ON latest.model = p.model AND latest.version = p.version
         ORDER BY p.model
         """,
+    )
+
+
+def list_versions(db: Connection, model: str, *, after: Place | None, count: int) -> list[Version]:
+    """The newest first."""
+    return db.find_all(
+        Version,
+        """
+        SELECT model, version, unit, message_fen, input_ufen, cached_ufen, output_ufen,
+            changed_by, created_at_ms
+        FROM prices
+        WHERE model = :model AND version < :before
+        ORDER BY version DESC
+        LIMIT :count
+        """,
+        model=model,
+        before=(after or END).at,
+        count=count,
     )
 
 

@@ -41,6 +41,7 @@ LOADED = {
     "export": {"jwt", "pydantic", "ssl"},
     "credits": {"jwt", "pydantic", "ssl"},
     "conversations": {"jwt", "pydantic", "ssl"},
+    "models": set(),
     "admin": {"jwt", "pydantic", "ssl"},
     "maintenance": set(),
 }

@@ -29,7 +29,9 @@ class Recorded:
 
     @property
     def scenario(self) -> str:
-        found = re.search(r"scenario: ?([\w-]+)", self.last_user_message)
+        """What the question names or, where others choose the question, the model."""
+        asked = f"{self.last_user_message} {self.json.get('model')}"
+        found = re.search(r"scenario: ?([\w-]+)", asked)
         return found[1] if found else "plain"
 
 

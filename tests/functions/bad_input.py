@@ -17,6 +17,7 @@ from functions.chat.index import handler as chat
 from functions.export.index import handler as export
 from functions.health.index import handler as health
 from functions.login.index import handler as login
+from functions.models.index import handler as models
 from functions.register.index import handler as register
 from functions.session.index import handler as session
 from scripts.tooling import migrate
@@ -133,6 +134,7 @@ TARGETS = [
     Target("info", health, "GET", "/api/info"),
     Target("export", export, "GET", "/api/admin/export"),
     Target("admin", admin, "GET", "/api/admin/users"),
+    Target("models", models, "GET", "/api/models"),
     Target("chat by event", chat_by_event, "POST", "/api/chat", QUESTION),
     Target("chat by http", chat_by_http, "POST", "/api/chat", QUESTION),
 ]

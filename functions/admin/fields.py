@@ -1,0 +1,68 @@
+"""What administrators name and price: models, upstreams and their costs."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints
+
+from shared.config import is_production
+from shared.llm.addresses import is_written_inside
+from shared.settings import completions_url
+
+_LONGEST_URL = 500
+_MOST_UFEN = 1_000_000_000_000  # a million fen for 1,000 tokens, as for prices
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must have no control characters")
+    return text
+
+
+def _in_one_word(text: str) -> str:
+    if any(letter.isspace() for letter in text):
+        raise ValueError("must have no blanks")
+    return _printable(text)
+
+
+def _upstream_url(text: str) -> str:
+    """A base URL or the full one. In production, one on the public internet, as far as it tells."""
+    url = completions_url(text)
+    parts = urlsplit(url)
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError("must have no user, no query and no fragment")
+    if len(url) > _LONGEST_URL:
+        raise ValueError(f"must have at most {_LONGEST_URL} characters")
+    if is_production() and parts.scheme != "https":
+        raise ValueError("must start with https://")
+    if is_production() and is_written_inside(parts.hostname or ""):
+        raise ValueError("must be on the public internet; UPSTREAMS takes others")
+    return url
+
+
+def _key(secret: SecretStr) -> SecretStr:
+    """What an Authorization header can carry."""
+    text = secret.get_secret_value()
+    if not text.isascii():
+        raise ValueError("must be ASCII")
+    _in_one_word(text)
+    return secret
+
+
+ModelName = Annotated[
+    str, StringConstraints(min_length=1, max_length=128), AfterValidator(_in_one_word)
+]
+Title = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
+    AfterValidator(_printable),
+]
+UpstreamName = Annotated[
+    str, StringConstraints(min_length=1, max_length=64), AfterValidator(_in_one_word)
+]
+UpstreamUrl = Annotated[
+    str, StringConstraints(max_length=_LONGEST_URL), AfterValidator(_upstream_url)
+]
+UpstreamKey = Annotated[SecretStr, Field(min_length=8, max_length=500), AfterValidator(_key)]
+Weight = Annotated[int, Field(ge=1, le=100)]
+Ufen = Annotated[int, Field(ge=0, le=_MOST_UFEN)]

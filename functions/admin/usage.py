@@ -1,0 +1,108 @@
+"""GET /api/admin/usage: requests, tokens, times, revenue and costs of a period."""
+
+import re
+from datetime import date, datetime, timedelta
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
+
+from shared import auth
+from shared.db import Connection, read
+from shared.errors import InvalidRequest
+from shared.http import Request, Response, endpoint
+from shared.repos import usage
+from shared.repos.usage import Sum
+from shared.times import SHANGHAI, now_ms, shanghai_day
+
+_MOST_DAYS = 92
+_USUAL_DAYS = 7
+_MOST_ROWS = 1000
+_MOST_TURNS = 120_000  # at up to 2.3 s for 100,000, more would take longer than we wait
+
+
+def _day(text: object) -> object:
+    if not isinstance(text, str) or not re.fullmatch(r"2\d{3}-\d\d-\d\d", text):
+        raise ValueError("must be a day such as 2026-11-22")
+    return text
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+
+
+def _today() -> date:
+    return date.fromisoformat(shanghai_day(now_ms()))
+
+
+class Wanted(BaseModel):
+    """Days of Asia/Shanghai, half open: `from` belongs to it, `to` does not."""
+
+    group: Literal["day", "model", "user", "upstream"] = "day"
+    to: Day = Field(default_factory=lambda: _today() + timedelta(days=1))
+    from_: Day | None = Field(default=None, alias="from")
+
+    @property
+    def first(self) -> date:
+        return self.from_ or self.to - timedelta(days=_USUAL_DAYS)
+
+    @model_validator(mode="after")
+    def _is_bounded(self) -> "Wanted":
+        if not timedelta(0) <= self.to - self.first <= timedelta(days=_MOST_DAYS):
+            raise ValueError(f"from must be before to, by at most {_MOST_DAYS} days")
+        return self
+
+
+@endpoint("GET", "/api/admin/usage")
+def summary(request: Request) -> Response:
+    auth.admitted_administrator(request)
+    return Response.ok(read(_summed, request.parse_query(Wanted)))
+
+
+def _summed(db: Connection, wanted: Wanted) -> dict[str, object]:
+    period = _start_ms(wanted.first), _start_ms(wanted.to)
+    turns = usage.count_turns(db, *period)
+    if turns > _MOST_TURNS:
+        problem = f"{turns} requests in this period; at most {_MOST_TURNS} can be summed up"
+        raise InvalidRequest(details=[{"field": "query.from", "problem": problem}])
+    rows = usage.sums(db, wanted.group, *period, count=_MOST_ROWS + 1)
+    shown = rows[:_MOST_ROWS]
+    if wanted.group == "day":
+        shown.sort(key=lambda row: row.name or "")
+    return {
+        "group": wanted.group,
+        "from": wanted.first.isoformat(),
+        "to": wanted.to.isoformat(),
+        "rows": [tell(row) for row in shown],
+        "complete": len(rows) <= _MOST_ROWS,
+    }
+
+
+def _start_ms(day: date) -> int:
+    start = datetime(day.year, day.month, day.day, tzinfo=SHANGHAI)
+    return int(start.timestamp()) * 1000
+
+
+def tell(row: Sum) -> dict[str, object]:
+    """`key` is the day, the model, the user's id or the upstream; null stands for all guests."""
+    return {
+        "key": row.name,
+        "requests": row.requests,
+        "success_rate": round(row.answered / row.requests, 4),
+        "prompt_tokens": row.prompt_tokens,
+        "cached_tokens": row.cached_tokens,
+        "completion_tokens": row.completion_tokens,
+        "first_token_ms": {
+            "p50": row.first_fiftieth,
+            "p95": row.first_ninety_fifth,
+            "p99": row.first_ninety_ninth,
+        },
+        "latency_ms": {
+            "p50": row.total_fiftieth,
+            "p95": row.total_ninety_fifth,
+            "p99": row.total_ninety_ninth,
+        },
+        "revenue_fen": row.charged_fen,
+        "cost_ufen": row.cost_ufen,
+    }
+
+
+endpoints = (summary,)

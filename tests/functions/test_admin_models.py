@@ -1,0 +1,119 @@
+"""Models, as administrators offer them; and what everybody is told of it."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.conftest import Configure
+from tests.functions.administering import account, ask, root
+from tests.functions.exporting import audit_entries
+from tests.functions.purses import token_of
+
+
+def names(token: str) -> list[str]:
+    return [model["name"] for model in ask(token, "GET", "models").data["models"]]
+
+
+def done() -> list[tuple[str, Any]]:
+    return [(entry.action, json.loads(entry.detail)) for entry in audit_entries()]
+
+
+@pytest.mark.usefixtures("database")
+def test_a_model_is_stored_told_and_written_down() -> None:
+    token = root()
+
+    made = ask(token, "POST", "models", {"name": "Qwen/Qwen3-8B", "title": " Qwen 3 ", "id": "x"})
+
+    at = made.data["created_at"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", at)
+    assert (made.status, made.data) == (
+        201,
+        {
+            "name": "Qwen/Qwen3-8B",
+            "title": "Qwen 3",
+            "enabled": True,
+            "created_at": at,
+            "updated_at": at,
+        },
+    )
+    assert ask(token, "GET", "models").data == {"models": [made.data]}
+    detail = {"name": "Qwen/Qwen3-8B", "title": "Qwen 3", "enabled": True}
+    assert done() == [("model.create", detail)]
+
+
+@pytest.mark.usefixtures("database")
+def test_what_is_not_given_stays_as_it_is() -> None:
+    token = root()
+    ask(token, "POST", "models", {"name": "m", "title": "First"})
+
+    told = []
+    for change in ({"enabled": False}, {"title": "Second"}, {"enabled": True}, {}):
+        reply = ask(token, "PATCH", "models", {"name": "m", **change, "created_at": "x"})
+        told.append((reply.status, reply.data["title"], reply.data["enabled"]))
+
+    assert told == [
+        (200, "First", False),
+        (200, "Second", False),
+        (200, "Second", True),
+        (200, "Second", True),
+    ]
+    assert done()[1:3] == [
+        ("model.change", {"name": "m", "enabled": False}),
+        ("model.change", {"name": "m", "title": "Second"}),
+    ]
+
+
+@pytest.mark.usefixtures("database")
+def test_there_is_one_of_each_name_and_none_of_others() -> None:
+    token = root()
+    ask(token, "POST", "models", {"name": "m"})
+
+    again = ask(token, "POST", "models", {"name": "m", "title": "Other"})
+    unknown = ask(token, "PATCH", "models", {"name": "n", "title": "Other"})
+
+    assert (again.status, again.error) == (409, "conflict")
+    assert (unknown.status, unknown.error) == (404, "not_found")
+    assert [action for action, _ in done()] == ["model.create"]
+    assert ask(token, "GET", "models").data["models"][0]["title"] == "m"
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "name"),
+        ({"name": ""}, "name"),
+        ({"name": "m "}, "name"),
+        ({"name": "a b"}, "name"),
+        ({"name": "a\u0000"}, "name"),
+        ({"name": "a\u3000b"}, "name"),
+        ({"name": "m" * 129}, "name"),
+        ({"name": 5}, "name"),
+        ({"name": "m", "title": " "}, "title"),
+        ({"name": "m", "title": "a\nb"}, "title"),
+        ({"name": "m", "title": "t" * 101}, "title"),
+        ({"name": "m", "enabled": "maybe"}, "enabled"),
+    ],
+)
+def test_what_is_no_model_is_refused(body: object, field: str) -> None:
+    token = root()
+    for method in ("POST", "PATCH"):
+        reply = ask(token, method, "models", body)
+        assert (reply.status, reply.error) == (422, "invalid_request")
+        assert [detail["field"] for detail in reply.json["details"]] == [f"body.{field}"]
+    assert names(token) == []
+    assert done() == []
+
+
+@pytest.mark.usefixtures("database")
+def test_the_right_to_write_is_asked_for_in_the_transaction_that_writes(
+    configure: Configure,
+) -> None:
+    user = account()
+
+    reply = ask(token_of(user.id, role="admin"), "POST", "models", {"name": "m"})
+
+    assert (reply.status, reply.error) == (403, "forbidden")
+    assert names(root()) == []
