@@ -103,13 +103,12 @@ async def respond(
     request = known or Request("", "", request_id=uuid.uuid4().hex)
     try:
         request = receive()
-        response = await _run(endpoints, request)
+        answer = _finished(await _run(endpoints, request), request, endpoints)
     except AppError as error:
-        response = _failed(error, request, endpoints)
+        answer = _finished(_failed(error, request, endpoints), request, endpoints)
     except Exception as error:  # noqa: BLE001  # an uncaught one shows its traceback to the client
         log.crash(error, request_id=request.request_id)
-        response = _failed(Unexpected(), request, endpoints)
-    answer = _finished(response, request, endpoints)
+        answer = _finished(_failed(Unexpected(), request, endpoints), request, endpoints)
     write = partial(_log_access, request, answer.status, started)
     if answer.stream is None:
         write()

@@ -49,7 +49,12 @@ def busy(request: Request) -> Response:
     raise TooManyRequests(retry_after_seconds=7)
 
 
-shop = serve(order, orders, defect, taken, busy)
+@endpoint("GET", "/unsayable")
+def unsayable(request: Request) -> Response:
+    return Response.ok({"password": object()})
+
+
+shop = serve(order, orders, defect, taken, busy, unsayable)
 
 
 def body_of(reply: Reply) -> dict[str, Any]:
@@ -208,8 +213,9 @@ def test_a_body_is_at_most_a_mebibyte_unless_said_otherwise(length: int, status:
     assert status == 200 or reply.error == "payload_too_large"
 
 
-def test_a_defect_tells_a_stranger_nothing_but_the_request_id() -> None:
-    reply = invoke(shop, "GET", "/defect")
+@pytest.mark.parametrize("path", ["/defect", "/unsayable"])
+def test_a_defect_tells_a_stranger_nothing_but_the_request_id(path: str) -> None:
+    reply = invoke(shop, "GET", path)
 
     assert reply.status == 500
     assert body_of(reply) == {
