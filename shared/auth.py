@@ -6,7 +6,7 @@ from shared.errors import Forbidden, InvalidToken, Unauthorized
 from shared.http import Request
 from shared.repos import users
 from shared.repos.users import User
-from shared.tokens import Claims, read_access
+from shared.tokens import Claims, read_access, read_service
 
 
 def claims_of(request: Request) -> Claims | None:
@@ -14,15 +14,33 @@ def claims_of(request: Request) -> Claims | None:
 
     Raises: InvalidToken, TokenExpired.
     """
+    token = _bearer(request)
+    if token is None:
+        return None
+    claims = read_access(token)
+    request.notes["user"] = log.hashed(claims.user_id)
+    return claims
+
+
+def _bearer(request: Request) -> str | None:
     header = request.headers.get("authorization", "").strip()
     if not header:
         return None
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise InvalidToken
-    claims = read_access(token.strip())
-    request.notes["user"] = log.hashed(claims.user_id)
-    return claims
+    return token.strip()
+
+
+def subject_of(request: Request, worker: str) -> str:
+    """What a function of ours asks this worker to work on.
+
+    Raises: Unauthorized, InvalidToken, TokenExpired.
+    """
+    token = _bearer(request)
+    if token is None:
+        raise Unauthorized
+    return read_service(worker, token)
 
 
 def signed_in(request: Request) -> Claims:

@@ -11,7 +11,7 @@ AppError
 |- RequestTimeout 408
 |- Conflict 409              EmailTaken, UsernameTaken, InProgress, LastAdministrator,
 |                            BalanceTooLow
-|- PayloadTooLarge 413       ExportTooLarge
+|- PayloadTooLarge 413       ExportTooLarge, SheetFull
 |- InvalidRequest 422        IdempotencyMismatch, InviteCodeRequired, InviteCodeInvalid
 |- TooManyRequests 429       DailyLimitReached, TooManyStreams
 |- UpstreamFailed 502        UpstreamBusy 503, UpstreamTimeout 504
@@ -231,6 +231,10 @@ class ExportTooLarge(PayloadTooLarge):
     name = "export_too_large"
     en = "The export is larger than one answer can carry. Narrow it with from and to."
     zh = "导出内容超过单次响应上限，请用 from 和 to 缩小范围。"
+
+
+class SheetFull(ExportTooLarge):
+    """No way of delivery helps: the format itself ends here."""
 
 
 class InvalidRequest(AppError):

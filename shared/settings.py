@@ -366,3 +366,10 @@ class Storage:
     def public_url(self) -> str:
         """For links that people open."""
         return self.public_endpoint or f"https://oss-{self.region}.aliyuncs.com"
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Where this deployment is reached, for one function to start another."""
+
+    base_url: str = env("EXPORT_WORKER_URL", "APP_BASE_URL", "NEXTAUTH_URL", parse=http_url)

@@ -21,10 +21,6 @@ class Storage(Protocol):
     def remove_all(self, prefix: str, /) -> None: ...
 
 
-def is_configured() -> bool:
-    return load(settings.Storage).is_there
-
-
 def storage(called_with: Credentials | None = None) -> Storage:
     """oss2 takes a third of a second to import; only whoever gets here pays for it.
 

@@ -4,7 +4,9 @@ import base64
 import hashlib
 import hmac
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import jwt
 
@@ -18,7 +20,8 @@ _ALGORITHM = "HS256"
 _ISSUER = "fc-ai-backend"
 _AUDIENCE = "fc-ai-backend/api"
 _TYPE = "access"
-_REQUIRED = ["iss", "aud", "sub", "typ", "iat", "exp", "jti", "sid", "role"]
+_REQUIRED = ["iss", "aud", "sub", "typ", "iat", "exp", "jti"]
+_SERVICE_SECONDS = 900
 _LONGEST = 2048
 
 
@@ -30,20 +33,29 @@ class Claims:
 
 
 def issue_access(claims: Claims) -> str:
-    tokens = load(settings.Tokens)
+    seconds = load(settings.Tokens).access_seconds
+    more = {"sid": claims.session_id, "role": claims.role}
+    return _issued(claims.user_id, _AUDIENCE, _TYPE, seconds, more)
+
+
+def issue_service(worker: str, subject: str) -> str:
+    """For a function of ours to start another on one thing only, named by `subject`."""
+    return _issued(subject, f"fc-ai-backend/{worker}", "service", _SERVICE_SECONDS, {})
+
+
+def _issued(subject: str, audience: str, kind: str, seconds: int, more: Mapping[str, str]) -> str:
     now = now_ms() // 1000
     payload = {
         "iss": _ISSUER,
-        "aud": _AUDIENCE,
-        "sub": claims.user_id,
-        "typ": _TYPE,
+        "aud": audience,
+        "sub": subject,
+        "typ": kind,
         "iat": now,
-        "exp": now + tokens.access_seconds,
+        "exp": now + seconds,
         "jti": new_id(),
-        "sid": claims.session_id,
-        "role": claims.role,
+        **more,
     }
-    return jwt.encode(payload, tokens.secret.reveal(), algorithm=_ALGORITHM)
+    return jwt.encode(payload, load(settings.Tokens).secret.reveal(), algorithm=_ALGORITHM)
 
 
 def read_access(token: str) -> Claims:
@@ -51,26 +63,36 @@ def read_access(token: str) -> Claims:
 
     Raises: TokenExpired, InvalidToken.
     """
+    payload = _verified(token, _AUDIENCE, _TYPE, [*_REQUIRED, "sid", "role"])
+    return Claims(str(payload["sub"]), str(payload["sid"]), str(payload["role"]))
+
+
+def read_service(worker: str, token: str) -> str:
+    """Return what it is for. Raises: TokenExpired, InvalidToken."""
+    return str(_verified(token, f"fc-ai-backend/{worker}", "service", _REQUIRED)["sub"])
+
+
+def _verified(token: str, audience: str, kind: str, required: list[str]) -> dict[str, Any]:
     secret = load(settings.Tokens).secret.reveal()
     if len(token) > _LONGEST:
         raise InvalidToken
     try:
-        payload = jwt.decode(
+        payload: dict[str, Any] = jwt.decode(
             token,
             secret,
             algorithms=[_ALGORITHM],
             issuer=_ISSUER,
-            audience=_AUDIENCE,
+            audience=audience,
             # The clocks of two instances differ; a token is no less valid for coming early.
-            options={"require": _REQUIRED, "verify_iat": False},
+            options={"require": required, "verify_iat": False},
         )
     except jwt.ExpiredSignatureError:
         raise TokenExpired from None
     except (jwt.PyJWTError, ValueError, TypeError):
         raise InvalidToken from None
-    if payload["typ"] != _TYPE:
+    if payload["typ"] != kind:
         raise InvalidToken
-    return Claims(str(payload["sub"]), str(payload["sid"]), str(payload["role"]))
+    return payload
 
 
 def new_refresh() -> str:

@@ -2,40 +2,53 @@
 
 import json
 
-from functions.export import inline
+from functions.export import delivery
 from functions.export.inline import File
 from functions.export.query import Query
 from shared import auth
-from shared.db import read, transaction
+from shared.db import Connection, transaction
 from shared.exports import files
 from shared.exports.wanted import Wanted
 from shared.http import Request, Response, endpoint
 from shared.ids import new_id
 from shared.repos import audit
 from shared.repos.audit import Entry
-from shared.repos.users import User
+from shared.repos.export_jobs import Job
 from shared.times import now_ms
+from shared.tokens import Claims
 
 
 @endpoint("GET", "/api/admin/export")
 def handler(request: Request) -> Response:
-    admin = read(auth.administrator, auth.signed_in(request))
-    wanted, export_id = request.parse_query(Query).wanted, new_id()
+    claims = auth.admitted_administrator(request)
+    query, export_id = request.parse_query(Query), new_id()
     if request.method == "HEAD":  # nothing leaves, so nothing is read or written down
-        return _answer(wanted, export_id, b"")
-    taken = read(inline.take, wanted, export_id)
-    transaction(audit.add, _entry(export_id, admin, wanted, taken))
-    return _answer(wanted, export_id, taken.body)
+        return _answer(query.wanted, export_id, b"")
+    taken = delivery.taken_inline(query, export_id)
+    if taken is None:
+        return _accepted(delivery.queue(claims, query.wanted, export_id))
+    transaction(_write_down, claims, export_id, query.wanted, taken)
+    return _answer(query.wanted, export_id, taken.body)
 
 
-def _entry(export_id: str, admin: User, wanted: Wanted, taken: File) -> Entry:
+def _accepted(job: Job) -> Response:
+    """Where to ask how far it is, and for the link."""
+    return Response.ok(
+        {"id": job.id, "state": job.state, "status_url": f"/api/admin/exports/{job.id}"}, 202
+    )
+
+
+def _write_down(
+    db: Connection, claims: Claims, export_id: str, wanted: Wanted, taken: File
+) -> None:
     detail = {
         **wanted.filter,
         "rows": taken.rows,
         "bytes": len(taken.body),
         "sha256": taken.sha256,
     }
-    return Entry(export_id, now_ms(), admin.id, "export", json.dumps(detail))
+    admin = auth.administrator(db, claims)
+    audit.add(db, Entry(export_id, now_ms(), admin.id, "export", json.dumps(detail)))
 
 
 def _answer(wanted: Wanted, export_id: str, body: bytes) -> Response:

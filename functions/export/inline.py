@@ -23,6 +23,9 @@ class File:
 
 def take(db: Connection, wanted: Wanted, export_id: str) -> File:
     """Write what is wanted into a file. Raises: ExportTooLarge."""
-    with Spool(load(settings.Export).inline_bytes) as spool:
-        rows = files.write(db, wanted, spool, export_id)
-        return File(rows, spool.read())
+    with (
+        files.opened(db, wanted, export_id) as table,
+        Spool(load(settings.Export).inline_bytes) as spool,
+    ):
+        files.FORMATS[wanted.format].write(table, spool)
+        return File(table.count, spool.read())

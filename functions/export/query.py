@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import field_validator
 
+from shared import settings
+from shared.config import load
 from shared.exports.datasets import DATASETS
 from shared.exports.wanted import Wanted
 from shared.periods import Period
@@ -12,7 +14,7 @@ from shared.periods import Period
 class Query(Period):
     dataset: str
     format: Literal["csv", "ndjson", "xlsx"] = "csv"
-    delivery: Literal["inline", "link"] = "inline"
+    delivery: Literal["inline", "link"] | None = None
 
     @field_validator("dataset")
     @classmethod
@@ -23,8 +25,8 @@ class Query(Period):
 
     @field_validator("delivery")
     @classmethod
-    def _is_possible(cls, delivery: str) -> str:
-        if delivery == "link":
+    def _is_possible(cls, delivery: str | None) -> str | None:
+        if delivery == "link" and not load(settings.Storage).is_there:
             raise ValueError("link needs object storage, which this deployment does not have")
         return delivery
 

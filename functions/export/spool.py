@@ -3,6 +3,8 @@
 from tempfile import TemporaryFile
 from types import TracebackType
 
+from shared import settings
+from shared.config import load
 from shared.errors import ExportTooLarge
 
 
@@ -35,8 +37,11 @@ class Spool:
         return self._file.read()
 
     def too_large(self) -> ExportTooLarge:
-        problem = (
-            f"an inline answer carries at most {self.limit_bytes} bytes; delivery=link needs object"
-            " storage, which this deployment does not have, so narrow it with from and to"
+        way = (
+            "ask with delivery=link, or narrow it with from and to"
+            if load(settings.Storage).is_there
+            else "delivery=link needs object storage, which this deployment does not have,"
+            " so narrow it with from and to"
         )
+        problem = f"an inline answer carries at most {self.limit_bytes} bytes; {way}"
         return ExportTooLarge(details=[{"field": "query.delivery", "problem": problem}])

@@ -3,7 +3,7 @@
 import json
 import time
 
-from functions.maintenance import forgetting, sweep
+from functions.maintenance import exporting, forgetting, sweep
 from shared import db
 from shared.db import transaction
 from shared.errors import Unexpected
@@ -21,8 +21,9 @@ def handler() -> dict[str, object]:
         return {"skipped": "there is no database"}
     until = time.monotonic() + _SECONDS
     swept = sweep.run(until)
+    resumed = exporting.run(until)
     forgotten = forgetting.run(until)
-    summary = {**vars(swept), **vars(forgotten)}
+    summary = {**vars(swept), **vars(resumed), **vars(forgotten)}
     outcome = Unexpected.name if swept.failed else "ok"
     transaction(timers.record, Run("maintenance", now_ms(), outcome, json.dumps(summary)))
     if swept.failed:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 
-from scripts.tooling.environment import ROOT, local_environment
+from scripts.tooling.environment import ROOT, local_environment, reached_at
 from scripts.tooling.gateway import server, terminal
 from scripts.tooling.gateway.demo import DemoModel, has_key
 from scripts.tooling.local_database import is_migrated
@@ -52,7 +52,7 @@ async def _serve(listener: socket.socket, environ: Mapping[str, str]) -> None:
 
     def configure() -> Manifest:
         """A key that came into .env since the start ends the demo; it begins at a start only."""
-        current = local_environment(environ)
+        current = {**local_environment(environ), **reached_at(_url(listener))}
         variables = demo.environment(current) if demo else current
         return load(ROOT / "s.yaml", variables, strict=False)
 

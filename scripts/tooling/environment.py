@@ -10,6 +10,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 ROOT = Path(__file__).resolve().parents[2]
+DEV_URL = "http://127.0.0.1:8000"  # scripts/dev, unless told otherwise
 
 
 def local_environment(environ: Mapping[str, str], root: Path = ROOT) -> dict[str, str]:
@@ -26,7 +27,24 @@ def local_environment(environ: Mapping[str, str], root: Path = ROOT) -> dict[str
     if not _given(variables, "UPSTREAM_KEYS_SECRET"):
         path = _local_folder(root) / "upstream-keys-secret"
         variables["UPSTREAM_KEYS_SECRET"] = _kept_secret(path)
-    return variables
+    return {**variables, **_storage(variables, root), **reached_at(DEV_URL)}
+
+
+def reached_at(url: str) -> dict[str, str]:
+    """Where functions find each other here; what `.env` says of it is for those deployed."""
+    return {"EXPORT_WORKER_URL": url, "STORAGE_FOLDER_URL": url}
+
+
+def _storage(variables: Mapping[str, str], root: Path) -> dict[str, str]:
+    """Without a bucket, a folder. The internal endpoint of a bucket is out of reach from here."""
+    if not _given(variables, "OSS_BUCKET", "OSS_BUCKET_NAME"):
+        folder = variables.get("STORAGE_FOLDER") or str(_local_folder(root) / "files")
+        return {"STORAGE_FOLDER": folder}
+    if _given(variables, "OSS_ENDPOINT") and "-internal." not in variables["OSS_ENDPOINT"]:
+        return {}
+    region = variables.get("OSS_REGION") or variables.get("REGION") or "cn-hangzhou"
+    public = f"https://oss-{region.removeprefix('oss-')}.aliyuncs.com"
+    return {"OSS_ENDPOINT": variables.get("OSS_PUBLIC_ENDPOINT") or public}
 
 
 def _dotenv(path: Path) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """An export as a file: which formats there are, and writing one."""
 
 import json
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from shared.db import Connection
@@ -28,13 +28,12 @@ FORMATS = {
 }
 
 
-def write(db: Connection, wanted: Wanted, sink: Sink, export_id: str) -> int:
-    """Return how many rows it has, the heading not counted. Raises: ExportTooLarge."""
+@contextmanager
+def opened(db: Connection, wanted: Wanted, export_id: str) -> Iterator[Table]:
+    """Lend the table that FORMATS write."""
     dataset = DATASETS[wanted.dataset]
     with closing(dataset.rows(db, *wanted.period_ms)) as batches:
-        table = Table(dataset.columns, batches, aigc(wanted, export_id))
-        FORMATS[wanted.format].write(table, sink)
-        return table.count
+        yield Table(dataset.columns, batches, aigc(wanted, export_id))
 
 
 def aigc(wanted: Wanted, export_id: str) -> str | None:

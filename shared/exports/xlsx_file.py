@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from shared.errors import ExportTooLarge
+from shared.errors import SheetFull
 from shared.exports.datasets import AI_LABEL
 from shared.exports.sink import Sink
 from shared.exports.table import Table
@@ -61,7 +61,7 @@ def _bounded(table: Table, folder: Path, most_rows: int, sink: Sink) -> Iterator
     for row in table:
         if table.count == most_rows:
             problem = f"a sheet holds at most {most_rows - 1} rows below its heading"
-            raise ExportTooLarge(details=[{"field": "query.format", "problem": problem}])
+            raise SheetFull(details=[{"field": "query.format", "problem": problem}])
         if table.count % _ROWS_BETWEEN_LOOKS == 0 and _size(folder) > most:
             raise sink.too_large()
         yield row

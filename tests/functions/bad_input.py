@@ -15,6 +15,8 @@ import pytest
 from functions.admin.index import handler as admin
 from functions.chat.index import handler as chat
 from functions.export.index import handler as export
+from functions.export_worker.index import handler as export_worker
+from functions.exports.index import handler as exports
 from functions.health.index import handler as health
 from functions.login.index import handler as login
 from functions.models.index import handler as models
@@ -133,6 +135,8 @@ TARGETS = [
     Target("health", health, "GET", "/api/health"),
     Target("info", health, "GET", "/api/info"),
     Target("export", export, "GET", "/api/admin/export"),
+    Target("exports", exports, "DELETE", "/api/admin/exports/01ABC"),
+    Target("export worker", export_worker, "POST", "/api/internal/exports"),
     Target("admin", admin, "GET", "/api/admin/users"),
     Target("models", models, "GET", "/api/models"),
     Target("chat by event", chat_by_event, "POST", "/api/chat", QUESTION),

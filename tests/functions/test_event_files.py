@@ -96,6 +96,8 @@ def test_every_timed_function_does_its_work_on_its_event(name: str) -> None:
         "settled": 0,
         "released": 0,
         "failed": 0,
+        "exports_resumed": 0,
+        "exports_ended": 0,
         "keys": 0,
         "answers": 0,
     }

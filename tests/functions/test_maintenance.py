@@ -48,7 +48,11 @@ from tests.web import eventually, serving
 EVENT = b'{"triggerTime":"2026-11-22T06:00:00Z","triggerName":"every-minute","payload":""}'
 HOUR_MS = 3600 * 1000
 DAY_MS = 24 * HOUR_MS
-NOTHING = {"settled": 0, "released": 0, "failed": 0, "keys": 0, "answers": 0, "limits": 0}
+NOTHING = {
+    **dict.fromkeys(("settled", "released", "failed", "keys", "answers", "limits"), 0),
+    "exports_resumed": 0,
+    "exports_ended": 0,
+}
 PIECES = (Piece("reasoning", "Hm."), Piece("text", "因为"), Piece("text", " so."))
 
 

@@ -6,6 +6,11 @@ import pytest
 
 from scripts.tooling.environment import local_environment
 
+HERE = {
+    "EXPORT_WORKER_URL": "http://127.0.0.1:8000",
+    "STORAGE_FOLDER_URL": "http://127.0.0.1:8000",
+}
+
 
 def test_a_fresh_clone_gets_an_embedded_database_and_its_own_secrets(tmp_path: Path) -> None:
     variables = local_environment({}, tmp_path)
@@ -17,6 +22,8 @@ def test_a_fresh_clone_gets_an_embedded_database_and_its_own_secrets(tmp_path: P
         "DATABASE_URL": f"sqlite:///{tmp_path}/.local/app.db",
         "JWT_SECRET": secret,
         "UPSTREAM_KEYS_SECRET": other,
+        "STORAGE_FOLDER": f"{tmp_path}/.local/files",
+        **HERE,
     }
     assert len(secret) == len(other) == 64
     assert secret != other
@@ -62,6 +69,8 @@ def test_the_process_wins_over_the_file_and_the_stage_is_development(tmp_path: P
         "DB_HOST": "db.internal",
         "NEXTAUTH_SECRET": "of-the-file",
         "UPSTREAM_KEYS_SECRET": "of-the-file-too",
+        "STORAGE_FOLDER": f"{tmp_path}/.local/files",
+        **HERE,
     }
 
 
@@ -71,3 +80,31 @@ def test_an_empty_line_of_the_example_file_means_not_set(tmp_path: Path, name: s
 
     assert local_environment({}, tmp_path) == local_environment({name: " "}, tmp_path)
     assert local_environment({}, tmp_path)[name]
+
+
+def test_a_worker_that_is_deployed_is_never_called_from_here(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("EXPORT_WORKER_URL=https://api.example.com\n")
+
+    assert local_environment({}, tmp_path)["EXPORT_WORKER_URL"] == "http://127.0.0.1:8000"
+
+
+@pytest.mark.parametrize(
+    ("given", "endpoint"),
+    [
+        ({}, "https://oss-cn-hangzhou.aliyuncs.com"),
+        ({"OSS_REGION": "oss-cn-beijing"}, "https://oss-cn-beijing.aliyuncs.com"),
+        ({"OSS_PUBLIC_ENDPOINT": "files.example.com"}, "files.example.com"),
+        (
+            {"OSS_ENDPOINT": "oss-cn-beijing-internal.aliyuncs.com", "REGION": "cn-beijing"},
+            "https://oss-cn-beijing.aliyuncs.com",
+        ),
+        ({"OSS_ENDPOINT": "http://127.0.0.1:9001"}, "http://127.0.0.1:9001"),
+    ],
+)
+def test_a_bucket_is_reached_from_outside(
+    given: dict[str, str], endpoint: str, tmp_path: Path
+) -> None:
+    variables = local_environment({"OSS_BUCKET": "mine", **given}, tmp_path)
+
+    assert variables["OSS_ENDPOINT"] == endpoint
+    assert "STORAGE_FOLDER" not in variables

@@ -20,6 +20,7 @@ from scripts.tooling.gateway.client import (
     read_body,
 )
 from scripts.tooling.gateway.events import Call
+from scripts.tooling.gateway.files import Files
 from scripts.tooling.gateway.police import (
     MAX_ASYNC_BODY_BYTES,
     MAX_HEADER_BYTES,
@@ -50,7 +51,7 @@ class Gateway:
         self._deploy(manifest)
 
     def _deploy(self, manifest: Manifest) -> None:
-        self._routes = manifest.routes
+        self._routes, self._files = manifest.routes, Files(manifest)
         self._hosts = {f.name: _host(f, self._root) for f in manifest.functions}
 
     async def reload(self, manifest: Manifest) -> None:
@@ -72,8 +73,11 @@ class Gateway:
         name = "-"
         try:
             check_request(call)
-            name = find_route(self._routes, call.method, call.path).function
-            await self._serve(self._hosts[name], call, client)
+            if self._files.has(call.path):
+                await self._files.serve(call, client)
+            else:
+                name = find_route(self._routes, call.method, call.path).function
+                await self._serve(self._hosts[name], call, client)
         except ClientGone:
             client.is_gone = True
         except Refusal as refusal:

@@ -32,6 +32,11 @@ class NoRoute(Refusal):
     code = "RouteNotFound"
 
 
+class LinkRefused(Refusal):
+    status = 403
+    code = "AccessDenied"
+
+
 class WrongMethod(Refusal):
     status = 405
     code = "MethodNotAllowed"

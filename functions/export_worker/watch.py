@@ -1,0 +1,100 @@
+"""A thread beside the work: keeps the lease, tells how far it is, sees that it is cancelled."""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from types import TracebackType
+
+from shared import db
+from shared.db import transaction
+from shared.errors import DatabaseUnavailable
+from shared.exports.columns import RawRow
+from shared.repos import export_jobs
+from shared.repos.export_jobs import Job
+from shared.times import now_ms
+
+LEASE_MS = 15_000
+PULSE_SECONDS = 0.5
+
+
+class Stopped(Exception):
+    """The work has no purpose any more."""
+
+
+class Cancelled(Stopped):
+    """An administrator wanted it so; the job says that already."""
+
+
+class Lost(Stopped):
+    """The lease ran out, and somebody else may have taken the job."""
+
+
+class Watch:
+    """The work itself may be waiting for the database, the storage or the disk all this time."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._rows = self._bytes = 0
+        self._verdict: Exception | None = None
+        self._renewed = time.monotonic()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> "Watch":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+
+    @property
+    def written(self) -> tuple[int, int]:
+        """Rows and bytes."""
+        return self._rows, self._bytes
+
+    def check(self) -> None:
+        """Raises: Cancelled, Lost."""
+        if self._verdict:
+            raise self._verdict
+
+    def over(self, batches: Iterable[Sequence[RawRow]]) -> Iterator[Sequence[RawRow]]:
+        """Count rows as they pass. Raises: Cancelled, Lost."""
+        for batch in batches:
+            self.check()
+            yield batch
+            self._rows += len(batch)
+
+    def add_bytes(self, count: int) -> None:
+        self._bytes += count
+
+    def _run(self) -> None:
+        try:
+            while not self._verdict and not self._over.wait(PULSE_SECONDS):
+                self._beat()
+        except Exception as error:  # noqa: BLE001  # the work is to fail by it, in its own thread
+            self._verdict = error
+        finally:
+            db.disconnect()
+
+    def _beat(self) -> None:
+        """A database that is away for a moment costs nothing, as long as the lease lasts."""
+        try:
+            self._verdict = transaction(self._seen)
+        except DatabaseUnavailable:
+            if time.monotonic() - self._renewed > LEASE_MS / 1000:
+                self._verdict = Lost()
+
+    def _seen(self, connection: db.Connection) -> Stopped | None:
+        now = now_ms()
+        if export_jobs.renew(connection, self._job, written=self.written, until_ms=now + LEASE_MS):
+            self._renewed = time.monotonic()
+            return None
+        if export_jobs.mark_stopped(connection, self._job, at_ms=now):
+            return Cancelled()
+        return Lost()

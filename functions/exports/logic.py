@@ -1,0 +1,35 @@
+"""What is told of an export."""
+
+from collections.abc import Mapping
+
+from shared.exports.wanted import Wanted
+from shared.repos.export_jobs import Job
+from shared.times import iso_utc
+
+LINK_SECONDS = 600
+
+
+def told(job: Job, link: Mapping[str, object] | None = None) -> dict[str, object]:
+    """`rows` and `bytes` grow while it runs; `failure` is what the last attempt failed by."""
+    return {
+        "id": job.id,
+        **Wanted.read(job.wanted).filter,
+        "state": "cancelling" if job.cancel_asked and job.ended_at_ms is None else job.state,
+        "attempt": job.attempt,
+        "rows": job.rows_written,
+        "bytes": job.bytes_written,
+        "sha256": job.sha256,
+        "failure": job.failure,
+        "requested_by": job.requested_by,
+        "created_at": iso_utc(job.created_at_ms),
+        "ended_at": None if job.ended_at_ms is None else iso_utc(job.ended_at_ms),
+        "link": link,
+    }
+
+
+def link(url: str, expires_ms: int) -> dict[str, object]:
+    return {"url": url, "expires_at": iso_utc(expires_ms)}
+
+
+def filename(key: str) -> str:
+    return key.rpartition("/")[2]
