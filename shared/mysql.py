@@ -196,7 +196,7 @@ class MySql:
 @cache
 def _statement(sql: str) -> str:
     """`:name` is SQLite's spelling of a parameter; PyMySQL wants `%(name)s`."""
-    return re.sub(r"(?<![:\w]):([a-z_]+)", r"%(\1)s", sql.replace("%", "%%"))
+    return re.sub(r"(?<![:\w]):([a-z_][a-z0-9_]*)", r"%(\1)s", sql.replace("%", "%%"))
 
 
 def _constraint(message: str) -> str:

@@ -98,6 +98,7 @@ def test_every_timed_function_does_its_work_on_its_event(name: str) -> None:
         "failed": 0,
         "exports_resumed": 0,
         "exports_ended": 0,
+        "limits": 0,
         "keys": 0,
         "answers": 0,
     }
