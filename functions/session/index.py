@@ -2,7 +2,7 @@
 
 from functions.session import rotation
 from functions.session.logic import Leaving, Renewal, is_good, told
-from shared import auth
+from shared import auth, rates
 from shared.db import Connection, read, transaction
 from shared.errors import InvalidRefreshToken, NotFound, RefreshTokenReused
 from shared.http import Request, Response, endpoint, serve
@@ -14,7 +14,7 @@ from shared.tokens import Claims, refresh_hash
 _MOST_LISTED = 100
 
 
-@endpoint("POST", "/api/auth/refresh")
+@endpoint("POST", "/api/auth/refresh", limit=rates.by_address("anonymous"))
 def refresh(request: Request) -> Response:
     given = request.parse(Renewal)
     session = transaction(rotation.rotate, given.refresh_token, device_of(request))

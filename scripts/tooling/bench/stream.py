@@ -58,8 +58,7 @@ memory  the chat process gains for each open stream, KB
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("what", choices=["stream"])
+    parser = argparse.ArgumentParser(prog="scripts/bench stream", description=__doc__)
     parser.add_argument("--streams", default=_STREAMS, help=f"at once; default {_STREAMS}")
     parser.add_argument("--rounds", type=int, default=1, help="how often each asks, at the least")
     options = parser.parse_args(arguments)

@@ -1,0 +1,101 @@
+"""`scripts/bench limits`: what a check of a rate limit costs each request, on MariaDB."""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from scripts.tooling.bench.product import database
+from shared import db, rates
+from shared.config import Rate
+from shared.db import Connection
+from shared.errors import TooManyRequests
+from shared.ids import new_id
+from shared.rates import Count
+
+_KNOWN, _AT_LIMIT = new_id(), new_id()
+_PLENTY, _ONE = Rate(1_000_000, 900), Rate(1, 900)
+
+
+@dataclass
+class Case:
+    """Something done over and over on the kept connection. `target` is for its statements."""
+
+    name: str
+    run: Callable[[], None]
+    target: int | None = None
+    times_ms: list[float] = field(default_factory=list)
+    statements: float = 0
+
+    def once(self) -> None:
+        started = time.perf_counter()
+        self.run()
+        self.times_ms.append((time.perf_counter() - started) * 1000)
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="scripts/bench limits", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=2000, help="of each case, by turns")
+    rounds = parser.parse_args(arguments).rounds
+    with database():
+        cases = _cases()
+        for case in cases:
+            case.once()  # connect, and make the one row that is known
+            case.statements = _statements_of(case)
+        for case in cases:
+            case.times_ms.clear()
+        for _ in range(rounds):
+            for case in cases:
+                case.once()
+    _show(cases)
+    missed = [case.name for case in cases if case.target and case.statements != case.target]
+    for name in missed:
+        print(f"missed: {name} must take one round trip")
+    return 1 if missed else 0
+
+
+def _cases() -> list[Case]:
+    return [
+        Case("SELECT 1, to compare", lambda: _select()),
+        Case("known, has room", lambda: rates.take(Count("chat", _KNOWN, _PLENTY)), target=1),
+        Case("known, at the limit", lambda: _refused(Count("chat", _AT_LIMIT, _ONE))),
+        Case("the first time ever", lambda: rates.take(Count("chat", new_id(), _PLENTY))),
+    ]
+
+
+def _select() -> None:
+    db.read(lambda connection: connection.find(dict, "SELECT 1 AS one"))
+
+
+def _refused(count: Count) -> None:
+    try:
+        rates.take(count)
+    except TooManyRequests:
+        return
+
+
+def _statements_of(case: Case) -> float:
+    """As the server counted them; each is one round trip."""
+    before = db.read(_questions)
+    case.run()
+    return db.read(_questions) - before - 1  # the second look is a statement too
+
+
+def _questions(connection: Connection) -> int:
+    asked = connection.find(
+        lambda Variable_name, Value: int(Value),  # the server's names
+        "SHOW SESSION STATUS LIKE 'Questions'",
+    )
+    return asked or 0
+
+
+def _show(cases: Sequence[Case]) -> None:
+    bare = statistics.median(cases[0].times_ms)
+    print(f"{'':22}{'statements':>12}{'median ms':>12}{'p99 ms':>9}{'ratio':>8}")
+    for case in cases:
+        median = statistics.median(case.times_ms)
+        p99 = statistics.quantiles(case.times_ms, n=100)[98]
+        print(
+            f"{case.name:22}{case.statements:>12g}{median:>12.3f}{p99:>9.3f}{median / bare:>8.2f}"
+        )
