@@ -1,7 +1,8 @@
 """Accounts."""
 
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 
 from shared.db import Connection, DuplicateKey
 from shared.errors import EmailTaken, NotFound, UsernameTaken
@@ -28,7 +29,7 @@ class User:
 
 def add(db: Connection, user: User) -> None:
     """Raises: EmailTaken, UsernameTaken."""
-    try:
+    with _naming():
         db.execute(
             """
             INSERT INTO users
@@ -38,6 +39,28 @@ def add(db: Connection, user: User) -> None:
             """,
             **vars(user),
         )
+
+
+def add_nameless(db: Connection, user: User) -> None:
+    """Add without the names, for `name` to give them at the end of the transaction."""
+    add(db, replace(user, email=None, username=None))
+
+
+def name(db: Connection, user: User) -> None:
+    """Raises: EmailTaken, UsernameTaken."""
+    with _naming():
+        db.execute(
+            "UPDATE users SET email = :email, username = :username WHERE id = :id",
+            id=user.id,
+            email=user.email,
+            username=user.username,
+        )
+
+
+@contextmanager
+def _naming() -> Iterator[None]:
+    try:
+        yield
     except DuplicateKey as taken:
         if taken.constraint == "uq_users_username":
             raise UsernameTaken from None

@@ -13,6 +13,7 @@ from functions.health.index import handler as health
 from functions.login.index import handler as login
 from functions.maintenance import forgetting
 from functions.register.index import handler as register
+from functions.session.index import handler as session
 from shared.db import Connection, read, transaction
 from tests.conftest import WITHOUT_LIMITS, Configure
 from tests.events import Reply, invoke
@@ -135,6 +136,7 @@ def test_calls_without_an_account_count_together_whatever_comes_of_them(
     answers = [sign_up(), sign_up(), sign_in(), invoke(login, "POST", "/api/auth/login"), sign_in()]
     assert statuses(answers) == [201, 409, 200, 400, 429]
     assert sign_up("berta").status == 429
+    assert invoke(session, "POST", "/api/auth/refresh").status == 429
     assert invoke(health, "GET", "/api/health").status == 200
     assert invoke(login, "OPTIONS", "/api/auth/login").status == 204
 
