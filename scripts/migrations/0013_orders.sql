@@ -28,7 +28,16 @@ CREATE INDEX ix_orders_user ON orders (user_id, created_at_ms);
 ALTER TABLE idempotency_keys ADD COLUMN answer MEDIUMTEXT;
 
 -- Whoever takes an administrator away locks them all, and nobody else.
-CREATE INDEX ix_users_role ON users (role, id);
+CREATE INDEX ix_users_role ON users (role, created_at_ms, id);
+
+-- What administrators look for among a great many rows.
+CREATE INDEX ix_users_disabled ON users (disabled_at_ms);
+
+CREATE INDEX ix_orders_status ON orders (status, created_at_ms, number);
+
+CREATE INDEX ix_audit_log_actor ON audit_log (actor_id, at_ms, id);
+
+CREATE INDEX ix_audit_log_action ON audit_log (action, at_ms, id);
 
 -- The last run of each timer function. `outcome` is ok or the name of a failure, `summary` JSON.
 CREATE TABLE IF NOT EXISTS timers (

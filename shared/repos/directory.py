@@ -29,7 +29,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Filter:
-    """`text` is part of an e-mail address or a username, or the beginning of an id."""
+    """`text` is how an e-mail address, a username or an id begins: an index finds that."""
 
     text: str | None = None
     role: str | None = None
@@ -40,7 +40,7 @@ def search(
     db: Connection, wanted: Filter, day: str, *, after: Place | None, count: int
 ) -> list[Listed]:
     """The newest first."""
-    escaped = _escaped(wanted.text) if wanted.text else None
+    beginning = _beginning_with(wanted.text) if wanted.text else None
     return db.find_all(
         Listed,
         """
@@ -48,17 +48,21 @@ def search(
             COALESCE(w.balance_fen, 0) AS balance_fen,
             COALESCE(w.reserved_fen, 0) AS reserved_fen,
             COALESCE(d.used, 0) AS used_today
-        FROM users AS u /*! FORCE INDEX (ix_users_created) */
+        FROM users AS u
         LEFT JOIN wallets AS w ON w.user_id = u.id
         LEFT JOIN daily_messages AS d ON d.subject = u.id AND d.day = :day
         WHERE (u.created_at_ms < :at OR (u.created_at_ms = :at AND u.id < :id))
             AND (:role IS NULL OR u.role = :role)
-            AND (:is_disabled IS NULL OR (u.disabled_at_ms IS NOT NULL) = :is_disabled)
             AND (
-                :part IS NULL
-                OR u.email LIKE :part ESCAPE '!'
-                OR u.username LIKE :part ESCAPE '!'
-                OR u.id LIKE :beginning ESCAPE '!'
+                :is_disabled IS NULL
+                OR (:is_disabled = 0 AND u.disabled_at_ms IS NULL)
+                OR (:is_disabled = 1 AND u.disabled_at_ms IS NOT NULL)
+            )
+            AND (
+                :name IS NULL
+                OR u.email LIKE :name ESCAPE '!'
+                OR u.username LIKE :name ESCAPE '!'
+                OR u.id LIKE :upper_name ESCAPE '!'
             )
         ORDER BY u.created_at_ms DESC, u.id DESC
         LIMIT :count
@@ -66,8 +70,8 @@ def search(
         day=day,
         role=wanted.role,
         is_disabled=wanted.is_disabled,
-        part=f"%{escaped}%" if escaped else None,
-        beginning=f"{escaped.upper()}%" if escaped else None,
+        name=beginning,
+        upper_name=beginning and beginning.upper(),
         count=count,
         **vars(after or END),
     )
@@ -95,6 +99,7 @@ def get(db: Connection, user_id: str, day: str) -> Listed:
     return found
 
 
-def _escaped(text: str) -> str:
-    """What is searched for literally, also where it has the wildcards of LIKE in it."""
-    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+def _beginning_with(text: str) -> str:
+    """A pattern for LIKE; its wildcards in the text stand for themselves."""
+    escaped = text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+    return f"{escaped}%"
