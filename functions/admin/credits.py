@@ -1,4 +1,4 @@
-"""POST /api/admin/credits: give somebody money, or take it back."""
+"""/api/admin/credits: look at somebody's ledger; give them money, or take it back."""
 
 from functools import partial
 from typing import Annotated, Literal
@@ -10,10 +10,12 @@ from shared.db import Connection, read, transaction
 from shared.errors import BalanceTooLow
 from shared.http import Request, Response, endpoint
 from shared.ids import new_id
+from shared.paging import Paging, page
 from shared.repetition import ClientKey, client_key, once
-from shared.repos import audit, users, wallets
+from shared.repos import audit, directory, users, wallets
 from shared.repos.users import User
-from shared.times import iso_utc
+from shared.repos.wallets import Entry
+from shared.times import iso_utc, now_ms, shanghai_day
 from shared.tokens import Claims
 
 _MOST_FEN = 1_000_000_000
@@ -36,6 +38,16 @@ class Adjustment(BaseModel):
         return self
 
 
+class Wanted(Paging):
+    user_id: str
+
+
+@endpoint("GET", "/api/admin/credits")
+def ledger(request: Request) -> Response:
+    auth.admitted_administrator(request)
+    return Response.ok(read(_ledger, request.parse_query(Wanted)))
+
+
 @endpoint("POST", "/api/admin/credits")
 def adjust(request: Request) -> Response:
     claims, key = auth.admitted_administrator(request), client_key(request)
@@ -43,6 +55,13 @@ def adjust(request: Request) -> Response:
     user_id = read(users.get, wanted.user_id).id
     transaction(wallets.open_wallet, user_id)
     return Response.ok(transaction(_adjust, claims, key, user_id, wanted), status=201)
+
+
+def _ledger(db: Connection, wanted: Wanted) -> dict[str, object]:
+    """Raises: NotFound."""
+    user_id = directory.get(db, wanted.user_id, shanghai_day(now_ms())).id
+    rows = wallets.list_entries(db, user_id, after=wanted.last, count=wanted.count)
+    return page("transactions", rows, wanted, tell)
 
 
 def _adjust(
@@ -64,17 +83,22 @@ def _book(db: Connection, admin: User, user_id: str, wanted: Adjustment) -> dict
     )
     if entry is None:
         raise BalanceTooLow
-    told: dict[str, object] = {
-        "id": entry.id,
-        "user_id": user_id,
-        "kind": entry.kind,
-        "amount_fen": entry.amount_fen,
-        "balance_after_fen": entry.balance_after_fen,
-        "reason": entry.reason,
-        "created_at": iso_utc(entry.created_at_ms),
-    }
+    told = {"user_id": user_id, **tell(entry)}
     audit.record(db, admin.id, "credits.adjust", told)
     return told
 
 
-endpoints = (adjust,)
+def tell(entry: Entry) -> dict[str, object]:
+    """`business_key` says what it is for, such as `charge:` and the id of a message."""
+    return {
+        "id": entry.id,
+        "kind": entry.kind,
+        "amount_fen": entry.amount_fen,
+        "balance_after_fen": entry.balance_after_fen,
+        "business_key": entry.business_key,
+        "reason": entry.reason,
+        "created_at": iso_utc(entry.created_at_ms),
+    }
+
+
+endpoints = (ledger, adjust)

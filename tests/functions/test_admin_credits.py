@@ -35,11 +35,32 @@ def test_an_adjustment_is_an_entry_in_the_ledger_and_in_the_audit_log(
         "kind": kind,
         "amount_fen": amount_fen,
         "balance_after_fen": 300 + amount_fen,
+        "business_key": reply.data["business_key"],
         "reason": "sorry",
         "created_at": reply.data["created_at"],
     }
     assert audited() == [(admin.id, "credits.adjust", reply.data)]
     assert books(anna).balance_fen == 300 + amount_fen
+
+
+@pytest.mark.usefixtures("database")
+def test_somebodys_ledger_is_told_the_newest_first() -> None:
+    token, anna = root(), customer(300)
+    adjust(token, customer(), 7)
+    given = [adjust(token, anna, fen).data for fen in (1, -2, 3)]
+    for entry in given:
+        del entry["user_id"]
+
+    first = ask(token, "GET", "credits", query={"user_id": anna, "limit": "2"}).data
+    query = {"user_id": anna, "cursor": first["next_cursor"]}
+    rest = ask(token, "GET", "credits", query=query).data
+
+    assert first["transactions"] == [given[2], given[1]]
+    assert (rest["transactions"][0], rest["next_cursor"]) == (given[0], None)
+    grant = rest["transactions"][1]
+    assert (grant["kind"], grant["business_key"]) == ("grant", f"grant:{anna}")
+    assert ask(token, "GET", "credits", query={"user_id": new_id()}).status == 404
+    assert ask(token, "GET", "credits").json["details"][0]["field"] == "query.user_id"
 
 
 @pytest.mark.usefixtures("database")
