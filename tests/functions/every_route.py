@@ -8,15 +8,27 @@ from typing import Any
 from shared import tokens
 from shared.codes import new_code
 from shared.db import Connection, transaction
+from shared.exports.places import WORKER
+from shared.exports.wanted import Wanted
 from shared.ids import new_id
 from shared.passwords import hash_password
-from shared.repos import conversations, invites, sessions, turns, users, wallets
+from shared.repos import (
+    conversations,
+    export_jobs,
+    invites,
+    sessions,
+    turns,
+    users,
+    wallets,
+)
 from shared.repos.conversations import Conversation, Message
+from shared.repos.export_jobs import Job
 from shared.repos.invites import Invite
 from shared.repos.sessions import Session
 from shared.repos.turns import Turn
 from shared.repos.users import User
 from shared.times import now_ms, shanghai_day
+from tests import offering
 
 PASSWORD = "a fair password"
 MINE = "what only its owner may see"
@@ -121,6 +133,33 @@ def _nameless() -> str:
     return f"new{next(_numbers)}-{new_id().lower()}@example.com"
 
 
+def _stored_model() -> str:
+    name = f"model-{next(_numbers)}"
+    offering.offer(name)
+    return name
+
+
+def _stored_upstream() -> str:
+    """Refuses connections."""
+    return offering.store(_stored_model(), "http://127.0.0.1:1/v1/chat/completions").id
+
+
+def _new_upstream() -> dict[str, object]:
+    return {
+        "model": _stored_model(),
+        "name": f"upstream-{next(_numbers)}",
+        "url": "https://upstream.example.com/v1",
+        "key": "sk-fair-enough",
+    }
+
+
+def _queued_export(admin: Person) -> str:
+    now, wanted = now_ms(), Wanted("audit", "csv", 0, 1)
+    job = Job(new_id(), admin.id, wanted.text, lease_until_ms=now, created_at_ms=now)
+    transaction(export_jobs.add, job)
+    return job.id
+
+
 FAIR: dict[str, Ask] = {
     "POST /api/auth/register": lambda one, admin: Fair(
         {"email": _nameless(), "password": PASSWORD}
@@ -150,6 +189,35 @@ FAIR: dict[str, Ask] = {
     "DELETE /api/admin/invites/*": lambda one, admin: Fair(
         ids=(one.invite_code,), token=admin.token
     ),
+    "POST /api/admin/models": lambda one, admin: Fair(
+        {"name": f"model-{next(_numbers)}", "title": "A model"}, token=admin.token
+    ),
+    "PATCH /api/admin/models": lambda one, admin: Fair(
+        {"name": _stored_model(), "title": "Renamed"}, token=admin.token
+    ),
+    "POST /api/admin/upstreams": lambda one, admin: Fair(_new_upstream(), token=admin.token),
+    "PATCH /api/admin/upstreams/*": lambda one, admin: Fair(
+        {"weight": 2}, ids=(_stored_upstream(),), token=admin.token
+    ),
+    "DELETE /api/admin/upstreams/*": lambda one, admin: Fair(
+        ids=(_stored_upstream(),), token=admin.token
+    ),
+    "POST /api/admin/upstreams/*/test": lambda one, admin: Fair(
+        {}, ids=(_stored_upstream(),), token=admin.token
+    ),
+    "POST /api/admin/prices": lambda one, admin: Fair(
+        {"model": f"model-{next(_numbers)}", "unit": "message", "message_fen": 200},
+        token=admin.token,
+    ),
+    "DELETE /api/admin/exports/*": lambda one, admin: Fair(
+        ids=(_queued_export(admin),), token=admin.token
+    ),
+    "POST /api/internal/exports": lambda one, admin: Fair(
+        {}, token=tokens.issue_service(WORKER, _queued_export(admin))
+    ),
+    "POST /api/auth/refresh": lambda one, admin: Fair({"refresh_token": one.refresh_token}),
+    "POST /api/auth/logout": lambda one, admin: Fair({"everywhere": True}, token=one.token),
+    "DELETE /api/auth/sessions/*": lambda one, admin: Fair(ids=(one.session_id,), token=one.token),
     "POST /api/admin/credits": lambda one, admin: Fair(
         {"user_id": one.id, "amount_fen": 1, "reason": "fair"}, token=admin.token
     ),

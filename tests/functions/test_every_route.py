@@ -5,13 +5,14 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shared.db import Connection, read
 from shared.ids import new_id
-from tests.conftest import Configure
+from tests.conftest import WITHOUT_LIMITS, Configure
 from tests.events import Reply
 from tests.fakes.upstream import Upstream
 from tests.functions.every_route import FAIR, Person, fair, person
@@ -54,18 +55,34 @@ COVETED: dict[str, object] = {
 OWN: dict[str, set[str]] = {
     "POST /api/admin/credits": {"user_id", "amount_fen"},
     "POST /api/admin/invites": {"initial_fen", "max_uses"},
+    "POST /api/admin/prices": {"message_fen", "input_ufen"},
+    "POST /api/admin/upstreams": {"input_ufen"},
+    "PATCH /api/admin/upstreams/*": {"input_ufen"},
     "POST /api/admin/users": {"role"},
     "PATCH /api/admin/users/*": {"role", "disabled"},
 }
 # Tables and columns that two equal requests may leave different.
 FICKLE_TABLES = {"pieces"}
-FICKLE = {"outcome", "duration_ms", "first_token_ms", "detail", "answer"}
+FICKLE = {
+    "outcome",
+    "duration_ms",
+    "first_token_ms",
+    "detail",
+    "answer",
+    "sealed_key",
+    "object_key",
+}
 
 
 @pytest.fixture
-def caller(configure: Configure, database: str, upstream_server: Upstream) -> Iterator[Caller]:
+def caller(
+    configure: Configure, database: str, upstream_server: Upstream, tmp_path: Path
+) -> Iterator[Caller]:
     given = {
+        **WITHOUT_LIMITS,
         "JWT_SECRET": secrets.token_hex(32),
+        "UPSTREAM_KEYS_SECRET": secrets.token_hex(32),
+        "STORAGE_FOLDER": str(tmp_path / "storage"),
         "OPENAI_API_KEY": "sk-test",
         "OPENAI_API_URL": upstream_server.url,
         "OPENAI_MODEL": "test-model",
@@ -137,7 +154,7 @@ def gained(
 
 _OWN_TO_EACH = re.compile(
     r"[0-9A-Z]{26}|[0-9a-f]{32,}|[\w-]+\.[\w-]+\.[\w-]+|[\w.+-]+@example\.com|sha384-.*|[\w-]{40,}"
-    r"|chatcmpl-\w+|\d{4}-\d\d-\d\dT.*|(\w{4}-)+\w{4}|\w+:[0-9A-Z]{26}"
+    r"|chatcmpl-\w+|\d{4}-\d\d-\d\dT.*|(\w{4}-)+\w{4}|(model|upstream|stored)-\w+|\w+:[0-9A-Z]{26}"
 )
 
 

@@ -3,11 +3,12 @@
 import json
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Configure
+from tests.conftest import WITHOUT_LIMITS, Configure
 from tests.fakes.upstream import Upstream
 from tests.functions.every_route import Person, fair, person
 from tests.functions.routes import ROUTES, Caller, Route
@@ -67,9 +68,13 @@ SECRETS = {**ENVIRONMENT, **HEADERS, **FIELDS, **QUERY, "bearer": BEARER}
 
 
 @pytest.fixture
-def caller(configure: Configure, database: str, upstream_server: Upstream) -> Iterator[Caller]:
+def caller(
+    configure: Configure, database: str, upstream_server: Upstream, tmp_path: Path
+) -> Iterator[Caller]:
     given = {
+        **WITHOUT_LIMITS,
         **ENVIRONMENT,
+        "STORAGE_FOLDER": str(tmp_path / "storage"),
         "ADMIN_USERNAME": "canary",
         "OPENAI_API_URL": upstream_server.url,
         "OPENAI_MODEL": "test-model",
