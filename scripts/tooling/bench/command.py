@@ -7,6 +7,7 @@ from importlib import import_module
 MEASUREMENTS = {
     "stream": "what the product adds to a model, against a bundled one of a fixed rate",
     "limits": "what a check of a rate limit costs, against a bare SELECT 1",
+    "export": "a large export by the worker, against a script of fetchall and csv",
     "enumeration": "whether time tells who has an account",
 }
 
