@@ -1,4 +1,4 @@
-"""Models, as administrators offer them; and what everybody is told of it."""
+"""Models, as administrators offer them."""
 
 import json
 import re
@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Configure
-from tests.functions.administering import account, ask, root
+from tests.functions.administering import ask, root
 from tests.functions.exporting import audit_entries
-from tests.functions.purses import token_of
 
 
 def names(token: str) -> list[str]:
@@ -105,15 +103,3 @@ def test_what_is_no_model_is_refused(body: object, field: str) -> None:
         assert [detail["field"] for detail in reply.json["details"]] == [f"body.{field}"]
     assert names(token) == []
     assert done() == []
-
-
-@pytest.mark.usefixtures("database")
-def test_the_right_to_write_is_asked_for_in_the_transaction_that_writes(
-    configure: Configure,
-) -> None:
-    user = account()
-
-    reply = ask(token_of(user.id, role="admin"), "POST", "models", {"name": "m"})
-
-    assert (reply.status, reply.error) == (403, "forbidden")
-    assert names(root()) == []

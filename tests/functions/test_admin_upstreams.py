@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from functions.admin import trial
 from shared import sealing
-from shared.db import Connection, read
-from shared.errors import Misconfigured
+from shared.db import Connection, read, transaction
+from shared.errors import Conflict, Misconfigured
 from shared.ids import new_id
 from shared.repos import upstreams
+from shared.repos.upstreams import Changes
 from tests.conftest import Configure
 from tests.events import Reply
 from tests.fakes import upstream as fakes
@@ -129,6 +131,17 @@ def test_a_key_goes_to_no_other_server_unless_it_is_given_again(token: str) -> N
     moved = ask(token, "PATCH", path, {"url": "https://api.example.org/v1", "key": KEY + "-two"})
     assert moved.data["url"] == "https://api.example.org/v1/chat/completions"
     assert key_of(made["id"]) == KEY + "-two"
+
+
+def test_a_key_sealed_for_a_url_that_has_just_changed_is_not_stored(token: str) -> None:
+    known = stored(create(token).data["id"])
+    path = f"upstreams/{known.id}"
+    ask(token, "PATCH", path, {"url": "https://api.example.org/v1", "key": KEY})
+
+    with pytest.raises(Conflict):
+        transaction(upstreams.change, known, Changes(sealed_key=known.sealed_key), at_ms=1)
+
+    assert key_of(known.id) == KEY
 
 
 def test_keys_in_each_others_rows_do_not_open(token: str, fake: Upstream) -> None:
@@ -303,9 +316,57 @@ def test_a_failure_is_told_by_its_name_without_a_word_of_the_vendor(
     assert told == {"ok": False, **expected, "latency_ms": told["latency_ms"]}
 
 
+def test_an_answer_without_an_end_is_left_after_the_time_there_is(
+    token: str, fake: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "_SECONDS", 1)
+    made = create(token, url=fake.url, vendor_model="scenario:endless").data
+
+    told = ask(token, "POST", f"upstreams/{made['id']}/test").data
+
+    assert (told["ok"], told["error"], told["reason"]) == (
+        False,
+        "upstream_timeout",
+        "whole answer",
+    )
+    assert 1000 <= told["latency_ms"] < 2500
+    assert fake.wait_closed(2)
+
+
 def test_an_upstream_that_is_not_there_is_told(token: str) -> None:
     made = create(token, url=fakes.refused_url()).data
 
     told = ask(token, "POST", f"upstreams/{made['id']}/test").data
 
     assert (told["ok"], told["error"], told["reason"]) == (False, "upstream_error", "ConnectError")
+
+
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+def test_in_production_an_upstream_is_on_the_public_internet(
+    token: str, configure: Configure, database: str
+) -> None:
+    before = create(token, url=fakes.refused_url()).data
+    configure(APP_ENV="production")
+    inside = [
+        "http://api.example.com",
+        "https://127.0.0.1",
+        "https://10.0.0.5/v1",
+        "https://100.100.100.200/latest/meta-data",
+        "https://169.254.169.254",
+        "https://[::1]/v1",
+        "https://[::ffff:10.0.0.5]/v1",
+        "https://2130706433/v1",
+    ]
+
+    refused = [create(token, name="b", url=url) for url in inside]
+    refused += [ask(token, "PATCH", f"upstreams/{before['id']}", {"url": url}) for url in inside]
+
+    assert {(reply.status, reply.json["details"][0]["field"]) for reply in refused} == {
+        (422, "body.url")
+    }
+    assert create(token, name="c").status == 201
+    for url in (None, "https://localhost/v1"):
+        changed = {"url": url, "key": KEY} if url else {}
+        assert ask(token, "PATCH", f"upstreams/{before['id']}", changed).status == 200
+        told = ask(token, "POST", f"upstreams/{before['id']}/test").data
+        assert (told["ok"], told["error"], told["reason"]) == (False, "upstream_error", "NotPublic")

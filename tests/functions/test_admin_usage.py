@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from functions.admin import usage as functions_usage
 from shared.db import Connection, transaction
 from shared.ids import new_id
 from shared.times import shanghai_day
@@ -296,3 +297,25 @@ def test_a_period_that_is_none_or_too_long_is_refused(query: dict[str, str], fie
 
     assert (reply.status, reply.error) == (422, "invalid_request")
     assert [detail["field"] for detail in reply.json["details"]] == [field]
+
+
+def test_more_than_the_database_can_sum_up_in_time_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    token = root()
+    add(Asked(None), Asked(None))
+    monkeypatch.setattr(functions_usage, "_MOST_TURNS", 1)
+
+    reply = ask(token, "GET", "usage", query=WEEK)
+
+    assert (reply.status, reply.json["details"][0]["field"]) == (422, "query.from")
+
+
+def test_only_those_with_the_most_requests_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    token = root()
+    add(*(Asked(None, model=name) for name in ("a", "b", "b", "c", "c", "c")))
+    monkeypatch.setattr(functions_usage, "_MOST_ROWS", 2)
+
+    told = usage(token, group="model")
+
+    assert ([row["key"] for row in told["rows"]], told["complete"]) == (["c", "b"], False)

@@ -125,6 +125,19 @@ def test_a_model_without_an_enabled_upstream_is_not_offered() -> None:
     assert told(known()) == (["other"], {"other": ["b"]})
 
 
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+def test_in_production_stored_upstreams_must_be_public_and_others_need_not(
+    configure: Configure, database: str
+) -> None:
+    offer("new")
+    store("new", URL, name="s1")
+    configure(APP_ENV="production")
+
+    found = {one.name: one.public_only for one in known().upstreams}
+
+    assert found == {"a": False, "b": False, "s1": True}
+
+
 @pytest.mark.usefixtures("database")
 def test_keys_in_each_others_rows_are_of_no_use(capsys: pytest.CaptureFixture[str]) -> None:
     offer("new")
@@ -168,10 +181,25 @@ def test_a_change_is_seen_within_half_a_minute_and_nobody_waits_for_it() -> None
         for seconds in (14.9, 0.2, 0):
             clock.now += seconds
             seen.append(is_there(await catalog.current()))
-        await catalog._refresh()  # what the one before has begun
+        assert catalog._reading
+        await catalog._reading  # what those have begun
         return [*seen, is_there(await catalog.current())]
 
     assert run(look) == [True, True, True, True, False]
+
+
+@pytest.mark.usefixtures("database")
+def test_while_it_is_fresh_the_database_is_not_asked(configure: Configure) -> None:
+    async def look(catalog: Catalog, clock: Clock) -> bool:
+        first = await catalog.current()
+        configure(DATABASE_URL="mysql://nobody@127.0.0.1:1/none")
+        found = []
+        for _ in range(100):
+            clock.now += 0.149
+            found.append(await catalog.current())
+        return all(known is first for known in found) and catalog._retry_at == 0
+
+    assert run(look)
 
 
 @pytest.mark.usefixtures("database")
