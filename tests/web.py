@@ -1,5 +1,7 @@
-"""Enter a web function where the platform enters: its real process, over HTTP."""
+"""Enter a function where the platform enters: its real process, over HTTP or by events."""
 
+import asyncio
+import json
 import re
 import subprocess
 import tempfile
@@ -8,13 +10,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 
 from scripts.tooling.environment import ROOT
+from scripts.tooling.gateway.builtin import Instance
+from scripts.tooling.gateway.events import context_of
 from scripts.tooling.gateway.processes import environment_of, free_port
 from scripts.tooling.manifest import Function, load
+from tests.events import Reply, call
 
 _START_SECONDS = 20
 _STOP_SECONDS = 10
@@ -47,10 +52,11 @@ class WebFunction:
 
 
 @contextmanager
-def serving(name: str, **variables: str) -> Iterator[WebFunction]:
+def serving(name: str, clock: Path | None = None, /, **variables: str) -> Iterator[WebFunction]:
     """Run the command of s.yaml on a free port of the loopback interface.
 
-    Of the variables it gets what s.yaml passes on.
+    Of the variables it gets what s.yaml passes on. A `clock` is a file that says by
+    how many milliseconds its time differs from ours.
     """
     given = {"APP_ENV": "test", **variables}
     function, port = load(ROOT / "s.yaml", given, strict=False).function(name), free_port()
@@ -58,7 +64,7 @@ def serving(name: str, **variables: str) -> Iterator[WebFunction]:
         process = subprocess.Popen(
             _on_port(function, port),
             cwd=ROOT,
-            env=environment_of(function),
+            env={**environment_of(function), **_moved(clock)},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -71,6 +77,33 @@ def serving(name: str, **variables: str) -> Iterator[WebFunction]:
         finally:
             process.terminate()
             process.wait(_STOP_SECONDS)
+
+
+@contextmanager
+def invoked(name: str, **variables: str) -> Iterator[Callable[[bytes], Reply]]:
+    """A built-in function in a process of its own, which takes one event after another."""
+    given = {"APP_ENV": "test", **variables}
+    function = load(ROOT / "s.yaml", given, strict=False).function(name)
+    context, loop = context_of(function, "1-invoked"), asyncio.new_event_loop()
+    instance = loop.run_until_complete(Instance.start(function, ROOT, lambda line: None))
+
+    def handler(event: bytes, _: object) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(
+            loop.run_until_complete(instance.invoke(event, context))
+        )
+        return answer
+
+    try:
+        yield lambda event: call(handler, event)
+    finally:
+        loop.run_until_complete(instance.kill())
+        loop.close()
+
+
+def _moved(clock: Path | None) -> dict[str, str]:
+    if clock is None:
+        return {}
+    return {"PYTHONPATH": str(ROOT / "tests/fakes/clock"), "CLOCK_MOVED_BY": str(clock)}
 
 
 def eventually(look: Callable[[], Found], seconds: float = 5) -> Found:

@@ -188,6 +188,27 @@ async def _(wire: Wire) -> None:
     await _forever()
 
 
+@scenario("silence-after-usage")
+async def _(wire: Wire) -> None:
+    await wire.head()
+    await wire.send(*WORDS, STOP, COUNTED)
+    await _forever()
+
+
+@scenario("silence-before-done")
+async def _(wire: Wire) -> None:
+    await wire.head()
+    await wire.send(*PLAIN[:-1], DONE[:9])
+    await _forever()
+
+
+@scenario("silence-inside-a-character")
+async def _(wire: Wire) -> None:
+    await wire.head()
+    await wire.send(WORDS[0], WORDS[1][: WORDS[1].index("测".encode()) + 1])
+    await _forever()
+
+
 @scenario("cut-after-finish")
 async def _(wire: Wire) -> None:
     await wire.head()

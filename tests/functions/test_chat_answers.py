@@ -67,6 +67,8 @@ COMPLETE = {
     "no-usage": (SENTENCE, "stop", False),
     "cut-after-finish": (SENTENCE, "stop", False),
     "silence-after-finish": (SENTENCE, "stop", False),
+    "silence-after-usage": AS_DOCUMENTED,
+    "silence-before-done": AS_DOCUMENTED,
     "half-character": ("😀, \ufffd", "stop", False),
     "only-reasoning-and-stop": ("", "stop", False),
     "no-text-but-a-reason": ("", "content_filter", False),
@@ -114,6 +116,7 @@ BROKEN = {
     "closed-inside-a-chunk": (PIECES[0], FAILED),
     "endless-text": ("很" * 2_000_000, FAILED),
     "stall": (PIECES[0] + PIECES[1], LATE),
+    "silence-inside-a-character": (PIECES[0], LATE),
 }
 
 

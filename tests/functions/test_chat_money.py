@@ -1,10 +1,13 @@
 """What chat costs: the free messages of the day, then the balance, then nothing."""
 
+from pathlib import Path
+
 import pytest
 
 from shared.db import read
 from shared.pricing import Price, Tokens, amount_fen
-from shared.repos import wallets
+from shared.repos import daily_messages, wallets
+from shared.times import now_ms, seconds_left_of_day, shanghai_day
 from tests.books import adds_up
 from tests.fakes.upstream import COMPLETION_TOKENS, PROMPT_TOKENS, Upstream
 from tests.functions.chatting import ask, ask_at_once, hear, message_id_of, open_stream, pieces_of
@@ -117,6 +120,34 @@ def test_two_hundred_at_once_on_a_balance_for_fifty(
     assert refused == [(402, "insufficient_balance")] * 150
     assert len(fake.requests) == 50
     assert read(adds_up, anna.id) == wallets.Wallet(0, 0, 51, 0)
+
+
+def test_at_midnight_in_shanghai_there_are_twenty_free_messages_again(
+    pair: Pair, join: SignUp, tmp_path: Path
+) -> None:
+    """The clock of two running instances is moved past it; ours stays."""
+    anna, clock = join(), tmp_path / "clock"
+    midnight_ms = now_ms() + seconds_left_of_day(now_ms()) * 1000
+
+    def free_at(ms: int) -> list[int]:
+        clock.write_text(str(ms - now_ms()))
+        replies = ask_at_once(webs, [{"message": "at once"}] * 30, token=anna.token)
+        refused = [one.error for one in replies if one.status == 402]
+        assert refused == ["insufficient_balance"] * 10
+        return sorted(one.data["quota"]["used_today"] for one in replies if one.status == 200)
+
+    clock.write_text("0")
+    with (
+        serving("chat", clock, **pair[0].variables) as one,
+        serving("chat", clock, **pair[0].variables) as other,
+    ):
+        webs = [one, other]
+        before, after = free_at(midnight_ms - 60_000), free_at(midnight_ms + 1000)
+
+    days = [shanghai_day(midnight_ms + moved_ms) for moved_ms in (-1, 0)]
+    assert [len(before), len(after)] == [20, 20]
+    assert [read(daily_messages.find_used, anna.id, day) for day in days] == [20, 20]
+    assert read(adds_up, anna.id) == wallets.Wallet(0, 0, 0, 0)
 
 
 def test_of_two_hundred_at_once_twenty_are_free(pair: Pair, join: SignUp) -> None:
