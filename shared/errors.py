@@ -5,13 +5,13 @@ AppError
 |- Unauthorized 401          WrongCredentials, InvalidToken, TokenExpired,
 |                           InvalidRefreshToken, RefreshTokenReused
 |- InsufficientBalance 402
-|- Forbidden 403
+|- Forbidden 403            WrongPassword, RecentSignInRequired
 |- NotFound 404             ModelNotFound
 |- MethodNotAllowed 405
 |- RequestTimeout 408
 |- Conflict 409              EmailTaken, UsernameTaken, InProgress, LastAdministrator,
 |                            BalanceTooLow
-|- PayloadTooLarge 413       ExportTooLarge, SheetFull
+|- PayloadTooLarge 413       ExportTooLarge, SheetFull, CopyTooLarge
 |- InvalidRequest 422        IdempotencyMismatch, InviteCodeRequired, InviteCodeInvalid
 |- TooManyRequests 429       DailyLimitReached, TooManyStreams
 |- UpstreamFailed 502        UpstreamBusy 503, UpstreamTimeout 504
@@ -140,6 +140,22 @@ class Forbidden(AppError):
     zh = "没有权限执行此操作。"
 
 
+class WrongPassword(Forbidden):
+    """Not 401: the session is good, and no client should renew it and try again."""
+
+    name = "wrong_password"
+    en = "The current password is wrong."
+    zh = "当前密码错误。"
+
+
+class RecentSignInRequired(Forbidden):
+    """The account has no password to ask for."""
+
+    name = "recent_sign_in_required"
+    en = "Sign in again, then repeat this within 10 minutes."
+    zh = "请重新登录，并在 10 分钟内重试。"
+
+
 class NotFound(AppError):
     status = 404
     name = "not_found"
@@ -235,6 +251,14 @@ class ExportTooLarge(PayloadTooLarge):
 
 class SheetFull(ExportTooLarge):
     """No way of delivery helps: the format itself ends here."""
+
+
+class CopyTooLarge(ExportTooLarge):
+    """Of one's own data; a zip archive is a fraction of the size."""
+
+    name = "copy_too_large"
+    en = "The copy is larger than one answer can carry. Ask for format=zip, or for help."
+    zh = "数据副本超过单次响应上限，请改用 format=zip，或联系管理员。"
 
 
 class InvalidRequest(AppError):

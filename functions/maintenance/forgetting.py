@@ -4,12 +4,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shared.db import transaction
-from shared.repos import idempotency, pieces, rate_limits
+from shared.db import read, transaction
+from shared.erasure import forget_content
+from shared.repos import idempotency, pieces, rate_limits, sessions, users
 from shared.times import now_ms
 
 KEPT_MS = 24 * 3600 * 1000
 BATCH = 100
+ERASED_MS = 3600 * 1000  # longer than any answer is being given
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,8 @@ class Forgotten:
     keys: int
     answers: int
     limits: int
+    refresh_tokens: int
+    sessions: int
 
 
 def run(until: float) -> Forgotten:
@@ -30,7 +34,20 @@ def run(until: float) -> Forgotten:
     keys = _batches(until, lambda: transaction(idempotency.forget_before, before_ms, count=BATCH))
     answers = _batches(until, lambda: transaction(pieces.remove_ended, before_ms, count=BATCH))
     limits = _batches(until, lambda: transaction(rate_limits.forget_ended, now_ms(), count=BATCH))
-    return Forgotten(keys, answers, limits)
+    refresh_tokens = _batches(
+        until, lambda: transaction(sessions.remove_expired_tokens, before_ms, count=BATCH)
+    )
+    ended = _batches(until, lambda: transaction(sessions.remove_ended, before_ms, count=BATCH))
+    _forget_what_came_late(until)
+    return Forgotten(keys, answers, limits, refresh_tokens, ended)
+
+
+def _forget_what_came_late(until: float) -> None:
+    """Of accounts deleted a short while ago: answers are stored until they have stopped."""
+    for user_id in read(users.list_erased, since_ms=now_ms() - ERASED_MS):
+        if time.monotonic() > until:
+            break
+        transaction(forget_content, user_id)
 
 
 def _batches(until: float, work: Callable[[], int]) -> int:

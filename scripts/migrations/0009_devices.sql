@@ -12,3 +12,7 @@ CREATE INDEX ix_refresh_tokens_expires ON refresh_tokens (expires_at_ms);
 
 -- A deleted account keeps its row, without anything that says whose it was: the ledger hangs on it.
 ALTER TABLE users ADD COLUMN erased_at_ms BIGINT;
+
+CREATE INDEX ix_users_erased ON users (erased_at_ms);
+
+CREATE INDEX ix_sessions_ended ON sessions (ended_at_ms);

@@ -189,6 +189,15 @@ def remove(db: Connection, conversation_id: str, user_id: str) -> bool:
     return True
 
 
+def remove_all(db: Connection, user_id: str) -> None:
+    """All of one user, and what was said in them."""
+    of_user = db.find_all(
+        lambda id: str(id), "SELECT id FROM conversations WHERE user_id = :user_id", user_id=user_id
+    )
+    for conversation_id in of_user:
+        remove(db, conversation_id, user_id)
+
+
 def find_answer(db: Connection, message_id: str) -> str | None:
     """The text of an answer that was kept."""
     return db.find(

@@ -64,6 +64,10 @@ def forget(db: Connection, message_id: str) -> None:
     db.execute("DELETE FROM idempotency_keys WHERE message_id = :message_id", message_id=message_id)
 
 
+def forget_all(db: Connection, subject: str) -> None:
+    db.execute("DELETE FROM idempotency_keys WHERE subject = :subject", subject=subject)
+
+
 def forget_before(db: Connection, at_ms: int, *, count: int) -> int:
     """Forget about `count` of the keys that are older, the oldest first; return how many."""
     oldest = db.find_all(

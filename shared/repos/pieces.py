@@ -121,3 +121,19 @@ def remove_of_conversation(db: Connection, user_id: str, conversation_id: str) -
     )
     for message_id in answers:
         remove_from(db, message_id, 0)
+
+
+def remove_of_user(db: Connection, user_id: str) -> None:
+    """One by one, as those of a conversation."""
+    answers = db.find_all(
+        lambda message_id: str(message_id),
+        """
+        SELECT DISTINCT p.message_id
+        FROM turns AS t
+        JOIN pieces AS p ON p.message_id = t.message_id
+        WHERE t.user_id = :user_id
+        """,
+        user_id=user_id,
+    )
+    for message_id in answers:
+        remove_from(db, message_id, 0)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from shared.db import Connection
+from shared.errors import NotFound
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,23 @@ def add(db: Connection, session: Session) -> None:
         """,
         **vars(session),
     )
+
+
+def get(db: Connection, session_id: str) -> Session:
+    """Raises: NotFound."""
+    found = db.find(
+        Session,
+        """
+        SELECT id, user_id, device, created_at_ms,
+            COALESCE(used_at_ms, created_at_ms) AS used_at_ms
+        FROM sessions
+        WHERE id = :id
+        """,
+        id=session_id,
+    )
+    if found is None:
+        raise NotFound
+    return found
 
 
 def end(db: Connection, session_id: str, user_id: str, *, at_ms: int) -> bool:
@@ -154,3 +172,69 @@ def list_live(
         at_ms=at_ms,
         count=count,
     )
+
+
+def remove_all(db: Connection, user_id: str) -> None:
+    """With their refresh tokens."""
+    of_user = db.find_all(
+        lambda id: str(id), "SELECT id FROM sessions WHERE user_id = :user_id", user_id=user_id
+    )
+    for session_id in of_user:
+        _remove(db, session_id)
+
+
+def _remove(db: Connection, session_id: str) -> None:
+    db.execute("DELETE FROM refresh_tokens WHERE session_id = :id", id=session_id)
+    db.execute("DELETE FROM sessions WHERE id = :id", id=session_id)
+
+
+def remove_ended(db: Connection, before_ms: int, *, count: int) -> int:
+    """Remove `count` of the sessions that ended before, with their tokens; return how many."""
+    ended = db.find_all(
+        lambda id: str(id),
+        """
+        SELECT id
+        FROM sessions
+        WHERE ended_at_ms < :before_ms
+        ORDER BY ended_at_ms
+        LIMIT :count
+        """,
+        before_ms=before_ms,
+        count=count,
+    )
+    for session_id in ended:
+        _remove(db, session_id)
+    return len(ended)
+
+
+def remove_expired_tokens(db: Connection, before_ms: int, *, count: int) -> int:
+    """Remove `count` of the refresh tokens that expired before; return how many.
+
+    A session that loses its last one has ended.
+    """
+    expired = db.find_all(
+        lambda **token: (str(token["token_hash"]), str(token["session_id"])),
+        """
+        SELECT token_hash, session_id
+        FROM refresh_tokens
+        WHERE expires_at_ms < :before_ms
+        ORDER BY expires_at_ms
+        LIMIT :count
+        """,
+        before_ms=before_ms,
+        count=count,
+    )
+    for token_hash, _ in expired:
+        db.execute("DELETE FROM refresh_tokens WHERE token_hash = :hash", hash=token_hash)
+    for session_id in {session_id for _, session_id in expired}:
+        db.execute(
+            """
+            UPDATE sessions
+            SET ended_at_ms = :at_ms
+            WHERE id = :id AND ended_at_ms IS NULL
+                AND NOT EXISTS (SELECT 1 FROM refresh_tokens WHERE session_id = :id)
+            """,
+            id=session_id,
+            at_ms=before_ms,
+        )
+    return len(expired)

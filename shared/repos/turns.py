@@ -227,6 +227,19 @@ def forget_questions(db: Connection, user_id: str, conversation_id: str) -> bool
     )
 
 
+def forget_all_questions(db: Connection, user_id: str) -> None:
+    """Answers still being given are stopped: nobody will read them."""
+    db.execute(
+        """
+        UPDATE turns
+        SET question = NULL,
+            stop_requested = 1
+        WHERE user_id = :user_id AND (question IS NOT NULL OR state = 'open')
+        """,
+        user_id=user_id,
+    )
+
+
 def forget_question(db: Connection, message_id: str) -> None:
     db.execute(
         "UPDATE turns SET question = NULL WHERE message_id = :message_id", message_id=message_id

@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from shared.db import Connection, DuplicateKey
-from shared.errors import EmailTaken, NotFound, UsernameTaken
+from shared.errors import Conflict, EmailTaken, NotFound, UsernameTaken
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,11 @@ def _naming() -> Iterator[None]:
     try:
         yield
     except DuplicateKey as taken:
-        if taken.constraint == "uq_users_username":
-            raise UsernameTaken from None
-        raise EmailTaken from None
+        raise _taken(taken) from None
+
+
+def _taken(error: DuplicateKey) -> Conflict:
+    return UsernameTaken() if error.constraint == "uq_users_username" else EmailTaken()
 
 
 def add_first_admin(db: Connection, admin: User) -> bool:
@@ -175,7 +177,7 @@ def set_hash(db: Connection, user_id: str, password_hash: str) -> None:
     )
 
 
-def replace_hash(db: Connection, user_id: str, *, old: str, new: str) -> bool:
+def replace_hash(db: Connection, user_id: str, *, old: str | None, new: str) -> bool:
     """Store a new hash; say whether the old one was still that of an active account.
 
     Passwords are checked outside of transactions, and much can happen meanwhile.
@@ -186,10 +188,69 @@ def replace_hash(db: Connection, user_id: str, *, old: str, new: str) -> bool:
             """
             UPDATE users
             SET password_hash = :new
-            WHERE id = :id AND password_hash = :old AND disabled_at_ms IS NULL
+            WHERE id = :id AND disabled_at_ms IS NULL
+                AND (password_hash = :old OR (password_hash IS NULL AND :old IS NULL))
             """,
             id=user_id,
             old=old,
             new=new,
         )
+    )
+
+
+def set_names(
+    db: Connection, user_id: str, *, email: str | None, username: str | None, known_hash: str | None
+) -> bool:
+    """Change what is not None, unless the password was another than was shown, if one was.
+
+    Raises: EmailTaken, UsernameTaken.
+    """
+    try:
+        return bool(
+            db.execute(
+                """
+                UPDATE users
+                SET email = COALESCE(:email, email),
+                    username = COALESCE(:username, username)
+                WHERE id = :id AND disabled_at_ms IS NULL
+                    AND (:known_hash IS NULL OR password_hash = :known_hash)
+                """,
+                id=user_id,
+                email=email,
+                username=username,
+                known_hash=known_hash,
+            )
+        )
+    except DuplicateKey as taken:
+        raise _taken(taken) from None
+
+
+def erase(db: Connection, user: User, *, at_ms: int) -> bool:
+    """Leave nothing that says whose account it was; the ledger hangs on the row.
+
+    Say whether password and role were still what they were: the one was confirmed,
+    the other decided that there is an administrator left.
+    """
+    return bool(
+        db.execute(
+            """
+            UPDATE users
+            SET email = NULL, username = NULL, password_hash = NULL, role = 'user',
+                disabled_at_ms = :at_ms, erased_at_ms = :at_ms
+            WHERE id = :id AND role = :role AND disabled_at_ms IS NULL
+                AND (password_hash = :hash OR (password_hash IS NULL AND :hash IS NULL))
+            """,
+            id=user.id,
+            role=user.role,
+            hash=user.password_hash,
+            at_ms=at_ms,
+        )
+    )
+
+
+def list_erased(db: Connection, *, since_ms: int) -> list[str]:
+    return db.find_all(
+        lambda id: str(id),
+        "SELECT id FROM users WHERE erased_at_ms >= :since_ms",
+        since_ms=since_ms,
     )

@@ -36,6 +36,7 @@ LOADED = {
     "health": set(),
     "register": {"bcrypt", "jwt", "pydantic", "ssl"},
     "login": {"bcrypt", "jwt", "pydantic", "ssl"},
+    "account": {"bcrypt", "jwt", "pydantic", "ssl"},
     "session": {"jwt", "pydantic", "ssl"},
     "chat": {"asyncio", "httpx", "jwt", "pydantic", "ssl"},
     "export": {"jwt", "pydantic", "ssl"},

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from functions.account.index import handler as account
 from functions.admin.index import handler as admin
 from functions.chat.index import handler as chat
 from functions.export.index import handler as export
@@ -132,6 +133,9 @@ TARGETS = [
     Target("login", login, "POST", "/api/auth/login", ("email", "password", "username")),
     Target("refresh", session, "POST", "/api/auth/refresh", ("refresh_token",)),
     Target("logout", session, "POST", "/api/auth/logout", ("refresh_token", "everywhere")),
+    Target("password", account, "PUT", "/api/auth/password", ("current_password", "new_password")),
+    Target("me", account, "PATCH", "/api/auth/me", ("username", "email", "current_password")),
+    Target("copy", account, "GET", "/api/account/export"),
     Target("health", health, "GET", "/api/health"),
     Target("info", health, "GET", "/api/info"),
     Target("export", export, "GET", "/api/admin/export"),

@@ -1,6 +1,7 @@
 """People with something in every place that a route reaches, and a fair request for each route."""
 
 import itertools
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -165,6 +166,16 @@ FAIR: dict[str, Ask] = {
         {"email": _nameless(), "password": PASSWORD}
     ),
     "POST /api/auth/login": lambda one, admin: Fair({"email": one.login, "password": PASSWORD}),
+    "POST /api/auth/refresh": lambda one, admin: Fair({"refresh_token": one.refresh_token}),
+    "POST /api/auth/logout": lambda one, admin: Fair({}, token=one.token),
+    "DELETE /api/auth/sessions/*": lambda one, admin: Fair(ids=(one.session_id,), token=one.token),
+    "PATCH /api/auth/me": lambda one, admin: Fair(
+        {"username": secrets.token_hex(16)}, token=one.token
+    ),
+    "PUT /api/auth/password": lambda one, admin: Fair(
+        {"current_password": PASSWORD, "new_password": f"another {PASSWORD}"}, token=one.token
+    ),
+    "DELETE /api/account": lambda one, admin: Fair({"password": PASSWORD}, token=one.token),
     "POST /api/chat": lambda one, admin: Fair({"message": "Hello"}, token=one.token),
     "POST /api/chat/stop": lambda one, admin: Fair({"message_id": one.message_id}, token=one.token),
     "POST /v1/chat/completions": lambda one, admin: Fair(

@@ -13,13 +13,13 @@ import pytest
 from functions.maintenance import forgetting, sweep
 from functions.maintenance.index import handler
 from scripts.tooling.environment import ROOT
-from scripts.tooling.manifest import Timer, load
-from shared import charging, db
+from scripts.tooling.manifest import load
+from shared import charging, db, tokens
 from shared.charging import Ending
 from shared.db import read, transaction
 from shared.ids import lowest_id, new_id
 from shared.pricing import Price, Tokens, amount_fen
-from shared.repos import conversations, daily_messages, idempotency, pieces, turns
+from shared.repos import conversations, daily_messages, idempotency, pieces, sessions, turns
 from shared.repos.conversations import Said
 from shared.repos.idempotency import Key
 from shared.repos.pieces import Piece
@@ -30,6 +30,7 @@ from shared.times import now_ms
 from tests.conftest import Configure
 from tests.events import Context
 from tests.fakes.upstream_scenarios import PIECES as PIECES_OF_MODEL
+from tests.functions import devices
 from tests.functions.chatting import open_stream
 from tests.functions.conftest import SignUp, grant
 from tests.functions.purses import (
@@ -48,11 +49,9 @@ from tests.web import eventually, serving
 EVENT = b'{"triggerTime":"2026-11-22T06:00:00Z","triggerName":"every-minute","payload":""}'
 HOUR_MS = 3600 * 1000
 DAY_MS = 24 * HOUR_MS
-NOTHING = {
-    **dict.fromkeys(("settled", "released", "failed", "keys", "answers", "limits"), 0),
-    "exports_resumed": 0,
-    "exports_ended": 0,
-}
+COUNTED = ("settled", "released", "failed", "keys", "answers", "limits")
+ENDED = ("refresh_tokens", "sessions", "exports_resumed", "exports_ended")
+NOTHING = dict.fromkeys((*COUNTED, *ENDED), 0)
 PIECES = (Piece("reasoning", "Hm."), Piece("text", "因为"), Piece("text", " so."))
 
 
@@ -277,8 +276,8 @@ def test_what_the_time_does_not_suffice_for_waits_for_the_next_run() -> None:
     transaction(idempotency.claim, Key(anna, "k", "hash", new_id(), now_ms() - 25 * HOUR_MS))
     over = time.monotonic()
 
-    assert asdict(sweep.run(over)) == {"settled": 0, "released": 0, "failed": 0}
-    assert asdict(forgetting.run(over)) == {"keys": 0, "answers": 0, "limits": 0}
+    done = {**asdict(sweep.run(over)), **asdict(forgetting.run(over))}
+    assert set(done.values()) == {0}
     assert state_of(turn) == "open"
     assert run() == {**NOTHING, "settled": 1, "keys": 1}
 
@@ -411,7 +410,70 @@ def test_only_the_clock_can_start_it() -> None:
     manifest = load(ROOT / "s.yaml", {}, strict=False)
     function = manifest.function("maintenance")
 
-    every_minute = Timer("every-minute", "0 * * * * *")
-    assert (function.methods, function.timers) == ((), (every_minute,))
+    assert (function.methods, function.crons) == ((), ("0 * * * * *",))
     assert [route for route in manifest.routes if route.function == "maintenance"] == []
     assert not hasattr(handler, "endpoints")
+
+
+@pytest.mark.usefixtures("database")
+def test_refresh_tokens_and_sessions_are_forgotten_a_day_after_their_end() -> None:
+    held, left, expired, lately = (sign_in_on(name) for name in ("held", "left", "old", "new"))
+    now = now_ms()
+    for session_id, ago_ms in ((left, DAY_MS + HOUR_MS), (lately, DAY_MS - HOUR_MS)):
+        set_at("UPDATE sessions SET ended_at_ms = :at WHERE id = :id", session_id, now - ago_ms)
+    set_at(
+        "UPDATE refresh_tokens SET expires_at_ms = :at WHERE session_id = :id",
+        expired,
+        now - DAY_MS - HOUR_MS,
+    )
+
+    assert run() == {**NOTHING, "refresh_tokens": 1, "sessions": 1}
+
+    assert ids_of("SELECT session_id AS id FROM refresh_tokens") == {held, lately}
+    assert ids_of("SELECT id FROM sessions") == {held, expired, lately}
+    assert ids_of("SELECT id FROM sessions WHERE ended_at_ms IS NULL") == {held}
+    assert run() == {**NOTHING, "sessions": 1}
+    assert ids_of("SELECT id FROM sessions") == {held, lately}
+
+
+@pytest.mark.usefixtures("database")
+def test_a_session_that_has_a_good_token_outlives_its_expired_ones() -> None:
+    held = sign_in_on("phone")
+    expired_ms = now_ms() - 2 * DAY_MS
+    for token_hash in "ab":
+        transaction(
+            sessions.add_refresh_token,
+            token_hash * 64,
+            held,
+            issued_at_ms=1,
+            expires_at_ms=expired_ms,
+        )
+
+    assert run() == {**NOTHING, "refresh_tokens": 2}
+
+    assert ids_of("SELECT id FROM sessions WHERE ended_at_ms IS NULL") == {held}
+
+
+@pytest.mark.usefixtures("database")
+def test_many_expired_refresh_tokens_are_forgotten_in_batches() -> None:
+    held = sign_in_on("phone")
+    for number in range(2 * forgetting.BATCH + 5):
+        transaction(
+            sessions.add_refresh_token, f"{number:064}", held, issued_at_ms=1, expires_at_ms=number
+        )
+
+    assert run() == {**NOTHING, "refresh_tokens": 2 * forgetting.BATCH + 5}
+
+
+def sign_in_on(device: str) -> str:
+    """The id of the session."""
+    session = devices.sign_up(f"{device}-{new_id().lower()}", device=device)
+    return tokens.read_access(session["access_token"]).session_id
+
+
+def set_at(sql: str, session_id: str, at_ms: int) -> None:
+    transaction(lambda db: db.execute(sql, id=session_id, at=at_ms))
+
+
+def ids_of(sql: str) -> set[str]:
+    return set(read(lambda db: db.find_all(lambda id: str(id), sql)))
