@@ -226,9 +226,6 @@ FAIR: dict[str, Ask] = {
     "POST /api/internal/exports": lambda one, admin: Fair(
         {}, token=tokens.issue_service(WORKER, _queued_export(admin))
     ),
-    "POST /api/auth/refresh": lambda one, admin: Fair({"refresh_token": one.refresh_token}),
-    "POST /api/auth/logout": lambda one, admin: Fair({"everywhere": True}, token=one.token),
-    "DELETE /api/auth/sessions/*": lambda one, admin: Fair(ids=(one.session_id,), token=one.token),
     "POST /api/admin/credits": lambda one, admin: Fair(
         {"user_id": one.id, "amount_fen": 1, "reason": "fair"}, token=admin.token
     ),
