@@ -8,7 +8,7 @@ from typing import Literal
 from shared import db, settings, subjects
 from shared.config import Rate, load
 from shared.db import Connection
-from shared.errors import TooManyRequests
+from shared.errors import TooManyRequests, Unauthorized
 from shared.messages import Request
 from shared.repos import rate_limits
 from shared.times import now_ms
@@ -18,7 +18,7 @@ Name = Literal["anonymous", "register", "login", "login_address", "chat"]  # of 
 
 @dataclass(frozen=True)
 class Count:
-    """One more for somebody. Without a rate, or a database to count in, there is no limit."""
+    """One more for somebody. Without a rate there is no limit."""
 
     name: Name
     subject: str
@@ -38,6 +38,27 @@ def of_user(name: Name, user_id: str) -> Count:
 def by_address(*names: Name) -> Callable[[Request], None]:
     """For `@endpoint(limit=...)`: every call counts, whatever comes of it."""
     return lambda request: take(*(of_address(name, request) for name in names))
+
+
+def by_address_of_guests(name: Name) -> Callable[[Request], None]:
+    """For `@endpoint(limit=...)`: only calls without a good access token count."""
+
+    def limit(request: Request) -> None:
+        if not _is_signed_in(request):
+            take(of_address(name, request))
+
+    return limit
+
+
+def _is_signed_in(request: Request) -> bool:
+    if "authorization" not in request.headers:
+        return False
+    from shared import auth  # whoever has no token does not pay for reading one
+
+    try:
+        return auth.claims_of(request) is not None
+    except Unauthorized:
+        return False
 
 
 def take(*counts: Count) -> None:
@@ -63,8 +84,7 @@ def failures(*counts: Count) -> Iterator[None]:
 
 def due_of(counts: Sequence[Count]) -> list[Count]:
     """Those that are to be taken."""
-    limited = [count for count in counts if count.rate]
-    return limited if limited and db.is_configured() else []
+    return [count for count in counts if count.rate]
 
 
 def spend(connection: Connection, counts: Sequence[Count], *, at_ms: int) -> None:
@@ -92,5 +112,8 @@ def _give_back(connection: Connection, counts: Sequence[Count], *, at_ms: int) -
 
 
 def _rate(name: Name) -> Rate | None:
+    """None also where there is no database to count in."""
+    if not db.is_configured():
+        return None
     rate: Rate | None = getattr(load(settings.Limits), name)
     return rate

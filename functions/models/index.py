@@ -4,13 +4,13 @@ from functools import cache
 
 from functions.models import logic
 from functions.models.memory import Memory
-from shared import offer, price_list
+from shared import offer, price_list, rates
 from shared.db import Connection, is_configured, read
 from shared.http import Request, Response, endpoint
 from shared.repos import models
 
 
-@endpoint("GET", "/api/models")
+@endpoint("GET", "/api/models", limit=rates.by_address_of_guests("anonymous"))
 def handler(request: Request) -> Response:
     listing, age_seconds = _memory().recall(_look)
     return logic.answer(listing, age_seconds, request.headers.get("if-none-match", ""))

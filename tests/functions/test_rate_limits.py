@@ -12,6 +12,7 @@ import pytest
 from functions.health.index import handler as health
 from functions.login.index import handler as login
 from functions.maintenance import forgetting
+from functions.models.index import handler as models
 from functions.register.index import handler as register
 from functions.session.index import handler as session
 from shared.db import Connection, read, transaction
@@ -142,6 +143,17 @@ def test_calls_without_an_account_count_together_whatever_comes_of_them(
 
 
 @pytest.mark.usefixtures("database")
+def test_whoever_is_signed_in_counts_nowhere_among_those_without_an_account(
+    configure: Configure,
+) -> None:
+    token = sign_up().data["access_token"]
+    configure(ANONYMOUS_LIMIT="2/15m")
+    tokens = [token, "", token, "forged", "", token]
+    answers = [invoke(models, "GET", "/api/models", token=one) for one in tokens]
+    assert statuses(answers) == [200, 200, 200, 200, 429, 200]
+
+
+@pytest.mark.usefixtures("database")
 @pytest.mark.parametrize(
     "forged", ["1.2.3.{n}", "1.2.3.{n}, 5.6.7.{n}", "1.2.3.{n}, 203.0.113.7", "::{n}"]
 )
@@ -192,10 +204,11 @@ def test_a_limit_that_is_none_is_refused(
     assert "LOGIN_LIMIT must be a" in capsys.readouterr().out
 
 
-def test_without_a_database_nothing_is_limited_and_nothing_works(configure: Configure) -> None:
-    configure(**DEFAULTS)
+def test_without_a_database_nothing_is_limited(configure: Configure) -> None:
+    configure(**DEFAULTS, JWT_SECRET=None)
     answers = {(one.status, one.error) for one in (sign_in(), sign_up())}
     assert answers == {(503, "database_not_configured")}
+    assert invoke(models, "GET", "/api/models").status == 200
 
 
 def test_with_the_database_down_nobody_comes_in(configure: Configure) -> None:
