@@ -10,7 +10,7 @@ AppError
 |- MethodNotAllowed 405
 |- RequestTimeout 408
 |- Conflict 409              EmailTaken, UsernameTaken, InProgress, LastAdministrator,
-|                            BalanceTooLow
+|                            BalanceTooLow, NameTaken, ChangedMeanwhile
 |- PayloadTooLarge 413       ExportTooLarge, SheetFull, CopyTooLarge
 |- InvalidRequest 422        IdempotencyMismatch, InviteCodeRequired, InviteCodeInvalid
 |- TooManyRequests 429       DailyLimitReached, TooManyStreams
@@ -232,6 +232,20 @@ class BalanceTooLow(Conflict):
     name = "balance_too_low"
     en = "The balance, without what is reserved, is lower than the amount."
     zh = "扣除预留部分后，余额不足以扣减该金额。"
+
+
+class NameTaken(Conflict):
+    name = "name_taken"
+    en = "There is one of this name already."
+    zh = "该名称已存在。"
+
+
+class ChangedMeanwhile(Conflict):
+    """What was to be changed is no longer what it was when it was looked at."""
+
+    name = "changed_meanwhile"
+    en = "Somebody else has just changed this. Look at it again."
+    zh = "其他人刚刚修改了它，请重新查看。"
 
 
 class PayloadTooLarge(AppError):

@@ -64,7 +64,7 @@ def change(db: Connection, wanted: NewPrice, *, changed_by: str, confirmed: bool
         InvalidRequest: it is no price, or it looks like a slip of the hand and is not
             confirmed: something changes more than 100-fold, or from or to nothing, as
             another unit does to all of it. `details` say what.
-        Conflict: somebody else has just changed it.
+        ChangedMeanwhile: somebody else has just changed it.
     """
     _refuse(_problems(wanted))
     before = _found(db, wanted.model)

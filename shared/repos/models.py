@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from shared.db import Connection, DuplicateKey
-from shared.errors import Conflict, NotFound
+from shared.errors import NameTaken, NotFound
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Standing:
 
 
 def add(db: Connection, model: Model) -> None:
-    """Raises: Conflict: there is one of this name."""
+    """Raises: NameTaken."""
     try:
         db.execute(
             """
@@ -37,7 +37,7 @@ def add(db: Connection, model: Model) -> None:
             **vars(model),
         )
     except DuplicateKey:
-        raise Conflict from None
+        raise NameTaken from None
 
 
 def get(db: Connection, name: str) -> Model:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 
 from shared.db import Connection, DuplicateKey
-from shared.errors import Conflict
+from shared.errors import ChangedMeanwhile
 from shared.pricing import Price
 from shared.repos.places import END, Place
 from shared.times import now_ms
@@ -73,7 +73,7 @@ def list_versions(db: Connection, model: str, *, after: Place | None, count: int
 
 
 def add(db: Connection, price: Price, *, changed_by: str) -> None:
-    """Raises: Conflict: somebody else has just added this version."""
+    """Raises: ChangedMeanwhile: somebody else has just added this version."""
     try:
         db.execute(
             """
@@ -89,4 +89,4 @@ def add(db: Connection, price: Price, *, changed_by: str) -> None:
             created_at_ms=now_ms(),
         )
     except DuplicateKey:
-        raise Conflict from None
+        raise ChangedMeanwhile from None

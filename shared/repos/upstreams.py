@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from shared.db import Connection, DuplicateKey
-from shared.errors import Conflict, NotFound
+from shared.errors import ChangedMeanwhile, NameTaken, NotFound
 from shared.pricing import Costs
 
 
@@ -50,7 +50,7 @@ class Changes:
 
 
 def add(db: Connection, upstream: Upstream) -> None:
-    """Raises: Conflict: there is one of this name."""
+    """Raises: NameTaken."""
     try:
         db.execute(
             """
@@ -65,7 +65,7 @@ def add(db: Connection, upstream: Upstream) -> None:
             **vars(upstream),
         )
     except DuplicateKey:
-        raise Conflict from None
+        raise NameTaken from None
 
 
 def get(db: Connection, upstream_id: str) -> Upstream:
@@ -88,7 +88,7 @@ def get(db: Connection, upstream_id: str) -> Upstream:
 def change(db: Connection, known: Upstream, changes: Changes, *, at_ms: int) -> None:
     """A key is sealed for the URL it was known with, so that must still be the URL.
 
-    Raises: Conflict: the name is another's, or somebody has just changed the URL.
+    Raises: NameTaken; ChangedMeanwhile: it is not.
     """
     try:
         changed = db.execute(
@@ -113,9 +113,9 @@ def change(db: Connection, known: Upstream, changes: Changes, *, at_ms: int) -> 
             **vars(changes),
         )
     except DuplicateKey:
-        raise Conflict from None
+        raise NameTaken from None
     if not changed:
-        raise Conflict
+        raise ChangedMeanwhile
 
 
 def remove(db: Connection, upstream_id: str) -> bool:

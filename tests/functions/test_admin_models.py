@@ -71,7 +71,7 @@ def test_there_is_one_of_each_name_and_none_of_others() -> None:
     again = ask(token, "POST", "models", {"name": "m", "title": "Other"})
     unknown = ask(token, "PATCH", "models", {"name": "n", "title": "Other"})
 
-    assert (again.status, again.error) == (409, "conflict")
+    assert (again.status, again.error) == (409, "name_taken")
     assert (unknown.status, unknown.error) == (404, "not_found")
     assert [action for action, _ in done()] == ["model.create"]
     assert ask(token, "GET", "models").data["models"][0]["title"] == "m"

@@ -9,7 +9,7 @@ import pytest
 from functions.admin import trial
 from shared import sealing
 from shared.db import Connection, read, transaction
-from shared.errors import Conflict, Misconfigured
+from shared.errors import ChangedMeanwhile, Misconfigured
 from shared.ids import new_id
 from shared.repos import upstreams
 from shared.repos.upstreams import Changes
@@ -138,7 +138,7 @@ def test_a_key_sealed_for_a_url_that_has_just_changed_is_not_stored(token: str) 
     path = f"upstreams/{known.id}"
     ask(token, "PATCH", path, {"url": "https://api.example.org/v1", "key": KEY})
 
-    with pytest.raises(Conflict):
+    with pytest.raises(ChangedMeanwhile):
         transaction(upstreams.change, known, Changes(sealed_key=known.sealed_key), at_ms=1)
 
     assert key_of(known.id) == KEY
@@ -175,7 +175,7 @@ def test_names_are_taken_once_and_models_must_be_stored(token: str) -> None:
     taken = [create(token), ask(token, "PATCH", f"upstreams/{other['id']}", {"name": "first"})]
     unknown = create(token, name="third", model="nowhere")
 
-    assert [(reply.status, reply.error) for reply in taken] == [(409, "conflict")] * 2
+    assert [(reply.status, reply.error) for reply in taken] == [(409, "name_taken")] * 2
     assert (unknown.status, unknown.json["details"][0]["field"]) == (422, "body.model")
     assert len(done()) == 2
 
