@@ -144,6 +144,13 @@ def test_the_file_of_a_period_is_safe_to_open() -> None:
 
 
 @pytest.mark.usefixtures("database")
+def test_asking_for_the_head_of_the_file_takes_nothing_away() -> None:
+    reply = ask(root(), "HEAD", "invites/export")
+
+    assert (reply.status, reply.body, audited("invites.export")) == (200, b"", [])
+
+
+@pytest.mark.usefixtures("database")
 @pytest.mark.parametrize(
     ("batch", "field"),
     [
