@@ -18,8 +18,9 @@ _FORMULA = re.compile(
 )
 _SPECIAL = re.compile(r'[",\r\n]')
 # The first bytes, in UTF-8, of all that may stand before or begin a formula, and of some more.
-_RISKY = re.compile(rb"[\x00-\x20+\-=@\x7f\xc2\xe1-\xe3\xef]")
-_RISKY_LINE = re.compile(rb"\n[\x00-\x09\x0b-\x20+\-=@\x7f\xc2\xe1-\xe3\xef]")
+_RISKY = bytes([*range(0x21), *b"+-=@", 0x7F, 0xC2, 0xE1, 0xE2, 0xE3, 0xEF])
+_RISKY_STARTS = frozenset(bytes([byte]) for byte in _RISKY)
+_RISKY_LINE = re.compile(rb"\n[%b]" % re.escape(_RISKY.replace(b"\n", b"")))
 
 
 def looks_like_formula(text: str) -> bool:
@@ -63,10 +64,10 @@ def csv_texts(column: Sequence[bytes]) -> Iterable[bytes]:
 
 
 def _text_in_utf8(text: bytes) -> bytes:
-    if _RISKY.match(text):
+    if text[:1] in _RISKY_STARTS:
         return _text(text.decode()).encode()
     if b'"' in text:
-        return b'"%b"' % text.replace(b'"', b'""')
+        return b'"' + text.replace(b'"', b'""') + b'"'
     if b"," in text or b"\n" in text or b"\r" in text:
-        return b'"%b"' % text
+        return b'"' + text + b'"'
     return text

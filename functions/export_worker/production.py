@@ -72,9 +72,9 @@ def _produced(job: Job, storage: Storage) -> None:
     with Watch(job) as watch, Parts(upload, watch) as parts:
         _written(job, wanted, watch, parts)
         parts.finish()
-        watch.check()
     if not transaction(_ended, job, wanted, parts.sha256, key, watch.written):
         storage.remove_all(place)
+        watch.check()
         raise Cancelled if transaction(export_jobs.mark_stopped, job, at_ms=now_ms()) else Lost
 
 

@@ -24,15 +24,16 @@ class Kind:
 
 
 def _time(at_ms: bytes) -> bytes:
-    """As `iso_utc`, which takes five times as long."""
-    if len(at_ms) < 4:
-        return iso_utc(int(at_ms)).encode() if at_ms else at_ms
-    return b"%b.%bZ" % (_second(at_ms[:-3]), at_ms[-3:])
+    """As `iso_utc`, at a quarter of the price: rows of one minute stand together."""
+    if not at_ms:
+        return at_ms
+    minute, rest = divmod(int(at_ms), 60_000)
+    return b"%b%02d.%03dZ" % (_minute(minute), rest // 1000, rest % 1000)
 
 
 @lru_cache(maxsize=10_000)
-def _second(seconds: bytes) -> bytes:
-    return iso_utc(int(seconds) * 1000)[:19].encode()
+def _minute(number: int) -> bytes:
+    return iso_utc(number * 60_000)[:17].encode()
 
 
 _TRUTH = {b"": b"", b"0": b"false", b"1": b"true"}
