@@ -63,6 +63,7 @@ def add_messages(*messages: Message) -> None:
 def _append_all(db: Connection, messages: tuple[Message, ...]) -> None:
     for one in messages:
         conversations.append(db, one)
+        conversations.touch(db, "c1", at_ms=one.created_at_ms)
 
 
 def ask(token: str, *, method: str = "GET", language: str = "en", **query: str) -> Reply:
