@@ -1,11 +1,12 @@
 """A copy of all that is stored of somebody: one JSON document, or a zip of tables."""
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import IO, cast
-from zipfile import ZIP_DEFLATED, ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from functions.account.bounded_file import BoundedFile
 from shared import settings
@@ -153,14 +154,21 @@ def _write_document(db: Connection, wanted: Wanted, file: BoundedFile) -> None:
 
 
 def _write_tables(db: Connection, wanted: Wanted, file: BoundedFile) -> None:
-    with ZipFile(cast(IO[bytes], file), "w", ZIP_DEFLATED) as archive:
+    with ZipFile(cast(IO[bytes], file), "w") as archive:
         archive.comment = _compact({"AIGC": wanted.aigc}).encode()
         for name, dataset in _DATASETS.items():
             with (
                 closing(dataset.rows(db, wanted.user_id)) as batches,
-                archive.open(f"{name}.csv", "w") as entry,
+                archive.open(_entry(name), "w") as entry,
             ):
                 csv_file.write(Table(dataset.columns, batches), file.within(entry))
+
+
+def _entry(name: str) -> ZipInfo:
+    """Without a time of its own it would be from 1980."""
+    entry = ZipInfo(f"{name}.csv", time.gmtime()[:6])
+    entry.compress_type = ZIP_DEFLATED
+    return entry
 
 
 def _compact(value: object) -> str:

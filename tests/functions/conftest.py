@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pymysql
 import pytest
@@ -24,6 +26,9 @@ from tests.events import invoke
 from tests.fakes import upstream
 from tests.fakes.upstream import Upstream
 from tests.web import WebFunction, serving
+
+if TYPE_CHECKING:  # see `caller`
+    from tests.functions.routes import Caller
 
 API_KEY = "sk-canary-of-the-api-key"
 GUEST_LIMIT = 5
@@ -64,6 +69,28 @@ def variables(upstream_server: Upstream) -> dict[str, str]:
         "OPENAI_MODEL": "test-model",
         "ALLOWED_ORIGINS": "https://app.example.com",
     }
+
+
+@pytest.fixture
+def caller(
+    configure: Configure, database: str, upstream_server: Upstream, tmp_path: Path
+) -> Iterator["Caller"]:
+    """Calls every route there is; its import brings all functions."""
+    from tests.functions.routes import Caller
+
+    given = {
+        **WITHOUT_LIMITS,
+        "JWT_SECRET": secrets.token_hex(32),
+        "UPSTREAM_KEYS_SECRET": secrets.token_hex(32),
+        "STORAGE_FOLDER": str(tmp_path / "storage"),
+        "OPENAI_API_KEY": "sk-test",
+        "OPENAI_API_URL": upstream_server.url,
+        "OPENAI_MODEL": "test-model",
+        "DATABASE_URL": database,
+    }
+    configure(**given)
+    with serving("chat", **given) as web:
+        yield Caller(web)
 
 
 @pytest.fixture(scope="session")

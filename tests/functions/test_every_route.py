@@ -2,22 +2,14 @@
 
 import json
 import re
-import secrets
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from shared.db import Connection, read
 from shared.ids import new_id
-from tests.conftest import WITHOUT_LIMITS, Configure
 from tests.events import Reply
-from tests.fakes.upstream import Upstream
 from tests.functions.every_route import FAIR, Person, fair, person
 from tests.functions.routes import ROUTES, Caller, Route
-from tests.web import serving
 
 GUESSES = 500
 
@@ -72,25 +64,6 @@ FICKLE = {
     "sealed_key",
     "object_key",
 }
-
-
-@pytest.fixture
-def caller(
-    configure: Configure, database: str, upstream_server: Upstream, tmp_path: Path
-) -> Iterator[Caller]:
-    given = {
-        **WITHOUT_LIMITS,
-        "JWT_SECRET": secrets.token_hex(32),
-        "UPSTREAM_KEYS_SECRET": secrets.token_hex(32),
-        "STORAGE_FOLDER": str(tmp_path / "storage"),
-        "OPENAI_API_KEY": "sk-test",
-        "OPENAI_API_URL": upstream_server.url,
-        "OPENAI_MODEL": "test-model",
-        "DATABASE_URL": database,
-    }
-    configure(**given)
-    with serving("chat", **given) as web:
-        yield Caller(web)
 
 
 def ask(caller: Caller, route: Route, one: Person, admin: Person, **more: object) -> Reply:

@@ -2,23 +2,17 @@
 
 import base64
 import json
-import secrets
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import jwt
-import pytest
 
 from shared import settings
 from shared.config import load
 from shared.db import Connection, read
-from tests.conftest import Configure
 from tests.events import Reply
-from tests.fakes.upstream import Upstream
 from tests.functions.every_route import Person, fair, person
 from tests.functions.routes import ROUTES, Caller, Route
-from tests.web import serving
 
 # Whoever calls these has no access token, and none is looked at.
 FOR_ANYBODY = {
@@ -47,20 +41,6 @@ INJECTIONS = [
     "0x31",
     "x" * 1000,
 ]
-
-
-@pytest.fixture
-def caller(configure: Configure, database: str, upstream_server: Upstream) -> Iterator[Caller]:
-    given = {
-        "JWT_SECRET": secrets.token_hex(32),
-        "OPENAI_API_KEY": "sk-test",
-        "OPENAI_API_URL": upstream_server.url,
-        "OPENAI_MODEL": "test-model",
-        "DATABASE_URL": database,
-    }
-    configure(**given)
-    with serving("chat", **given) as web:
-        yield Caller(web)
 
 
 def forgeries(victim: Person) -> dict[str, str]:

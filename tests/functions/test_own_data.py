@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 import zipfile
 from typing import Any
 
@@ -176,6 +177,7 @@ def test_a_zip_holds_a_table_for_each_kind_that_a_spreadsheet_opens_without_harm
     assert [row[content] for row in said[1:]] == ["Why, anna?", '\'=HYPERLINK("http://evil")']
     with zipfile.ZipFile(io.BytesIO(reply.body)) as archive:
         assert json.loads(archive.comment)["AIGC"]["Label"] == "1"
+        assert {entry.date_time[0] for entry in archive.infolist()} == {time.gmtime().tm_year}
 
 
 @pytest.mark.usefixtures("database")
