@@ -1,13 +1,17 @@
 """/api/admin/models: what people may choose from."""
 
+from functools import partial
+
 from pydantic import BaseModel
 
 from functions.admin.fields import ModelName, Title
 from shared import auth
 from shared.db import Connection, read, transaction
 from shared.http import Request, Response, endpoint
+from shared.repetition import ClientKey, client_key, once
 from shared.repos import audit, models
 from shared.repos.models import Model
+from shared.repos.users import User
 from shared.times import iso_utc, now_ms
 from shared.tokens import Claims
 
@@ -36,8 +40,8 @@ def listing(request: Request) -> Response:
 
 @endpoint("POST", "/api/admin/models")
 def create(request: Request) -> Response:
-    claims = auth.admitted_administrator(request)
-    return Response.ok(tell(transaction(_create, claims, request.parse(New))), 201)
+    claims, key = auth.admitted_administrator(request), client_key(request)
+    return Response.ok(transaction(_create, claims, key, request.parse(New)), 201)
 
 
 @endpoint("PATCH", "/api/admin/models")
@@ -46,13 +50,18 @@ def change(request: Request) -> Response:
     return Response.ok(tell(transaction(_change, claims, request.parse(Change))))
 
 
-def _create(db: Connection, claims: Claims, new: New) -> Model:
-    admin, at_ms = auth.administrator(db, claims), now_ms()
+def _create(db: Connection, claims: Claims, key: ClientKey | None, new: New) -> dict[str, object]:
+    admin = auth.administrator(db, claims)
+    return once(db, admin.id, key, partial(_add, db, admin, new))
+
+
+def _add(db: Connection, admin: User, new: New) -> dict[str, object]:
+    at_ms = now_ms()
     model = Model(new.name, new.title or new.name, int(new.enabled), at_ms, at_ms)
     models.add(db, model)
     detail = {"name": model.name, "title": model.title, "enabled": new.enabled}
     audit.record(db, admin.id, "model.create", detail)
-    return model
+    return tell(model)
 
 
 def _change(db: Connection, claims: Claims, wanted: Change) -> Model:

@@ -1,6 +1,7 @@
 """/api/admin/prices: what models cost, what they used to cost, and changing it."""
 
 from dataclasses import asdict
+from functools import partial
 from typing import Literal
 
 from pydantic import BaseModel
@@ -12,8 +13,10 @@ from shared.http import Request, Response, endpoint
 from shared.paging import Paging, page
 from shared.price_list import NewPrice
 from shared.pricing import Price, formula
+from shared.repetition import ClientKey, client_key, once
 from shared.repos import audit, prices
 from shared.repos.prices import Version
+from shared.repos.users import User
 from shared.times import iso_utc
 from shared.tokens import Claims
 
@@ -48,8 +51,8 @@ def listing(request: Request) -> Response:
 
 @endpoint("POST", "/api/admin/prices")
 def change(request: Request) -> Response:
-    claims = auth.admitted_administrator(request)
-    return Response.ok(transaction(_change, claims, request.parse(New)), 201)
+    claims, key = auth.admitted_administrator(request), client_key(request)
+    return Response.ok(transaction(_change, claims, key, request.parse(New)), 201)
 
 
 def _list(db: Connection, wanted: Wanted) -> dict[str, object]:
@@ -60,8 +63,12 @@ def _list(db: Connection, wanted: Wanted) -> dict[str, object]:
     return page("prices", rows, wanted, tell)
 
 
-def _change(db: Connection, claims: Claims, new: New) -> dict[str, object]:
+def _change(db: Connection, claims: Claims, key: ClientKey | None, new: New) -> dict[str, object]:
     admin = auth.administrator(db, claims)
+    return once(db, admin.id, key, partial(_add, db, admin, new))
+
+
+def _add(db: Connection, admin: User, new: New) -> dict[str, object]:
     price = price_list.change(db, new.price, changed_by=admin.id, confirmed=new.confirmed)
     audit.record(db, admin.id, "price.change", {**asdict(price), "confirmed": new.confirmed})
     return _priced(price)

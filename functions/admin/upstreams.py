@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from pydantic import BaseModel
 
@@ -19,8 +20,10 @@ from shared.db import Connection, read, transaction
 from shared.errors import InvalidRequest, NotFound
 from shared.http import Request, Response, endpoint
 from shared.ids import new_id
+from shared.repetition import ClientKey, client_key, once
 from shared.repos import audit, models, upstreams
 from shared.repos.upstreams import Changes, Upstream
+from shared.repos.users import User
 from shared.times import iso_utc, now_ms
 from shared.tokens import Claims
 
@@ -62,10 +65,9 @@ def listing(request: Request) -> Response:
 
 @endpoint("POST", "/api/admin/upstreams")
 def create(request: Request) -> Response:
-    claims = auth.admitted_administrator(request)
+    claims, key = auth.admitted_administrator(request), client_key(request)
     upstream = _sealed(request.parse(New))
-    transaction(_create, claims, upstream)
-    return Response.ok(tell(upstream), 201)
+    return Response.ok(transaction(_create, claims, key, upstream), 201)
 
 
 @endpoint("PATCH", "/api/admin/upstreams/*")
@@ -116,8 +118,14 @@ def _hint(key: Secret) -> str:
     return key.reveal()[-4:] if len(key.reveal()) >= _LEAST_HINTED else ""
 
 
-def _create(db: Connection, claims: Claims, upstream: Upstream) -> None:
+def _create(
+    db: Connection, claims: Claims, key: ClientKey | None, upstream: Upstream
+) -> dict[str, object]:
     admin = auth.administrator(db, claims)
+    return once(db, admin.id, key, partial(_add, db, admin, upstream))
+
+
+def _add(db: Connection, admin: User, upstream: Upstream) -> dict[str, object]:
     try:
         models.get(db, upstream.model)
     except NotFound:
@@ -125,6 +133,7 @@ def _create(db: Connection, claims: Claims, upstream: Upstream) -> None:
         raise InvalidRequest(details=[problem]) from None
     upstreams.add(db, upstream)
     audit.record(db, admin.id, "upstream.create", _described(upstream))
+    return tell(upstream)
 
 
 def _change(db: Connection, claims: Claims, upstream_id: str, wanted: Wanted) -> Upstream:

@@ -144,6 +144,24 @@ def shape(value: Any) -> Any:
     return value
 
 
+def test_what_an_administrator_makes_twice_with_one_key_is_made_once(caller: Caller) -> None:
+    anna, admin = person(), person("admin")
+    for route in (one for one in ROUTES if one.method == "POST" and "/admin/" in one.path):
+        asked = fair(route, anna, admin)
+        first, again = (
+            caller.ask(
+                route,
+                *asked.ids,
+                token=asked.token,
+                body=asked.body,
+                headers={"Idempotency-Key": str(route)},
+            )
+            for _ in range(2)
+        )
+        if first.status == 201:
+            assert (again.status, again.json.get("data")) == (201, first.data), str(route)
+
+
 def test_no_guess_at_somebody_elses_ids_finds_anything(caller: Caller) -> None:
     anna, bob, admin = person(), person(), person("admin")
     for route in (one for one in ROUTES if "*" in one.path and "/admin/" not in one.path):
