@@ -10,6 +10,7 @@ from functions.chat.question import Question
 from functions.chat.recall import first_answer, said_so_far
 from functions.chat.telling import as_it_grows, as_stored
 from functions.chat.turn import Twin
+from functions.chat.watchers import watchers
 from shared import auth, charging, db_async, sse
 from shared.asgi import serve_web
 from shared.db import Connection
@@ -78,7 +79,9 @@ async def stop(request: Request) -> Response:
 async def watch(request: Request) -> Response:
     row = await _own(request, request.last_segment)
     said = await said_so_far(row)
-    return Response.events(sse.with_pings(as_stored(row, said, request), _PING_SECONDS))
+    watchers.admit(row.subject)
+    told = watchers.counted(row.subject, as_stored(row, said, request))
+    return Response.events(sse.with_pings(told, _PING_SECONDS))
 
 
 async def _own(request: Request, message_id: str) -> turns.Turn:

@@ -1,9 +1,10 @@
 """Streams that are left, found again, watched by several, and stopped from anywhere."""
 
+import json
 import random
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -118,6 +119,32 @@ def test_a_second_watcher_sees_the_same(pair: Pair, anna: Person) -> None:
 
     assert text_of(first) == text_of(watched) == SENTENCE
     assert (first[0], first[-1]) == (watched[0], watched[-1])
+
+
+def test_one_person_cannot_hold_an_instance_by_watching(
+    pair: Pair, anna: Person, join: SignUp
+) -> None:
+    """Four for each answer that may be open at once."""
+    ben = join()
+    with another_instance(pair, MAX_STREAMS_PER_USER="1") as (web, _):
+        message_id = begin(web, ENDLESS, anna)
+        of_ben = begin(web, ENDLESS, ben)
+        with ExitStack() as stack:
+            watching = [
+                pieces_of(stack.enter_context(watch(web, message_id, token=anna.token)))
+                for _ in range(4)
+            ]
+            assert [next(one)[:7] for one in watching] == [b"id: 0.0"] * 4
+            assert watch_status(web, message_id, anna) == (429, "too_many_streams")
+            assert watch_status(web, of_ben, ben) == (200, "")
+        eventually(lambda: watch_status(web, message_id, anna) == (200, ""))
+
+
+def watch_status(web: WebFunction, message_id: str, person: Person) -> tuple[int, str]:
+    """And why not."""
+    with watch(web, message_id, token=person.token) as answer:
+        refused = answer.status_code != 200
+        return answer.status_code, json.loads(answer.read())["error"] if refused else ""
 
 
 def test_nobody_else_can_watch_or_stop_it(pair: Pair, anna: Person, join: SignUp) -> None:
