@@ -42,7 +42,7 @@ class Known:
 
 
 class Catalog:
-    """What is known, at most half a minute old; a database that is down leaves it as it was.
+    """What is known, at most half a minute old; where reading it fails, it stays as it was.
 
     Breakers live on, whatever is read again: each belongs to an upstream and its URL.
     """
@@ -80,10 +80,12 @@ class Catalog:
         now = self._clock()
         try:
             self._known = self._built(*await db_async.read(_stored))
-        except DatabaseUnavailable:
+        except Exception as error:  # what was known is good enough
             self._retry_at = now + _RETRY_SECONDS
             if self._known is None:
                 raise
+            if not isinstance(error, DatabaseUnavailable):
+                log.crash(error, request_id="")
         else:
             self._read_at = now
         return self._known

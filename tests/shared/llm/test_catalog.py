@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -18,6 +19,7 @@ from tests.conftest import Configure
 from tests.offering import KEYS_SECRET, offer, store, swap_keys, switch
 
 URL = "https://stored.example.com/v1/chat/completions"
+DOWN = "mysql://nobody@127.0.0.1:1/none"
 OTHER = "https://other.example.com/v1/chat/completions"
 
 Made = TypeVar("Made")
@@ -59,6 +61,12 @@ def run(work: Callable[[Catalog, Clock], Awaitable[Made]]) -> Made:
         db_async._threads().submit(db.disconnect).result()
         db_async._threads().shutdown()
         db_async._threads.cache_clear()
+
+
+def move(configure: Configure, url: str) -> None:
+    """To another database; the one thread that was used lets go of the one before."""
+    configure(DATABASE_URL=url)
+    db_async._threads().submit(db.disconnect).result()
 
 
 def known() -> Known:
@@ -192,7 +200,7 @@ def test_a_change_is_seen_within_half_a_minute_and_nobody_waits_for_it() -> None
 def test_while_it_is_fresh_the_database_is_not_asked(configure: Configure) -> None:
     async def look(catalog: Catalog, clock: Clock) -> bool:
         first = await catalog.current()
-        configure(DATABASE_URL="mysql://nobody@127.0.0.1:1/none")
+        move(configure, DOWN)
         found = []
         for _ in range(100):
             clock.now += 0.149
@@ -227,17 +235,31 @@ def test_a_database_that_is_down_leaves_what_was_known(configure: Configure, dat
 
     async def look(catalog: Catalog, clock: Clock) -> list[Known]:
         first = await catalog.current()
-        configure(DATABASE_URL="mysql://nobody@127.0.0.1:1/none")
+        move(configure, DOWN)
         clock.now += 3600
         return [first, await catalog.current(), await catalog.current()]
 
     first, *later = run(look)
 
-    assert later == [first, first]
+    assert all(known is first for known in later)
+
+
+@pytest.mark.usefixtures("database")
+def test_a_failure_nobody_foresaw_leaves_it_too_and_is_logged(
+    configure: Configure, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def look(catalog: Catalog, clock: Clock) -> bool:
+        first = await catalog.current()
+        move(configure, f"sqlite:///{tmp_path}/without-tables.db")
+        clock.now += 3600
+        return await catalog.current() is first and await catalog.current() is first
+
+    assert run(look)
+    assert capsys.readouterr().out.count('"event": "crash"') == 1
 
 
 def test_what_has_never_been_known_cannot_be_made_up(configure: Configure) -> None:
-    configure(DATABASE_URL="mysql://nobody@127.0.0.1:1/none")
+    configure(DATABASE_URL=DOWN)
 
     with pytest.raises(DatabaseUnavailable):
         known()
