@@ -1,19 +1,24 @@
 """One's own account, from outside: the profile, the password, and the way out."""
 
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as StillWaiting
 from functools import partial
 from typing import Any
 
 import pytest
 
+from functions.account import erasure
 from functions.account.index import handler as account
 from functions.credits.index import handler as credits
 from functions.login.index import handler as login
 from functions.maintenance.index import handler as maintenance
-from shared import charging, tokens
+from shared import charging, db, tokens
 from shared.charging import Ending
-from shared.db import Connection, read, transaction
+from shared.db import read, transaction
 from shared.erasure import forget_content
+from shared.errors import Conflict
 from shared.ids import new_id
 from shared.passwords import hash_password
 from shared.pricing import Tokens
@@ -41,6 +46,7 @@ from tests.functions.devices import (
 from tests.functions.purses import PER_MESSAGE, abandoned, books, state_of, today
 from tests.web import WebFunction, eventually
 
+NEW = "another horse"
 WRONG = (403, "wrong_password")
 
 
@@ -406,18 +412,47 @@ def test_deleting_asking_and_answering_at_once_adds_up() -> None:
 
 
 @pytest.mark.usefixtures("database")
-def test_a_password_or_role_that_changed_meanwhile_keeps_the_account() -> None:
+@pytest.mark.parametrize(
+    ("act", "told"),
+    [
+        (lambda anna: change(anna, email="new@example.com", current_password=PASSWORD), WRONG),
+        (lambda anna: change_password(anna, current_password=PASSWORD, new_password=NEW), WRONG),
+        (lambda anna: delete(anna, password=PASSWORD), (409, "conflict")),
+    ],
+    ids=["email", "password", "deletion"],
+)
+def test_a_password_that_changes_while_it_is_checked_confirms_nothing(
+    act: Callable[[Any], Reply], told: tuple[int, str]
+) -> None:
+    anna = sign_up()
+    changing = db.connect(2, 4)
+    changing.begin()
+    sql = "UPDATE users SET password_hash = :hash"
+    changing.execute(sql, hash=hash_password("changed elsewhere"))
+    with ThreadPoolExecutor(1) as pool:
+        acting = pool.submit(act, anna)
+        with pytest.raises(StillWaiting):
+            acting.result(0.3)
+        changing.commit()
+        reply = acting.result()
+        pool.submit(db.disconnect).result()
+    changing.close()
+
+    assert outcome(reply) == told
+    assert me(anna).data["email"] == "anna@example.com"
+    assert sign_in(password="changed elsewhere").status == 200
+
+
+@pytest.mark.usefixtures("database")
+def test_who_became_an_administrator_meanwhile_is_not_deleted_as_a_user() -> None:
     anna = sign_up()
     found = read(users.find_by_login, "anna@example.com")
     assert found is not None
+    execute("UPDATE users SET role = 'admin'")
 
-    def erase(db: Connection) -> bool:
-        return users.erase(db, found, at_ms=1)
+    with pytest.raises(Conflict):
+        transaction(erasure.erase, found)
 
-    execute("UPDATE users SET password_hash = :hash", hash=hash_password("another horse"))
-    assert not transaction(erase)
-    execute("UPDATE users SET password_hash = :hash, role = 'admin'", hash=found.password_hash)
-    assert not transaction(erase)
     assert me(anna).status == 200
 
 
