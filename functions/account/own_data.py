@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import IO, cast
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from functions.account.bounded_file import BoundedFile
+from functions.account.spool import Packed, Spool
 from shared import settings
 from shared.config import load
 from shared.db import Batches, Connection
@@ -120,12 +120,13 @@ _DATASETS: Mapping[str, Dataset] = {
 
 def take(db: Connection, wanted: Wanted) -> bytes:
     """In a transaction all of it is of one moment. Raises: CopyTooLarge."""
-    with BoundedFile(load(settings.Export).inline_bytes) as file:
+    spool = Spool(load(settings.Export).inline_bytes)
+    with spool:
         if wanted.format == "zip":
-            _write_tables(db, wanted, file)
+            _write_tables(db, wanted, spool)
         else:
-            _write_document(db, wanted, file)
-        return file.content()
+            _write_document(db, wanted, spool)
+        return spool.read()
 
 
 def answer(content: bytes, wanted: Wanted) -> Response:
@@ -139,29 +140,29 @@ def answer(content: bytes, wanted: Wanted) -> Response:
     )
 
 
-def _write_document(db: Connection, wanted: Wanted, file: BoundedFile) -> None:
+def _write_document(db: Connection, wanted: Wanted, spool: Spool) -> None:
     """Each table a list of objects, written a row at a time."""
-    file.write(f'{{"exported_at":"{iso_utc(now_ms())}","AIGC":{_compact(wanted.aigc)}'.encode())
+    spool.write(f'{{"exported_at":"{iso_utc(now_ms())}","AIGC":{_compact(wanted.aigc)}'.encode())
     for name, dataset in _DATASETS.items():
-        file.write(f',"{name}":['.encode())
+        spool.write(f',"{name}":['.encode())
         with closing(dataset.rows(db, wanted.user_id)) as batches:
             table, comma = Table(dataset.columns, batches), ""
             for row in table:
-                file.write((comma + _compact(dict(zip(table.names, row, strict=True)))).encode())
+                spool.write((comma + _compact(dict(zip(table.names, row, strict=True)))).encode())
                 comma = ","
-        file.write(b"]")
-    file.write(b"}")
+        spool.write(b"]")
+    spool.write(b"}")
 
 
-def _write_tables(db: Connection, wanted: Wanted, file: BoundedFile) -> None:
-    with ZipFile(cast(IO[bytes], file), "w") as archive:
+def _write_tables(db: Connection, wanted: Wanted, spool: Spool) -> None:
+    with ZipFile(cast(IO[bytes], spool), "w") as archive:
         archive.comment = _compact({"AIGC": wanted.aigc}).encode()
         for name, dataset in _DATASETS.items():
             with (
                 closing(dataset.rows(db, wanted.user_id)) as batches,
                 archive.open(_entry(name), "w") as entry,
             ):
-                csv_file.write(Table(dataset.columns, batches), file.within(entry))
+                csv_file.write(Table(dataset.columns, batches), Packed(spool, entry))
 
 
 def _entry(name: str) -> ZipInfo:

@@ -1,41 +1,12 @@
-"""A file that waits on disk until it is complete, and refuses to outgrow one answer."""
-
-from tempfile import TemporaryFile
-from types import TracebackType
+"""An export on its way into one answer, and what to do where it does not fit."""
 
 from shared import settings
 from shared.config import load
 from shared.errors import ExportTooLarge
+from shared.exports.bounded_file import BoundedFile
 
 
-class Spool:
-    def __init__(self, limit_bytes: int) -> None:
-        self.limit_bytes = limit_bytes
-        self._size = 0
-        self._file = TemporaryFile()  # noqa: SIM115  # closed by __exit__
-
-    def __enter__(self) -> "Spool":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._file.close()
-
-    def write(self, data: bytes) -> None:
-        """Raises: ExportTooLarge."""
-        self._size += len(data)
-        if self._size > self.limit_bytes:
-            raise self.too_large()
-        self._file.write(data)
-
-    def read(self) -> bytes:
-        self._file.seek(0)
-        return self._file.read()
-
+class Spool(BoundedFile):
     def too_large(self) -> ExportTooLarge:
         way = (
             "ask with delivery=link, or narrow it with from and to"

@@ -10,7 +10,7 @@ class Sink(Protocol):
 
     limit_bytes: int
 
-    def write(self, data: bytes, /) -> None:
+    def write(self, data: bytes, /) -> object:
         """Raises: ExportTooLarge."""
 
     def too_large(self) -> ExportTooLarge:
