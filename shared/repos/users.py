@@ -158,23 +158,28 @@ def lock_administrators(db: Connection) -> list[str]:
 
 
 def set_standing(db: Connection, user: User) -> None:
-    db.execute(
+    """Raises: NotFound: whoever it was deleted the account a moment ago."""
+    if not db.execute(
         """
         UPDATE users
         SET role = :role, disabled_at_ms = :disabled_at_ms
-        WHERE id = :id
+        WHERE id = :id AND erased_at_ms IS NULL
         """,
         id=user.id,
         role=user.role,
         disabled_at_ms=user.disabled_at_ms,
-    )
+    ):
+        raise NotFound
 
 
 def set_hash(db: Connection, user_id: str, password_hash: str) -> None:
-    """Whatever the password was."""
-    db.execute(
-        "UPDATE users SET password_hash = :new WHERE id = :id", id=user_id, new=password_hash
-    )
+    """Whatever the password was. Raises: NotFound, as `set_standing`."""
+    if not db.execute(
+        "UPDATE users SET password_hash = :new WHERE id = :id AND erased_at_ms IS NULL",
+        id=user_id,
+        new=password_hash,
+    ):
+        raise NotFound
 
 
 def replace_hash(db: Connection, user_id: str, *, old: str | None, new: str) -> bool:

@@ -1,5 +1,7 @@
 """Accounts, as administrators open and change them."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -7,6 +9,7 @@ import pytest
 
 from functions.credits.index import handler as credits
 from functions.login.index import handler as login
+from shared import db
 from shared.db import read, transaction
 from shared.ids import new_id
 from shared.repos import users
@@ -249,6 +252,38 @@ def test_nobody_and_the_deleted_cannot_be_changed(method: str, path: str, body: 
     for user_id in (new_id(), gone.id, f"{gone.id} ", "%"):
         reply = ask(token, method, path.format(id=user_id), body)
         assert (reply.status, reply.error) == (404, "not_found")
+    assert audited() == []
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "users/{id}", {"role": "admin"}),
+        ("POST", "users/{id}/password", {"password": "correct horse"}),
+    ],
+)
+def test_whoever_is_just_deleting_their_account_stays_deleted(
+    method: str, path: str, body: Any
+) -> None:
+    """Else there would be an administrator whom nobody is, and no last one any more."""
+    token, anna = root(), account()
+    deleting = db.connect(db.CONNECT_SECONDS, db.QUERY_SECONDS)
+    deleting.begin()
+    users.erase(deleting, anna, at_ms=5)
+
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask, token, method, path.format(id=anna.id), body)
+        assert not wait([asked], timeout=0.3).done
+        deleting.commit()
+        reply = asked.result()
+        pool.submit(db.disconnect)
+    deleting.close()
+
+    assert (reply.status, reply.error) == (404, "not_found")
+    assert stored(anna.id) == replace(
+        anna, email=None, username=None, password_hash=None, disabled_at_ms=5
+    )
     assert audited() == []
 
 
