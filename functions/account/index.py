@@ -22,8 +22,9 @@ def me(request: Request) -> Response:
     return Response.ok(_told(read(auth.active_user, auth.signed_in(request))))
 
 
-@endpoint("PATCH", "/api/auth/me")
+@endpoint("PATCH", "/api/auth/me", limit=rates.by_address("register"))
 def change(request: Request) -> Response:
+    """As often as one may register: this too tells which names are taken."""
     claims, wanted = auth.signed_in(request), request.parse(Change)
     confirmed = _confirmed(claims, wanted.current_password) if wanted.email else None
     return Response.ok(_told(transaction(_change, claims, wanted, confirmed)))

@@ -130,6 +130,20 @@ def test_names_of_others_are_refused_and_nothing_changes() -> None:
 
 
 @pytest.mark.usefixtures("database")
+def test_names_that_are_taken_are_found_out_no_faster_than_by_registering(
+    configure: Configure,
+) -> None:
+    anna, _ = sign_up(), sign_up("ben")
+    configure(REGISTER_LIMIT="3/1m")
+
+    guesses = [
+        outcome(change(anna, email="ben@example.com", current_password=PASSWORD)) for _ in range(5)
+    ]
+
+    assert guesses == [(409, "email_taken")] * 3 + [(429, "rate_limited")] * 2
+
+
+@pytest.mark.usefixtures("database")
 def test_a_new_password_ends_the_other_sessions_and_keeps_this_one() -> None:
     mine, other, ben = sign_up(), sign_in().data, sign_up("ben")
     assert leave(sign_in().data["access_token"]).status == 200
