@@ -22,6 +22,7 @@ def running_dev(folder: Path) -> Iterator[str]:
         "JWT_SECRET": os.urandom(32).hex(),
         "BCRYPT_COST": "4",
         "OPENAI_API_KEY": "",
+        "STORAGE_FOLDER": str(folder / "files"),
     }
     command = "import sys; from scripts.tooling.dev import main; sys.exit(main(['--port', '0']))"
     output = folder / "output"
