@@ -10,6 +10,7 @@ import pytest
 
 from shared import auth, settings, tokens
 from shared.config import load
+from shared.errors import InvalidToken, TokenExpired
 from shared.http import Request, Response, endpoint
 from shared.tokens import Claims, issue_access
 from tests.conftest import Configure
@@ -226,3 +227,19 @@ def test_refresh_tokens_are_long_and_their_hash_says_nothing() -> None:
     assert len(base64.urlsafe_b64decode(first + "=")) == 32
     assert len(tokens.refresh_hash(first)) == 64
     assert first not in tokens.refresh_hash(first)
+
+
+def test_a_token_between_functions_is_for_one_worker_one_thing_and_a_quarter_of_an_hour() -> None:
+    token = tokens.issue_service("export-worker", "01EXPORT")
+    held = jwt.decode(token, options={"verify_signature": False})
+
+    assert tokens.read_service("export-worker", token) == "01EXPORT"
+    assert held["exp"] - held["iat"] == 900
+    with pytest.raises(InvalidToken):
+        tokens.read_service("another-worker", token)
+    with pytest.raises(InvalidToken):
+        tokens.read_access(token)
+    with pytest.raises(InvalidToken):
+        tokens.read_service("export-worker", issue_access(ANNA))
+    with pytest.raises(TokenExpired):
+        tokens.read_service("export-worker", signed({**held, "exp": int(time.time()) - 1}))
