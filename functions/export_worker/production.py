@@ -9,12 +9,12 @@ from shared.db import Connection, transaction
 from shared.errors import AppError, ExportTooLarge, NotFound, Unexpected
 from shared.exports import files
 from shared.exports.limits import MOST_ATTEMPTS, QUEUED_MS
-from shared.exports.places import prefix_of
+from shared.exports.places import place_of
 from shared.exports.wanted import Wanted
 from shared.repos import audit, export_jobs
 from shared.repos.audit import Entry
 from shared.repos.export_jobs import Job
-from shared.storages import Storage
+from shared.storages import Storage, Upload
 from shared.times import now_ms
 
 _QUERY_SECONDS = 30.0
@@ -63,19 +63,29 @@ def run(job: Job, storage: Storage) -> str:
 
 def _produced(job: Job, storage: Storage) -> None:
     """What earlier attempts left is removed first, so that there is one object in the end."""
-    storage.remove_all(prefix_of(job.id))
-    wanted, place = Wanted.read(job.wanted), f"{prefix_of(job.id)}{job.attempt}/"
+    wanted, place = Wanted.read(job.wanted), place_of(job.id, job.attempt)
     key = place + wanted.filename(job.created_at_ms)
-    label = files.aigc(wanted, job.id)
-    media_type = files.FORMATS[wanted.format].media_type
-    upload = storage.begin(key, media_type, {"aigc": label} if label else {})
-    with Watch(job) as watch, Parts(upload, watch) as parts:
-        _written(job, wanted, watch, parts)
-        parts.finish()
+    with Watch(job) as watch:
+        _cleared(job, storage, below=job.attempt)
+        with Parts(_begun(job, wanted, key, storage), watch) as parts:
+            _written(job, wanted, watch, parts)
+            parts.finish()
     if not transaction(_ended, job, wanted, parts.sha256, key, watch.written):
         storage.remove_all(place)
         watch.check()
         raise Cancelled if transaction(export_jobs.mark_stopped, job, at_ms=now_ms()) else Lost
+
+
+def _cleared(job: Job, storage: Storage, *, below: int) -> None:
+    """Never what a later attempt made: whoever clears may have lost the job without knowing."""
+    for attempt in range(1, below):
+        storage.remove_all(place_of(job.id, attempt))
+
+
+def _begun(job: Job, wanted: Wanted, key: str, storage: Storage) -> Upload:
+    label = files.aigc(wanted, job.id)
+    media_type = files.FORMATS[wanted.format].media_type
+    return storage.begin(key, media_type, {"aigc": label} if label else {})
 
 
 def _written(job: Job, wanted: Wanted, watch: Watch, parts: Parts) -> None:
@@ -110,7 +120,7 @@ def _ended(
 
 def _given_up(job: Job, storage: Storage, failure: str) -> str:
     transaction(export_jobs.mark_failed, job, failure, at_ms=now_ms())
-    storage.remove_all(prefix_of(job.id))
+    _cleared(job, storage, below=job.attempt + 1)
     log.write("error", "export_failed", export=job.id, error=failure, attempt=job.attempt)
     return "failed"
 

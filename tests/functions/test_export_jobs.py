@@ -10,12 +10,14 @@ from typing import Any
 import httpx
 import pytest
 
+from functions.export_worker import production
 from functions.export_worker.index import handler as worker
 from functions.exports.index import handler as exports
 from functions.maintenance.index import handler as maintenance
 from shared.db import Connection, read, transaction
 from shared.exports.places import WORKER
 from shared.repos import export_jobs
+from shared.storages import storage
 from shared.tokens import issue_service
 from shared.workers import WorkerFailed
 from tests.conftest import Configure
@@ -360,6 +362,19 @@ def test_a_worker_that_wakes_up_too_late_changes_nothing(bucket: oss.Bucket) -> 
     ):
         assert transaction(change) is False
     assert (told(export_id)["state"], told(export_id)["attempt"]) == ("done", 2)
+
+
+def test_a_worker_that_was_overtaken_takes_away_its_own_file_alone(bucket: oss.Bucket) -> None:
+    export_id = queued()
+    transaction(export_jobs.claim, export_id, at_ms=0, until_ms=0)
+    late = read(export_jobs.get, export_id)
+    work(export_id)
+    (key,) = bucket.objects
+
+    assert production.run(late, storage()) == "lost"
+
+    assert (list(bucket.objects), bucket.uploads) == ([key], {})
+    assert len(entries("export")) == 1
 
 
 @pytest.mark.parametrize(
