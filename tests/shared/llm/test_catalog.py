@@ -44,12 +44,13 @@ def _environment(configure: Configure) -> None:
         OPENAI_MODEL="ours",
         UPSTREAMS=json.dumps(listed),
         UPSTREAM_KEYS_SECRET=KEYS_SECRET,
+        DATABASE_CONNECTIONS="1",  # in one thread, so that a test can close it
     )
     db_async._threads.cache_clear()
 
 
 def run(work: Callable[[Catalog, Clock], Awaitable[Made]]) -> Made:
-    """With threads of its own, that let go of their connections."""
+    """With a thread of its own, that lets go of its connection."""
 
     async def whole() -> Made:
         clock = Clock()
@@ -64,7 +65,7 @@ def run(work: Callable[[Catalog, Clock], Awaitable[Made]]) -> Made:
 
 
 def move(configure: Configure, url: str) -> None:
-    """To another database; the one thread that was used lets go of the one before."""
+    """To another database; the thread lets go of the one before."""
     configure(DATABASE_URL=url)
     db_async._threads().submit(db.disconnect).result()
 
