@@ -2,10 +2,11 @@
 
 from functions.exports import ending, logic
 from shared import auth
-from shared.db import Connection, read
+from shared.db import Connection, read, transaction
 from shared.http import Request, Response, endpoint, serve
 from shared.paging import Paging, page
-from shared.repos import export_jobs
+from shared.repos import audit, export_jobs
+from shared.repos.export_jobs import Job
 from shared.storages import storage
 from shared.times import now_ms
 from shared.tokens import Claims
@@ -21,12 +22,13 @@ def listed(request: Request) -> Response:
 
 @endpoint("GET", f"{_PATH}/*")
 def shown(request: Request) -> Response:
-    auth.admitted_administrator(request)
+    claims = auth.admitted_administrator(request)
     job = read(export_jobs.get, request.last_segment)
-    if job.object_key is None:
+    if job.object_key is None or request.method == "HEAD":
         return Response.ok(logic.told(job))
     filename, expires_ms = logic.filename(job.object_key), now_ms() + logic.LINK_SECONDS * 1000
     url = storage(request.credentials).link(job.object_key, filename, logic.LINK_SECONDS)
+    transaction(_write_down, claims, job)
     return Response.ok(logic.told(job, logic.link(url, expires_ms)))
 
 
@@ -39,6 +41,12 @@ def ended(request: Request) -> Response:
     else:
         ending.cancel(claims, job)
     return Response.ok(logic.told(read(export_jobs.get, job.id)))
+
+
+def _write_down(db: Connection, claims: Claims, job: Job) -> None:
+    """Whoever has a link has the data, and need not be who asked for the export."""
+    admin = auth.administrator(db, claims)
+    audit.record(db, admin.id, "export.link", {"export": job.id})
 
 
 def _listed(db: Connection, claims: Claims, paging: Paging) -> dict[str, object]:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,22 @@ def test_only_administrators_see_exports_and_unknown_ones_are_not_found(
     assert invoke(exports, "GET", f"{PATH}/01NONE", token=token_of(ROOT)).status == 404
     assert delete("01NONE").status == 404
     assert told(export_id)["state"] == "queued"
+
+
+def test_whoever_is_lent_a_link_is_written_down(bucket: oss.Bucket) -> None:
+    """Also another administrator than the one who asked for the export."""
+    export_id, other = queued(), replace(ANNA, role="admin")
+    add_users(other)
+    work(export_id)
+    path = f"{PATH}/{export_id}"
+
+    invoke(exports, "HEAD", path, token=token_of(other))
+    listed = invoke(exports, "GET", PATH, token=token_of(other)).data["exports"]
+    assert ([one["link"] for one in listed], entries("export.link")) == ([None], [])
+    invoke(exports, "GET", path, token=token_of(other))
+
+    lent = [(one.actor_id, one.detail) for one in audit_entries() if one.action == "export.link"]
+    assert lent == [(other.id, json.dumps({"export": export_id}))]
 
 
 def test_exports_are_listed_the_newest_first(bucket: oss.Bucket) -> None:
