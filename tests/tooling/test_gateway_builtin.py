@@ -320,6 +320,15 @@ def test_a_request_body_over_32_mb_is_refused(gateway: RunningGateway) -> None:
     assert raw_exchange(gateway, head + b"x" * 33554433).startswith(b"HTTP/1.1 413 ")
 
 
+def test_a_path_cannot_write_to_the_terminal(gateway: RunningGateway) -> None:
+    path = "/none%0A%1B]0;gotcha%07%C2%9B2J"
+    answer = httpx.get(gateway.base + path)
+    request_id = answer.headers["X-Fc-Request-Id"]
+    eventually(lambda: request_id in gateway.log)
+    line = next(line for line in gateway.log.splitlines() if request_id in line)
+    assert re.fullmatch(rf"[\d:]{{8}} GET {re.escape(path)} -> - 404 \d+ ms {request_id}", line)
+
+
 def test_one_line_is_logged_per_request_without_its_query(gateway: RunningGateway) -> None:
     answer = httpx.get(f"{gateway.base}/echo/pid?token=secret-in-query")
     request_id = answer.headers["X-Fc-Request-Id"]

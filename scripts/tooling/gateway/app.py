@@ -161,8 +161,9 @@ def _report(refusal: Refusal, call: Call) -> None:
 
 
 def _log(call: Call, client: HttpClient, name: str, seconds: float) -> None:
-    """Without the query: it may hold what no log should."""
+    """Without the query: it may hold what no log should. The path is as it was sent, because
+    decoded it could hold what a terminal obeys, from any page that is open in a browser."""
     status = "gone" if client.is_gone else client.status
     moment = time.strftime("%H:%M:%S")
-    line = f"{moment} {call.method} {call.path} -> {name} {status} {seconds * 1000:.0f} ms"
+    line = f"{moment} {call.method} {call.raw_path} -> {name} {status} {seconds * 1000:.0f} ms"
     terminal.note(f"{line} {call.request_id}{' async' if call.is_async else ''}")
