@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 
-from shared import auth, db, rates, rates_async, settings, subjects
+from shared import auth, db, db_async, rates, rates_async, settings, subjects
 from shared.config import load
+from shared.db import Connection
 from shared.errors import DatabaseNotConfigured, Unauthorized
 from shared.http import Request
+from shared.rates import Count
+from shared.times import now_ms
 from shared.tokens import Claims
 
 
@@ -28,11 +31,22 @@ async def admit(request: Request) -> Caller | None:
 
 
 async def admit_message(request: Request) -> Caller | None:
-    """`admit`, and hold people with an account to what they may say."""
+    """`admit`, and hold people with an account to what they may say.
+
+    Raises: InvalidToken also.
+    """
     caller = await admit(request)
-    if caller and caller.user_id:
-        await rates_async.take(rates.of_user("chat", caller.user_id))
+    if caller and caller.claims:
+        due = rates.due_of([rates.of_user("chat", caller.claims.user_id)])
+        if due:
+            await db_async.autocommit(_count, caller.claims, due)
     return caller
+
+
+def _count(connection: Connection, claims: Claims, due: list[Count]) -> None:
+    """Whoever holds the token of a session that was ended uses nothing up."""
+    auth.active_user(connection, claims)
+    rates.spend(connection, due, at_ms=now_ms())
 
 
 def identify(request: Request) -> Caller | None:

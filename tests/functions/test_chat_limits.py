@@ -5,6 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from shared import tokens
+from shared.db import transaction
+from shared.ids import new_id
+from shared.repos import sessions
+from shared.repos.sessions import Session
+from shared.times import now_ms
 from tests.fakes.upstream import Upstream
 from tests.functions.chatting import ask, ask_at_once, hear, post, stop
 from tests.functions.conftest import Pair, SignUp
@@ -53,6 +59,20 @@ def test_both_doors_lead_to_one_limit(strict: Pair, sign_up: SignUp) -> None:
     )
     assert (refused.status_code, refused.headers["x-should-retry"]) == (429, "true")
     assert refused.json()["error"]["code"] == "rate_limited"
+
+
+def test_a_session_that_was_ended_uses_nothing_up(strict: Pair, sign_up: SignUp) -> None:
+    """Else whoever stole its token could keep its owner silent."""
+    anna = sign_up()
+    stolen = tokens.read_access(anna.token)
+    session = Session(new_id(), anna.id, None, now_ms(), now_ms())
+    transaction(sessions.add, session)
+    transaction(sessions.end, stolen.session_id, anna.id, at_ms=now_ms())
+
+    refused = [ask(strict[0], token=anna.token).status for _ in range(4)]
+
+    mine = tokens.issue_access(tokens.Claims(anna.id, session.id, "user"))
+    assert (refused, ask(strict[1], token=mine).status) == ([401] * 4, 200)
 
 
 def test_stopping_and_asking_for_models_is_no_message(strict: Pair, sign_up: SignUp) -> None:
