@@ -14,7 +14,7 @@ from scripts.tooling.expressions import (
     read_yaml,
 )
 
-__all__ = ["Function", "Manifest", "ManifestError", "Route", "line_of", "load", "parse"]
+__all__ = ["Function", "Manifest", "ManifestError", "Route", "Timer", "line_of", "load", "parse"]
 
 WEB_PYTHON = "python3.12"  # what custom.debian11 carries
 
@@ -29,10 +29,19 @@ class Route:
 
 
 @dataclass(frozen=True)
+class Timer:
+    """A trigger that a clock pulls; `cron` has six fields, the first one seconds."""
+
+    name: str
+    cron: str
+    payload: str = ""
+
+
+@dataclass(frozen=True)
 class Function:
     """`name` is the folder and the resource, `function_name` what it is called once deployed.
 
-    `methods` are those of its HTTP trigger, `crons` the expressions of its timers.
+    `methods` are those of its HTTP trigger, `timers` those that are enabled.
     """
 
     name: str
@@ -48,7 +57,7 @@ class Function:
     memory_mb: int
     disk_mb: int
     code: Path
-    crons: tuple[str, ...] = ()
+    timers: tuple[Timer, ...] = ()
 
     @property
     def is_web(self) -> bool:
@@ -167,18 +176,27 @@ def _function(resource: _Resource, root: Path) -> Function:
         memory_mb=resource.required("memorySize", int),
         disk_mb=resource.required("diskSize", int),
         code=root / resource.required("code", str),
-        crons=tuple(timer["cronExpression"] for timer in _triggers(resource, "timer")),
+        timers=tuple(_timers(resource)),
     )
 
 
 def _trigger_methods(resource: _Resource) -> tuple[str, ...]:
-    return tuple(method for http in _triggers(resource, "http") for method in http["methods"])
+    configs = (trigger["triggerConfig"] for trigger in _triggers(resource, "http"))
+    return tuple(method for config in configs for method in config["methods"])
+
+
+def _timers(resource: _Resource) -> Iterator[Timer]:
+    for trigger in _triggers(resource, "timer"):
+        config = trigger["triggerConfig"]
+        if config.get("enable", True):
+            name, payload = trigger.get("triggerName", ""), config.get("payload", "")
+            yield Timer(name, config["cronExpression"], payload)
 
 
 def _triggers(resource: _Resource, kind: str) -> Iterator[Mapping[str, Any]]:
     for trigger in resource.get("triggers", []):
         if trigger.get("triggerType") == kind:
-            yield trigger["triggerConfig"]
+            yield trigger
 
 
 def _environment(resource: _Resource) -> dict[str, str]:

@@ -189,12 +189,12 @@ def functions_that_nothing_starts(text: str, root: Path) -> Iterator[str]:
     found = handlers(manifest, root)
     for function in manifest.functions:
         offers = found[function.name].offers
-        if not offers and not function.crons:
+        if not offers and not function.timers:
             yield f"{_at(function.name)}: {function.name} has neither endpoints nor a timer"
-        for cron in function.crons:
+        for cron in (timer.cron for timer in function.timers):
             if offers:
                 yield f"{_at(cron)}: {function.name} has endpoints; a timer cannot call them"
-            elif len(cron.split()) != 6:
+            elif len(re.sub(r"^CRON_TZ=\S+ ", "", cron).split()) != 6:
                 yield f"{_at(cron)}: {function.name} needs six fields in its cron expression"
 
 

@@ -13,7 +13,7 @@ import pytest
 from functions.maintenance import forgetting, sweep
 from functions.maintenance.index import handler
 from scripts.tooling.environment import ROOT
-from scripts.tooling.manifest import load
+from scripts.tooling.manifest import Timer, load
 from shared import charging, db, tokens
 from shared.charging import Ending
 from shared.db import read, transaction
@@ -410,7 +410,8 @@ def test_only_the_clock_can_start_it() -> None:
     manifest = load(ROOT / "s.yaml", {}, strict=False)
     function = manifest.function("maintenance")
 
-    assert (function.methods, function.crons) == ((), ("0 * * * * *",))
+    every_minute = Timer("every-minute", "0 * * * * *")
+    assert (function.methods, function.timers) == ((), (every_minute,))
     assert [route for route in manifest.routes if route.function == "maintenance"] == []
     assert not hasattr(handler, "endpoints")
 

@@ -103,6 +103,13 @@ def do_event(event, context):
 def on_timer(event, context):
     return json.loads(event)["triggerName"] + " is done"
 
+def on_tick(event, context):
+    with open("ticks", "ab") as ticks:
+        ticks.write(event + b"\\n")
+
+def on_hitch(event, context):
+    raise ValueError("a hitch")
+
 def do_context(event, context):
     return answer(json.dumps(vars(context), default=vars))
 

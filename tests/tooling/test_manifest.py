@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.tooling.manifest import Function, ManifestError, Route, line_of, load, parse
+from scripts.tooling.manifest import Function, ManifestError, Route, Timer, line_of, load, parse
 
 HEAD = """\
 edition: 3.0.0
@@ -109,16 +109,22 @@ def test_a_function_is_its_template_with_its_own_properties_over_it() -> None:
     assert manifest.routes == (Route("/hello", ("GET", "OPTIONS"), "hello"),)
 
 
-def test_a_function_that_a_clock_starts_has_no_methods() -> None:
+@pytest.mark.parametrize(
+    ("enable", "timers"),
+    [("true", (Timer("every-minute", "0 * * * * *"),)), ("false", ())],
+)
+def test_a_function_that_a_clock_starts_has_no_methods(
+    enable: str, timers: tuple[Timer, ...]
+) -> None:
     timer = HELLO[: HELLO.index("        - triggerName")] + (
         "        - triggerName: every-minute\n"
         "          triggerType: timer\n"
-        '          triggerConfig: {cronExpression: "0 * * * * *", enable: true}\n'
+        '          triggerConfig: {cronExpression: "0 * * * * *", enable: ' + enable + "}\n"
     )
 
     hello = parse(HEAD + timer, {"KEY": "k"}, root=ROOT).function("hello")
 
-    assert (hello.methods, hello.crons) == ((), ("0 * * * * *",))
+    assert (hello.methods, hello.timers) == ((), timers)
 
 
 def test_mappings_of_a_template_are_merged_to_the_bottom() -> None:

@@ -19,7 +19,7 @@ from scripts.tooling.gateway.client import (
     answer,
     read_body,
 )
-from scripts.tooling.gateway.events import Call
+from scripts.tooling.gateway.events import Call, new_request_id
 from scripts.tooling.gateway.files import Files
 from scripts.tooling.gateway.police import (
     MAX_ASYNC_BODY_BYTES,
@@ -35,6 +35,7 @@ from scripts.tooling.gateway.refusals import (
     TargetTooLong,
     WrongMethod,
 )
+from scripts.tooling.gateway.timers import Timers
 from scripts.tooling.gateway.web import WebHost
 from scripts.tooling.manifest import Function, Manifest, Route
 
@@ -48,22 +49,36 @@ class Gateway:
         self._root = root
         self._background: set[asyncio.Task[None]] = set()
         self._retired: set[Host] = set()
+        self._retired_timers: set[Timers] = set()
         self._deploy(manifest)
 
     def _deploy(self, manifest: Manifest) -> None:
+        """Raises: ManifestError, when one of its timers cannot be run."""
+        self._timers = Timers(manifest.functions, self._fire)
         self._routes, self._files = manifest.routes, Files(manifest)
         self._hosts = {f.name: _host(f, self._root) for f in manifest.functions}
 
+    def start(self) -> None:
+        """Let the clock begin: now is when an event loop runs."""
+        self._timers.start()
+
     async def reload(self, manifest: Manifest) -> None:
-        """Send new requests to new processes; old ones finish what they have begun."""
-        old = list(self._hosts.values())
+        """Send new requests to new processes; old ones finish what they have begun.
+
+        Raises: ManifestError, and goes on as before.
+        """
+        old, timers = list(self._hosts.values()), self._timers
         self._deploy(manifest)
+        timers.retire()
+        self._retired_timers.add(timers)
+        self.start()
         self._retired.update(old)
         await asyncio.gather(*(host.retire() for host in old))
 
     async def close(self) -> None:
         for task in list(self._background):
             task.cancel()
+        await asyncio.gather(*(t.close() for t in (self._timers, *self._retired_timers)))
         await asyncio.gather(*(h.close() for h in (*self._hosts.values(), *self._retired)))
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -95,6 +110,19 @@ class Gateway:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         await answer(client, 202, [], b"")
+
+    async def _fire(self, function: Function, event: bytes) -> None:
+        started, request_id = time.perf_counter(), new_request_id()
+        host, outcome = self._hosts[function.name], "done"
+        try:
+            if isinstance(host, BuiltinHost):  # no other has timers
+                await host.fire(event, request_id)
+        except Refusal as refusal:
+            outcome = refusal.code
+            _alarm(refusal, request_id)
+        moment, seconds = time.strftime("%H:%M:%S"), time.perf_counter() - started
+        line = f"{moment} timer -> {function.name} {outcome} {seconds * 1000:.0f} ms {request_id}"
+        terminal.note(line)
 
     async def _refuse(self, refusal: Refusal, call: Call, client: HttpClient) -> None:
         """Once an answer has begun, breaking it off is all that can be done."""
@@ -156,8 +184,12 @@ def _matches(pattern: str, path: str) -> bool:
 
 def _report(refusal: Refusal, call: Call) -> None:
     if refusal.function:
-        detail = f"\n{refusal.detail}" if refusal.detail else ""
-        terminal.alarm(f"{refusal.code}: {refusal.message} ({call.request_id}){detail}")
+        _alarm(refusal, call.request_id)
+
+
+def _alarm(refusal: Refusal, request_id: str) -> None:
+    detail = f"\n{refusal.detail}" if refusal.detail else ""
+    terminal.alarm(f"{refusal.code}: {refusal.message} ({request_id}){detail}")
 
 
 def _log(call: Call, client: HttpClient, name: str, seconds: float) -> None:

@@ -45,6 +45,7 @@ async def serve(
         asyncio.create_task(_watch_folders(gateway, root, configure)),
         asyncio.create_task(_watch_files(gateway, root, configure)),
     ]
+    gateway.start()
     loop.call_soon(ready)
     try:
         await server.serve(sockets=[listener])
