@@ -1,174 +1,56 @@
-"""Connections and transactions over MySQL or an embedded SQLite, one SQL text for both.
+"""Transactions and reads over kept connections to MySQL or an embedded SQLite.
 
-SQL names its parameters `:name`. A connection is kept per thread: a built-in
-function has one thread and so one connection; a web function runs its database
-work in a bounded number of threads.
+A connection is kept per thread: a built-in function has one thread and so one
+connection; a web function runs its database work in a bounded number of threads.
 """
 
 import random
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import cache
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from shared import settings
 from shared.config import load
+from shared.connection import (
+    CONNECT_SECONDS,
+    QUERY_SECONDS,
+    Batches,
+    Connection,
+    Contention,
+    DatabaseError,
+    Dialect,
+    DuplicateKey,
+    LostConnection,
+)
 from shared.errors import DatabaseNotConfigured, DatabaseUnavailable
+
+__all__ = [
+    "CONNECT_SECONDS",
+    "QUERY_SECONDS",
+    "Batches",
+    "Connection",
+    "Contention",
+    "DatabaseError",
+    "DuplicateKey",
+    "autocommit",
+    "connect",
+    "disconnect",
+    "is_configured",
+    "is_reachable",
+    "read",
+    "snapshot",
+    "transaction",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
-# Rows as the database sent them: every value text, in UTF-8.
-Batches = Generator[Sequence[Sequence[bytes | None]], None, None]
 
-CONNECT_SECONDS = 2.0
-QUERY_SECONDS = 4.0
 _KEPT_SECONDS = 30.0  # middle boxes drop idle connections silently; older ones are replaced
 _ATTEMPTS = 3
 _RETRY_SECONDS = 1.0  # a caller hears within 5 s, the last attempt included
-_STREAM_ROWS = 500
-BATCH_ROWS, BATCH_BYTES = 500, 256 * 1024
-
-
-class DatabaseError(Exception):
-    """A failure of the database, told apart by what can be done about it."""
-
-
-class LostConnection(DatabaseError):
-    """The connection is gone, and with it whatever was not committed."""
-
-
-class Unreachable(DatabaseError):
-    """No answer in time, no more connections, or a server that is read-only."""
-
-
-class Contention(DatabaseError):
-    """A deadlock, or a lock held too long: the whole transaction may be tried again."""
-
-
-class DuplicateKey(DatabaseError):
-    """A unique key has this value already. `constraint` is its name, such as `uq_users_email`."""
-
-    def __init__(self, constraint: str) -> None:
-        super().__init__(constraint)
-        self.constraint = constraint
-
-
-@dataclass(frozen=True)
-class Server:
-    """What a database says of itself; the size is about that."""
-
-    version: str
-    size_bytes: int
-
-
-class Dialect(Protocol):
-    begin: str
-    server: str
-    snapshot: tuple[str, ...]
-
-    def connect(self, connect_seconds: float, query_seconds: float) -> Any: ...
-    def statement(self, sql: str) -> str: ...
-    def stream(self, raw: Any) -> Any: ...
-    def stream_raw(self, raw: Any) -> Any: ...
-    def failure(self, error: Exception) -> DatabaseError | None: ...
-
-
-class Connection:
-    """What a repository speaks to."""
-
-    def __init__(
-        self,
-        dialect: Dialect,
-        connect_seconds: float = CONNECT_SECONDS,
-        query_seconds: float = QUERY_SECONDS,
-    ) -> None:
-        self._dialect = dialect
-        self._raw = self._translating(lambda: dialect.connect(connect_seconds, query_seconds))
-        self.used_at = time.time()
-
-    def execute(self, sql: str, **parameters: object) -> int:
-        """Run a statement; return how many rows it matched."""
-        cursor = self._run(self._raw.cursor, sql, parameters)
-        matched: int = cursor.rowcount
-        cursor.close()
-        return matched
-
-    def find(self, record: Callable[..., T], sql: str, **parameters: object) -> T | None:
-        """Return the first row as a record, its fields named as the columns."""
-        return next(iter(self.find_all(record, sql, **parameters)), None)
-
-    def exists(self, sql: str, **parameters: object) -> bool:
-        return bool(self.find_all(dict, sql, **parameters))
-
-    def find_all(self, record: Callable[..., T], sql: str, **parameters: object) -> list[T]:
-        cursor = self._run(self._raw.cursor, sql, parameters)
-        names = [column[0] for column in cursor.description]
-        rows = [record(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
-        cursor.close()
-        return rows
-
-    def stream(self, sql: str, **parameters: object) -> Iterator[tuple[Any, ...]]:
-        """Yield rows as they come, in constant memory. Nothing else may run meanwhile."""
-        cursor = self._run(lambda: self._dialect.stream(self._raw), sql, parameters)
-        try:
-            while rows := self._translating(lambda: cursor.fetchmany(_STREAM_ROWS)):
-                yield from rows
-        finally:
-            cursor.close()
-
-    def stream_raw(self, sql: str, **parameters: object) -> Batches:
-        """Yield rows in batches of a bounded size, none of their values decoded."""
-        cursor = self._run(lambda: self._dialect.stream_raw(self._raw), sql, parameters)
-        try:
-            while rows := self._translating(cursor.fetch_batch):
-                yield rows
-        finally:
-            cursor.close()
-
-    def server(self) -> Server:
-        said = self.find_all(dict[str, Any], self._dialect.server)[0]
-        return Server(str(said["version"]), int(said["size_bytes"]))
-
-    def begin(self) -> None:
-        self.execute(self._dialect.begin)
-
-    def begin_snapshot(self) -> None:
-        """All that is read until the end of this transaction is as it is now."""
-        for statement in self._dialect.snapshot:
-            self.execute(statement)
-
-    def commit(self) -> None:
-        self.execute("COMMIT")
-
-    def rollback(self) -> None:
-        self.execute("ROLLBACK")
-
-    def close(self) -> None:
-        self._raw.close()
-
-    def _run(self, cursor: Callable[[], Any], sql: str, parameters: dict[str, object]) -> Any:
-        def run() -> Any:
-            opened = cursor()
-            try:
-                opened.execute(self._dialect.statement(sql), parameters)
-            except BaseException:
-                opened.close()  # or the traceback takes it along, to die in another thread
-                raise
-            return opened
-
-        return self._translating(run)
-
-    def _translating(self, step: Callable[[], Any]) -> Any:
-        try:
-            return step()
-        except Exception as error:
-            failure = self._dialect.failure(error)
-            if failure is None:
-                raise
-            raise failure from error
 
 
 def transaction(work: Callable[Concatenate[Connection, P], T], *args: P.args, **kw: P.kwargs) -> T:

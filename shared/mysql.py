@@ -9,7 +9,7 @@ import pymysql
 from pymysql.constants import CLIENT, ER
 from pymysql.cursors import SSCursor
 
-from shared.db import (
+from shared.connection import (
     BATCH_BYTES,
     BATCH_ROWS,
     Contention,

@@ -5,7 +5,14 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from shared.db import BATCH_BYTES, BATCH_ROWS, Contention, DatabaseError, DuplicateKey, Unreachable
+from shared.connection import (
+    BATCH_BYTES,
+    BATCH_ROWS,
+    Contention,
+    DatabaseError,
+    DuplicateKey,
+    Unreachable,
+)
 from shared.settings import DatabaseTarget
 
 

@@ -14,7 +14,14 @@ INPUT_AND_OUTPUT = frozenset(
     | {"sqlite3", "ssl", "subprocess", "tempfile", "threading", "urllib"}
 )
 NOT_FOR_LOGIC = frozenset(
-    {"shared.asgi", "shared.auth", "shared.db", "shared.db_async", "shared.llm.client"}
+    {
+        "shared.asgi",
+        "shared.auth",
+        "shared.connection",
+        "shared.db",
+        "shared.db_async",
+        "shared.llm.client",
+    }
     | {"shared.mysql", "shared.sessions", "shared.sqlite", "shared.storage"}
 )
 FOR_REPOS = (
