@@ -1,5 +1,7 @@
 """What an upstream does wrong, the error a client gets for it, and what the log may know."""
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from shared.errors import (
     UpstreamTimeout,
 )
 from shared.llm.events import Delta, Event, Reasoning
+from shared.llm.redaction import redacted
 from tests.fakes import upstream
 from tests.fakes.upstream import PIECES, THOUGHT, Upstream
 from tests.shared.llm.asking import ANSWER, KEY, Heard, ask, model, scenario
@@ -191,6 +194,29 @@ def test_instructions_are_not_quoted_either(fake: Upstream) -> None:
     heard = ask(model(fake.url), [prompt, *scenario("quoting-the-first")])
 
     assert failure(heard)[1]["detail"] == "withheld: it quotes the conversation"
+
+
+def test_looking_for_quotations_takes_no_longer_because_there_are_many_parts() -> None:
+    """Nobody else's answer goes on meanwhile."""
+    line = "This model's maximum context length is 8192 tokens, and you asked for many more. " * 2
+    said = "of the messages in it "
+    parts = [{"type": "text", "text": said}] * 20_000
+
+    whole = least_seconds(lambda: redacted(line, Secret(KEY), [{"content": said * 3_000}]))
+    in_parts = least_seconds(lambda: redacted(line, Secret(KEY), [{"content": parts}]))
+
+    assert in_parts < 10 * max(whole, 0.02)
+
+
+def least_seconds(work: Callable[[], object]) -> float:
+    """Of the processor, of three times."""
+
+    def once() -> float:
+        started = time.process_time()
+        work()
+        return time.process_time() - started
+
+    return min(once() for _ in range(3))
 
 
 def test_no_failure_shows_the_key_or_a_header_in_its_traceback(fake: Upstream) -> None:
