@@ -14,6 +14,7 @@ import httpx
 from shared.llm.addresses import is_public
 
 _MOST_BUFFERED_BYTES = 64 * 1024
+_MOST_WORDLESS_BYTES = 64 * 1024  # heads are a few KB, and a chunk is framed by a dozen bytes
 _PORTS = {"http": 80, "https": 443}
 
 Header = tuple[bytes, bytes]
@@ -186,7 +187,14 @@ class _Answer:
         """Such as 103: the head of the answer itself is still to come."""
         return self.parser.get_status_code() < 200
 
+    @property
+    def progress(self) -> tuple[bool, int]:
+        """What changes when something came that anybody waits for."""
+        return self.head_complete, len(self.body)
+
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self.head_complete:  # a trailer, which nobody reads
+            return
         self.headers.append((name, value))
         self._delimited |= name.lower() in (b"content-length", b"transfer-encoding")
         self.keeps_open &= name.lower() != b"connection" or b"close" not in value.lower()
@@ -217,6 +225,7 @@ class Connection(asyncio.Protocol):
         self.origin = origin
         self.idle_since = 0.0
         self._answer: _Answer | None = None
+        self._wordless_bytes = 0
         self._failure: Exception | None = None
         self._paused = False
         self._loop = asyncio.get_running_loop()
@@ -236,7 +245,7 @@ class Connection(asyncio.Protocol):
 
     def send(self, message: bytes, *, most_silent_seconds: float | None) -> None:
         self._most_silent_seconds = most_silent_seconds
-        self._answer = _Answer()
+        self._answer, self._wordless_bytes = _Answer(), 0
         self._transport.write(message)
 
     async def head(self) -> tuple[int, list[Header]]:
@@ -317,14 +326,23 @@ class Connection(asyncio.Protocol):
             self._failure = self._failure or httpx.RemoteProtocolError("an answer to no question")
             self._transport.abort()
             return
+        before = answer.progress
         try:
             answer.parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._failure = httpx.RemoteProtocolError(type(error).__name__)
+        self._bound(data, is_wordless=answer.progress == before)
         if len(answer.body) > _MOST_BUFFERED_BYTES and not self._paused:
             self._paused = True
             self._transport.pause_reading()
         self._wake()
+
+    def _bound(self, data: bytes, *, is_wordless: bool) -> None:
+        """The parser holds a header until it is whole, however long that takes."""
+        self._wordless_bytes = self._wordless_bytes + len(data) if is_wordless else 0
+        if self._wordless_bytes > _MOST_WORDLESS_BYTES:
+            self._failure = self._failure or httpx.RemoteProtocolError("neither head nor body")
+            self._transport.abort()
 
     def eof_received(self) -> None:
         if self._answer:

@@ -4,7 +4,7 @@ import asyncio
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -13,6 +13,7 @@ import pytest
 from shared.llm.transport import Transport
 
 _BETWEEN_PIECES_SECONDS = 0.002  # enough for the peer to see two reads
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
 
@@ -74,6 +75,43 @@ def test_an_answer_is_read_however_it_is_framed(answer: bytes) -> None:
 def test_an_answer_closed_too_early_is_an_error(answer: bytes) -> None:
     with pytest.raises(httpx.RemoteProtocolError):
         got(answer)
+
+
+@pytest.mark.parametrize(
+    ("beginning", "more"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX: ", b"x" * 65536),
+        (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 10_000),
+        (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 2_000),
+        (CHUNKED + b"5\r\nhello\r\n0\r\nX: ", b"x" * 65536),
+        (CHUNKED + b"5;x=", b"x" * 65536),
+    ],
+    ids=["header", "headers", "early-hints", "trailer", "extension"],
+)
+def test_what_is_no_answer_is_not_listened_to_for_ever(beginning: bytes, more: bytes) -> None:
+    """It would fill the memory of everybody whose answers are given here."""
+    taken = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal taken
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(beginning)
+        with suppress(ConnectionError):
+            for _ in range(1000):
+                writer.write(more)
+                await writer.drain()
+                taken += len(more)
+        writer.close()
+
+    async def get() -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with server, client() as asking:
+            await asking.get(f"http://127.0.0.1:{port}/")
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        asyncio.run(get())
+    assert taken < 16_000_000  # what the sockets hold
 
 
 def test_a_line_break_cannot_smuggle_a_header_in() -> None:
