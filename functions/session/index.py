@@ -14,9 +14,10 @@ from shared.tokens import Claims, refresh_hash
 _MOST_LISTED = 100
 
 
-@endpoint("POST", "/api/auth/refresh", limit=rates.by_address("anonymous"))
+@endpoint("POST", "/api/auth/refresh")
 def refresh(request: Request) -> Response:
     given = request.parse(Renewal)
+    _hold_back_strangers(request, given.refresh_token)
     session = transaction(rotation.rotate, given.refresh_token, device_of(request))
     if session is None:
         raise RefreshTokenReused
@@ -43,6 +44,12 @@ def listing(request: Request) -> Response:
 def revoke(request: Request) -> Response:
     transaction(_revoke, auth.signed_in(request), request.last_segment)
     return Response.ok({"id": request.last_segment})
+
+
+def _hold_back_strangers(request: Request, refresh_token: str) -> None:
+    """Whoever has a token of ours is none, and nobody at their address can keep them out."""
+    if read(sessions.find_refresh_token, refresh_hash(refresh_token)) is None:
+        rates.take(rates.of_address("anonymous", request))
 
 
 def _leave(db: Connection, claims: Claims, *, everywhere: bool) -> int:

@@ -35,6 +35,11 @@ def sign_in(password: str = PASSWORD, name: str = "anna", **event: Any) -> Reply
     return invoke(login, "POST", "/api/auth/login", json_body=form, **event)
 
 
+def renew(refresh_token: str) -> Reply:
+    form = {"refresh_token": refresh_token}
+    return invoke(session, "POST", "/api/auth/refresh", json_body=form)
+
+
 def statuses(replies: Iterable[Reply]) -> list[int]:
     return [reply.status for reply in replies]
 
@@ -137,9 +142,22 @@ def test_calls_without_an_account_count_together_whatever_comes_of_them(
     answers = [sign_up(), sign_up(), sign_in(), invoke(login, "POST", "/api/auth/login"), sign_in()]
     assert statuses(answers) == [201, 409, 200, 400, 429]
     assert sign_up("berta").status == 429
-    assert invoke(session, "POST", "/api/auth/refresh").status == 429
+    assert renew("of nobody").status == 429
     assert invoke(health, "GET", "/api/health").status == 200
     assert invoke(login, "OPTIONS", "/api/auth/login").status == 204
+
+
+@pytest.mark.usefixtures("database")
+def test_nobody_at_an_address_can_keep_others_there_from_renewing_their_sessions(
+    configure: Configure,
+) -> None:
+    refresh_token = sign_up().data["refresh_token"]
+    configure(ANONYMOUS_LIMIT="3/15m")
+
+    strangers = statuses(renew("of nobody") for _ in range(5))
+
+    assert (strangers, sign_in().status) == ([401] * 3 + [429] * 2, 429)
+    assert statuses(renew(refresh_token) for _ in range(5)) == [200] * 5
 
 
 @pytest.mark.usefixtures("database")
