@@ -57,13 +57,13 @@ def delete(request: Request) -> Response:
 
 
 def _confirmed(claims: Claims, password: str | None) -> User:
-    """Guessing is limited as it is at the door.
+    """Guessing is limited as it is at the door, and so is being right: it costs as much.
 
     Raises: InvalidToken, WrongPassword, RecentSignInRequired, TooManyRequests.
     """
     user, session = read(_asking, claims)
-    with rates.failures(rates.of_user("login", user.id)):
-        confirm(user, session, password, now_ms())
+    rates.take(rates.of_user("login", user.id))
+    confirm(user, session, password, now_ms())
     return user
 
 

@@ -208,6 +208,17 @@ def test_guessing_the_password_of_an_open_session_is_limited(configure: Configur
 
 
 @pytest.mark.usefixtures("database")
+def test_nobody_keeps_the_processors_busy_with_their_own_password(configure: Configure) -> None:
+    anna = sign_up()
+    configure(LOGIN_LIMIT="3/15m")
+    same = {"current_password": PASSWORD, "new_password": PASSWORD}
+
+    told = [outcome(change_password(anna, **same)) for _ in range(5)]
+
+    assert told == [(200, "")] * 3 + [(429, "rate_limited")] * 2
+
+
+@pytest.mark.usefixtures("database")
 def test_an_account_without_a_password_shows_that_it_has_just_signed_in() -> None:
     anna = sign_up()
     execute("UPDATE users SET password_hash = NULL")
