@@ -8,7 +8,7 @@ any answer text is settled, one that produced none is released.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
@@ -33,7 +33,7 @@ class Terms:
     """What this caller may have, and what more than the free messages costs."""
 
     most_open: int
-    price: Price | None  # None: there is nothing beyond the free messages
+    price: Callable[[], Price | None]  # None: there is nothing beyond the free messages
     max_tokens: int
 
 
@@ -79,11 +79,12 @@ def reserve(db: Connection, turn: Turn, terms: Terms) -> Turn:
 
 
 def _on_balance(turn: Turn, terms: Terms) -> Turn:
-    if turn.user_id is None or terms.price is None:
+    price = terms.price() if turn.user_id else None
+    if price is None:
         raise DailyLimitReached(retry_after_seconds=seconds_left_of_day(turn.created_at_ms))
-    hold_fen = most_fen(terms.price, turn.prompt_tokens, terms.max_tokens)
-    price = json.dumps(asdict(terms.price))
-    return replace(turn, payment="balance", reserved_fen=hold_fen, price=price)
+    hold_fen = most_fen(price, turn.prompt_tokens, terms.max_tokens)
+    told = json.dumps(asdict(price))
+    return replace(turn, payment="balance", reserved_fen=hold_fen, price=told)
 
 
 def _hold(db: Connection, user_id: str, turn: Turn, terms: Terms) -> None:
@@ -164,15 +165,14 @@ def charge_for(turn: Turn, tokens: Tokens) -> Charge:
 
 
 def quota(db: Connection, turn: Turn) -> dict[str, object]:
-    used = daily_messages.find_used(db, turn.subject, turn.day) or 0
+    left = wallets.find_left(db, turn.subject, turn.day) or wallets.Left(0, None)
     counted: dict[str, object] = {
         "daily_limit": turn.daily_limit,
-        "used_today": used,
-        "remaining": max(turn.daily_limit - used, 0),
+        "used_today": left.used,
+        "remaining": max(turn.daily_limit - left.used, 0),
     }
-    wallet = wallets.find(db, turn.user_id) if turn.user_id else None
-    if wallet:
-        counted["balance_fen"] = wallet.balance_fen - wallet.reserved_fen
+    if left.spendable_fen is not None:
+        counted["balance_fen"] = left.spendable_fen
     return counted
 
 
@@ -195,9 +195,6 @@ def _keep(db: Connection, turn: Turn, user_id: str, ending: Ending) -> None:
     conversation_id, question = turn.conversation_id, turns.get(db, turn.message_id).question
     if conversation_id is None or question is None:
         return
-    if turn.opens_conversation:
-        title = question[:_TITLE_CHARACTERS]
-        conversations.add(db, Conversation(conversation_id, user_id, title, turn.created_at_ms))
     answer = Message(
         id=turn.message_id,
         conversation_id=conversation_id,
@@ -209,9 +206,12 @@ def _keep(db: Connection, turn: Turn, user_id: str, ending: Ending) -> None:
         prompt_tokens=ending.tokens.prompt,
         completion_tokens=ending.tokens.completion,
     )
-    if not conversations.touch(db, conversation_id, at_ms=answer.created_at_ms):
+    if turn.opens_conversation:
+        title = question[:_TITLE_CHARACTERS]
+        opened = Conversation(conversation_id, user_id, title, turn.created_at_ms)
+        conversations.add(db, opened, updated_at_ms=answer.created_at_ms)
+    elif not conversations.touch(db, conversation_id, at_ms=answer.created_at_ms):
         turns.forget_question(db, turn.message_id)
         return
     asked = Message(new_id(), conversation_id, "user", question, turn.created_at_ms)
-    for message in (asked, answer):
-        conversations.append(db, message)
+    conversations.append(db, asked, answer)

@@ -38,12 +38,11 @@ async def admit_message(request: Request) -> Caller | None:
     caller = await admit(request)
     if caller and caller.claims:
         due = rates.due_of([rates.of_user("chat", caller.claims.user_id)])
-        if due:
-            await db_async.autocommit(_count, caller.claims, due)
+        await db_async.autocommit(_admit, caller.claims, due)
     return caller
 
 
-def _count(connection: Connection, claims: Claims, due: list[Count]) -> None:
+def _admit(connection: Connection, claims: Claims, due: list[Count]) -> None:
     """Whoever holds the token of a session that was ended uses nothing up."""
     auth.active_user(connection, claims)
     rates.spend(connection, due, at_ms=now_ms())

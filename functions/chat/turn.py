@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol
 
 from functions.chat.caller import Caller, admit_message
-from shared import auth, charging, db_async, price_list, settings
+from shared import charging, db_async, price_list, settings
 from shared.charging import NotPrepared, Terms
 from shared.config import load
 from shared.db import Connection
@@ -146,7 +147,7 @@ def _open(connection: Connection, asking: _Asking) -> Turn | Twin:
     prompt = question.prompt(_history(connection, asking), asking.language)
     turn = Turn(message_id, prompt, asking.model, _options(question))
     keeper = caller.user_id if question.text is not None else None
-    chat, price = load(settings.Chat), price_list.current(connection, asking.model)
+    price = partial(price_list.current, connection, asking.model)
     reserved = charging.reserve(
         connection,
         turns.Turn(
@@ -165,7 +166,7 @@ def _open(connection: Connection, asking: _Asking) -> Turn | Twin:
             lease_until_ms=now + LEASE_MS,
             created_at_ms=now,
         ),
-        Terms(chat.max_streams_per_user, price, _max_tokens(question)),
+        Terms(load(settings.Chat).max_streams_per_user, price, _max_tokens(question)),
     )
     return replace(turn, row=reserved, started_ms=now)
 
@@ -183,12 +184,9 @@ def _twin(connection: Connection, asking: _Asking, message_id: str, now: int) ->
 
 
 def _history(connection: Connection, asking: _Asking) -> list[dict[str, Any]]:
-    claims, conversation_id = asking.caller.claims, asking.question.conversation_id
-    if claims is None:
+    user_id, conversation_id = asking.caller.user_id, asking.question.conversation_id
+    if user_id is None or conversation_id is None:
         return []
-    user = auth.active_user(connection, claims)
-    if conversation_id is None:
-        return []
-    conversations.get_for(connection, conversation_id, user.id)
+    conversations.get_for(connection, conversation_id, user_id)
     said = conversations.list_last(connection, conversation_id, count=_CONTEXT_MESSAGES)
     return [vars(message) for message in said]

@@ -1,9 +1,10 @@
 """Conversations and their messages."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from shared.db import Connection
 from shared.errors import NotFound
+from shared.repos import rows
 from shared.repos.places import END, START, Place
 
 
@@ -52,12 +53,13 @@ class Said:
     content: str
 
 
-def add(db: Connection, conversation: Conversation) -> None:
+def add(db: Connection, conversation: Conversation, *, updated_at_ms: int | None = None) -> None:
     db.execute(
         """
         INSERT INTO conversations (id, user_id, title, created_at_ms, updated_at_ms)
-        VALUES (:id, :user_id, :title, :created_at_ms, :created_at_ms)
+        VALUES (:id, :user_id, :title, :created_at_ms, :updated_at_ms)
         """,
+        updated_at_ms=updated_at_ms or conversation.created_at_ms,
         **vars(conversation),
     )
 
@@ -77,17 +79,15 @@ def touch(db: Connection, conversation_id: str, *, at_ms: int) -> bool:
     )
 
 
-def append(db: Connection, message: Message) -> None:
+def append(db: Connection, *messages: Message) -> None:
+    columns = [field.name for field in fields(Message)]
+    places, given = rows.values(columns, [vars(message) for message in messages])
     db.execute(
-        """
-        INSERT INTO messages
-            (id, conversation_id, role, content, model, finish_reason,
-             prompt_tokens, completion_tokens, created_at_ms)
-        VALUES
-            (:id, :conversation_id, :role, :content, :model, :finish_reason,
-             :prompt_tokens, :completion_tokens, :created_at_ms)
-        """,
-        **vars(message),
+        f"""
+        INSERT INTO messages ({", ".join(columns)})
+        VALUES {places}
+        """,  # noqa: S608  # names of columns and parameters, made here
+        **given,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from shared.db import Connection
 from shared.ids import lowest_id
+from shared.repos import rows
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,6 @@ class NewPiece(StoredPiece):
 
 
 _ROWS_AT_ONCE = 50
-_ROW_NAMES = [f"{ten}{one}" for ten in "abcde" for one in "abcdefghij"]  # names are letters
 
 
 def add(db: Connection, message_id: str, position: int, piece: Piece) -> None:
@@ -45,16 +45,14 @@ def add(db: Connection, message_id: str, position: int, piece: Piece) -> None:
 def add_all(db: Connection, new: Sequence[NewPiece]) -> None:
     """One statement for many, which is what several a second for each answer come down to."""
     for start in range(0, len(new), _ROWS_AT_ONCE):
-        rows = list(zip(_ROW_NAMES, new[start : start + _ROWS_AT_ONCE], strict=False))
-        places = ", ".join(
-            f"(:message_id_{row}, :position_{row}, :kind_{row}, :text_{row})" for row, _ in rows
-        )
+        batch = [vars(piece) for piece in new[start : start + _ROWS_AT_ONCE]]
+        places, given = rows.values(("message_id", "position", "kind", "text"), batch)
         db.execute(
             f"""
             INSERT INTO pieces (message_id, position, kind, text)
             VALUES {places}
             """,  # noqa: S608  # names of parameters, made here
-            **{f"{field}_{row}": value for row, one in rows for field, value in vars(one).items()},
+            **given,
         )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from shared.db import Connection
 from shared.errors import NotFound
 from shared.pricing import Tokens
+from shared.repos import rows
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def record_outcome(
 
 def renew(db: Connection, message_ids: Sequence[str], *, until_ms: int) -> None:
     """Keep open turns from the sweeper."""
-    names, values = _listed(message_ids)
+    names, values = rows.listed(message_ids)
     db.execute(
         f"""
         UPDATE turns
@@ -140,7 +141,7 @@ def renew(db: Connection, message_ids: Sequence[str], *, until_ms: int) -> None:
 
 def list_to_stop(db: Connection, message_ids: Sequence[str]) -> list[Stopped]:
     """Those that somebody asked to stop, or that the sweeper has ended."""
-    names, values = _listed(message_ids)
+    names, values = rows.listed(message_ids)
     return db.find_all(
         Stopped,
         f"""
@@ -149,18 +150,6 @@ def list_to_stop(db: Connection, message_ids: Sequence[str]) -> list[Stopped]:
         WHERE message_id IN ({names}) AND (stop_requested = 1 OR state <> 'open')
         """,  # noqa: S608  # names of parameters, made here
         **values,
-    )
-
-
-def _listed(message_ids: Sequence[str]) -> tuple[str, dict[str, str]]:
-    values = {f"id_{_letters(number)}": one for number, one in enumerate(message_ids)}
-    return ", ".join(f":{name}" for name in values), values
-
-
-def _letters(number: int) -> str:
-    """Parameter names are letters: 0 is a, 27 is bb."""
-    return (
-        chr(97 + number % 26) if number < 26 else _letters(number // 26 - 1) + _letters(number % 26)
     )
 
 

@@ -66,6 +66,29 @@ def find(db: Connection, user_id: str) -> Wallet | None:
     )
 
 
+@dataclass(frozen=True)
+class Left:
+    """What somebody used of a day's messages, and may spend; guests have nothing to spend."""
+
+    used: int
+    spendable_fen: int | None
+
+
+def find_left(db: Connection, subject: str, day: str) -> Left | None:
+    """Both at once, because every answer tells them."""
+    return db.find(
+        Left,
+        """
+        SELECT d.used, w.balance_fen - w.reserved_fen AS spendable_fen
+        FROM daily_messages AS d
+        LEFT JOIN wallets AS w ON w.user_id = d.subject
+        WHERE d.subject = :subject AND d.day = :day
+        """,
+        subject=subject,
+        day=day,
+    )
+
+
 def start_turn(db: Connection, user_id: str, *, hold_fen: int, most_open: int) -> bool:
     """Reserve the amount and count one more answer being given, if there is room for both."""
     return bool(

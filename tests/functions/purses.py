@@ -77,7 +77,7 @@ def abandoned(
         created_at_ms=now_ms(),
     )
     turn = replace(turn, **changes)  # type: ignore[arg-type]  # fields of a turn
-    opened = transaction(charging.reserve, turn, Terms(1000, price, max_tokens=1000))
+    opened = transaction(charging.reserve, turn, Terms(1000, lambda: price, max_tokens=1000))
     for position, piece in enumerate(said):
         transaction(pieces.add, opened.message_id, position, piece)
     return opened

@@ -279,7 +279,8 @@ def a_turn(owner: Person, conversation_id: str, number: int, message_id: str | N
     )
 
 
-TERMS = Terms(3, Price("demo", 0, "message", message_fen=100), 1000)
+PRICE = Price("demo", 0, "message", message_fen=100)
+TERMS = Terms(3, lambda: PRICE, 1000)
 ENDING = Ending("The answer.", "stop", Tokens(5, 2))
 
 

@@ -63,7 +63,7 @@ def a_turn(user_id: str, free: int = 0, day: str = DAY) -> Turn:
 
 
 def terms(price: Price | None = PER_MESSAGE, most_open: int = 1000) -> Terms:
-    return Terms(most_open, price, max_tokens=1000)
+    return Terms(most_open, lambda: price, max_tokens=1000)
 
 
 def said(text: str, tokens: Tokens | None = None) -> Ending:
