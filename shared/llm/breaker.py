@@ -40,7 +40,3 @@ class Breaker:
             self._answers.clear()
         else:
             self._opened_at = now
-
-    @property
-    def is_open(self) -> bool:
-        return self._opened_at is not None
