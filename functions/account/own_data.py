@@ -13,7 +13,7 @@ from shared import settings
 from shared.config import load
 from shared.db import Batches, Connection
 from shared.exports import csv_file
-from shared.exports.columns import NUMBER, TEXT, TIME, TRUTH, Column, Kind
+from shared.exports.columns import NUMBER, TEXT, TIME, TRUTH, Column, Kind, columns
 from shared.exports.datasets import AI_LABEL
 from shared.exports.table import Table
 from shared.http import Response
@@ -46,7 +46,7 @@ class Dataset:
 
 
 def _dataset(rows: Callable[[Connection, str], Batches], **kinds: Kind) -> Dataset:
-    return Dataset(rows, tuple(Column(name, kind) for name, kind in kinds.items()))
+    return Dataset(rows, columns(**kinds))
 
 
 _DATASETS: Mapping[str, Dataset] = {

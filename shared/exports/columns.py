@@ -54,3 +54,7 @@ class Column:
 
     def csv(self, values: Iterable[Raw]) -> Iterable[bytes]:
         return self.kind.csv([value or b"" for value in values])
+
+
+def columns(**kinds: Kind) -> tuple[Column, ...]:
+    return tuple(Column(name, kind) for name, kind in kinds.items())

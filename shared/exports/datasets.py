@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from shared.db import Batches, Connection
-from shared.exports.columns import NUMBER, TEXT, TIME, TRUTH, Column, Kind
+from shared.exports.columns import NUMBER, TEXT, TIME, TRUTH, Column, columns
 from shared.repos import exports, exports_of_money
 
 # What readers must be able to see beside text of a model (GB 45438-2025, explicit labels).
@@ -20,23 +20,19 @@ class Dataset:
     has_ai_text: bool = False
 
 
-def _columns(**kinds: Kind) -> tuple[Column, ...]:
-    return tuple(Column(name, kind) for name, kind in kinds.items())
-
-
 _USERS = Dataset(
     exports.users,
-    _columns(id=TEXT, email=TEXT, username=TEXT, role=TEXT, created_at=TIME, disabled_at=TIME),
+    columns(id=TEXT, email=TEXT, username=TEXT, role=TEXT, created_at=TIME, disabled_at=TIME),
 )
 
 _CONVERSATIONS = Dataset(
     exports.conversations,
-    _columns(id=TEXT, user_id=TEXT, title=TEXT, created_at=TIME, updated_at=TIME),
+    columns(id=TEXT, user_id=TEXT, title=TEXT, created_at=TIME, updated_at=TIME),
 )
 
 _MESSAGES = Dataset(
     lambda db, from_ms, to_ms: exports.messages(db, from_ms, to_ms, label=AI_LABEL),
-    _columns(
+    columns(
         id=TEXT,
         conversation_id=TEXT,
         user_id=TEXT,
@@ -55,7 +51,7 @@ _MESSAGES = Dataset(
 
 _ORDERS = Dataset(
     exports_of_money.orders,
-    _columns(
+    columns(
         number=TEXT,
         user_id=TEXT,
         package_id=TEXT,
@@ -71,7 +67,7 @@ _ORDERS = Dataset(
 
 _TRANSACTIONS = Dataset(
     exports_of_money.transactions,
-    _columns(
+    columns(
         id=TEXT,
         user_id=TEXT,
         entry_number=NUMBER,
@@ -87,7 +83,7 @@ _TRANSACTIONS = Dataset(
 # One row for each turn. `upstream` to `duration_ms` are of the last attempt at it.
 _USAGE = Dataset(
     exports_of_money.usage,
-    _columns(
+    columns(
         message_id=TEXT,
         user_id=TEXT,
         day=TEXT,
@@ -111,7 +107,7 @@ _USAGE = Dataset(
 )
 
 _AUDIT = Dataset(
-    exports.audit_log, _columns(id=TEXT, at=TIME, actor_id=TEXT, action=TEXT, detail=TEXT)
+    exports.audit_log, columns(id=TEXT, at=TIME, actor_id=TEXT, action=TEXT, detail=TEXT)
 )
 
 DATASETS: Mapping[str, Dataset] = {
