@@ -16,6 +16,11 @@ def iso_utc(at_ms: int) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def iso_utc_if(at_ms: int | None) -> str | None:
+    """The same for what may not have happened."""
+    return None if at_ms is None else iso_utc(at_ms)
+
+
 def shanghai_day(at_ms: int) -> str:
     """`2026-11-22`"""
     return datetime.fromtimestamp(at_ms / 1000, SHANGHAI).date().isoformat()

@@ -19,7 +19,7 @@ from shared.repos import audit, invites, users
 from shared.repos.invites import Invite
 from shared.repos.users import User
 from shared.spreadsheet import CSV_MARK, Cell, csv_line
-from shared.times import iso_utc, now_ms
+from shared.times import iso_utc, iso_utc_if, now_ms
 from shared.tokens import Claims
 
 _CODE_GROUPS = 3  # of four characters: 59 bits, far more than anybody can try
@@ -139,7 +139,6 @@ def _export(db: Connection, claims: Claims, period: Period) -> bytes:
 
 
 def tell(invite: Invite) -> dict[str, Cell]:
-    expires_at_ms = invite.expires_at_ms
     return {
         "code": invite.code,
         "owner_id": invite.owner_id,
@@ -148,7 +147,7 @@ def tell(invite: Invite) -> dict[str, Cell]:
         "initial_fen": invite.initial_fen,
         "note": invite.note,
         "is_active": invite.is_active,
-        "expires_at": None if expires_at_ms is None else iso_utc(expires_at_ms),
+        "expires_at": iso_utc_if(invite.expires_at_ms),
         "created_by": invite.created_by,
         "created_at": iso_utc(invite.created_at_ms),
     }

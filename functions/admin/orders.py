@@ -9,7 +9,7 @@ from shared.paging import Paging, page
 from shared.periods import Period
 from shared.repos import orders
 from shared.repos.orders import Filter, Order
-from shared.times import iso_utc
+from shared.times import iso_utc, iso_utc_if
 
 
 class Wanted(Paging, Period):
@@ -39,8 +39,8 @@ def tell(order: Order) -> dict[str, object]:
         "status": order.status,
         "transaction_id": order.transaction_id,
         "created_at": iso_utc(order.created_at_ms),
-        "paid_at": iso_utc(order.paid_at_ms) if order.paid_at_ms else None,
-        "refunded_at": iso_utc(order.refunded_at_ms) if order.refunded_at_ms else None,
+        "paid_at": iso_utc_if(order.paid_at_ms),
+        "refunded_at": iso_utc_if(order.refunded_at_ms),
     }
 
 

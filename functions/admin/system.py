@@ -11,7 +11,7 @@ from shared.llm.breaker import FAILURE_RATIO, FEWEST
 from shared.repos import condition, timers
 from shared.repos.condition import Reservations, Upstream
 from shared.repos.timers import Run
-from shared.times import iso_utc, now_ms
+from shared.times import iso_utc, iso_utc_if, now_ms
 from shared.version import SCHEMA_VERSION, VERSION
 
 _WINDOW_SECONDS = 300
@@ -61,7 +61,7 @@ def _reservations(found: Reservations) -> dict[str, object]:
         "open": found.open,
         "reserved_fen": found.reserved_fen,
         "abandoned": found.abandoned,
-        "oldest_at": iso_utc(found.oldest_at_ms) if found.oldest_at_ms else None,
+        "oldest_at": iso_utc_if(found.oldest_at_ms),
     }
 
 
@@ -77,8 +77,8 @@ def _upstream(one: Upstream) -> dict[str, object]:
         "failures": one.failures,
         "failure_ratio": round(ratio, 3),
         "failing": one.attempts >= FEWEST and ratio >= FAILURE_RATIO,
-        "last_ok_at": iso_utc(one.last_ok_at_ms) if one.last_ok_at_ms else None,
-        "last_failure_at": iso_utc(one.last_failure_at_ms) if one.last_failure_at_ms else None,
+        "last_ok_at": iso_utc_if(one.last_ok_at_ms),
+        "last_failure_at": iso_utc_if(one.last_failure_at_ms),
     }
 
 

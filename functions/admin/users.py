@@ -17,7 +17,7 @@ from shared.repetition import ClientKey, client_key, once
 from shared.repos import audit, directory, sessions, users
 from shared.repos.directory import Filter, Listed
 from shared.repos.users import User
-from shared.times import iso_utc, now_ms, shanghai_day
+from shared.times import iso_utc, iso_utc_if, now_ms, shanghai_day
 from shared.tokens import Claims
 
 _PASSWORD_GROUPS = 5  # of four characters: 98 bits
@@ -153,8 +153,8 @@ def tell(user: Listed) -> dict[str, object]:
         "username": user.username,
         "role": user.role,
         "created_at": iso_utc(user.created_at_ms),
-        "disabled_at": iso_utc(user.disabled_at_ms) if user.disabled_at_ms else None,
-        "deleted_at": iso_utc(user.erased_at_ms) if user.erased_at_ms else None,
+        "disabled_at": iso_utc_if(user.disabled_at_ms),
+        "deleted_at": iso_utc_if(user.erased_at_ms),
         "balance_fen": user.balance_fen - user.reserved_fen,
         "reserved_fen": user.reserved_fen,
         "used_today": user.used_today,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from shared.exports.wanted import Wanted
 from shared.repos.export_jobs import Job
-from shared.times import iso_utc
+from shared.times import iso_utc, iso_utc_if
 
 LINK_SECONDS = 600
 
@@ -22,7 +22,7 @@ def told(job: Job, link: Mapping[str, object] | None = None) -> dict[str, object
         "failure": job.failure,
         "requested_by": job.requested_by,
         "created_at": iso_utc(job.created_at_ms),
-        "ended_at": None if job.ended_at_ms is None else iso_utc(job.ended_at_ms),
+        "ended_at": iso_utc_if(job.ended_at_ms),
         "link": link,
     }
 

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 
-from shared.times import iso_utc
+from shared.times import iso_utc, iso_utc_if
 
 _END_OF_TIME_MS = 253_402_300_800_000  # the year 10000
 
@@ -35,8 +35,8 @@ class Wanted:
         return {
             "dataset": self.dataset,
             "format": self.format,
-            "from": None if self.from_ms is None else iso_utc(self.from_ms),
-            "to": None if self.to_ms is None else iso_utc(self.to_ms),
+            "from": iso_utc_if(self.from_ms),
+            "to": iso_utc_if(self.to_ms),
         }
 
     def filename(self, at_ms: int) -> str:
