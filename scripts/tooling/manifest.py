@@ -1,5 +1,6 @@
 """What `s.yaml` deploys, read as Serverless Devs reads it."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,19 @@ from scripts.tooling.expressions import (
     read_yaml,
 )
 
-__all__ = ["Function", "Manifest", "ManifestError", "Route", "Timer", "line_of", "load", "parse"]
+__all__ = [
+    "Function",
+    "Manifest",
+    "ManifestError",
+    "Route",
+    "Timer",
+    "line_of",
+    "load",
+    "parse",
+    "variables",
+]
+
+_ASKED = re.compile(r"\benv\(\s*['\"](\w+)")
 
 WEB_PYTHON = "python3.12"  # what custom.debian11 carries
 
@@ -39,7 +52,7 @@ class Timer:
 
 @dataclass(frozen=True)
 class Function:
-    """`name` is the folder and the resource, `function_name` what it is called once deployed.
+    """`name` is the folder, `function_name` what it is called once deployed.
 
     `methods` are those of its HTTP trigger, `timers` those that are enabled.
     """
@@ -114,6 +127,7 @@ def parse(
     functions = tuple(
         _function(resource, root) for resource in resources.values() if resource.component == "fc3"
     )
+    _refuse_shared_stages(functions, file_name)
     folders = {function.function_name: function.name for function in functions}
     routes = tuple(
         _route(route, resource, folders)
@@ -122,6 +136,22 @@ def parse(
         for route in resource.get("routeConfig", {}).get("routes", [])
     )
     return Manifest(functions, routes)
+
+
+def variables(path: Path) -> set[str]:
+    """The names of all variables that a manifest asks for."""
+    document = read_yaml(path.read_text(encoding="utf-8"), path.name)
+    return {name for text in _texts(document) for name in _ASKED.findall(text)}
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _texts(list(value.values()))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
 
 
 class _Resource:
@@ -162,8 +192,9 @@ class _Resource:
 
 def _function(resource: _Resource, root: Path) -> Function:
     custom = resource.get("customRuntimeConfig", {})
+    code = root / resource.required("code", str)
     return Function(
-        name=resource.name,
+        name=_folder(resource, code, root),
         function_name=resource.required("functionName", str),
         handler=resource.required("handler", str),
         runtime=resource.required("runtime", str),
@@ -175,9 +206,25 @@ def _function(resource: _Resource, root: Path) -> Function:
         cpu=resource.required("cpu", int, float),
         memory_mb=resource.required("memorySize", int),
         disk_mb=resource.required("diskSize", int),
-        code=root / resource.required("code", str),
+        code=code,
         timers=tuple(_timers(resource)),
     )
+
+
+def _folder(resource: _Resource, code: Path, root: Path) -> str:
+    """That of the stage: a resource may have to be named otherwise than its folder."""
+    return Text(
+        code.name if code.parent == root / ".build" else resource.name, line_of(resource.name)
+    )
+
+
+def _refuse_shared_stages(functions: tuple[Function, ...], file_name: str) -> None:
+    seen: dict[Path, str] = {}
+    for function in functions:
+        other = seen.setdefault(function.code, function.function_name)
+        if other != function.function_name:
+            line = f"{file_name}:{line_of(function.name)}"
+            raise ManifestError(f"{line}: {function.function_name} has the code of {other}")
 
 
 def _trigger_methods(resource: _Resource) -> tuple[str, ...]:

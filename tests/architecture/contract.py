@@ -8,12 +8,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.tooling.expressions import read_yaml
 from scripts.tooling.manifest import Function, Manifest, ManifestError, Route, line_of, parse
 from tests.architecture.settings_source import Setting, declared, loaded_by
 
 NOT_SETTINGS = {"PATH", "APP_ENV"}  # for the runtime; read by shared/config.py for everyone
 ENVIRONMENT_BYTES = 4096
 LIKELY_VALUE = "x" * 40
+
+# Those of s 3.1.10 and fc3 0.1.22.
+COMMANDS_OF_S = "clean cli component config env help init preview registry run secret set verify"
+COMMANDS_OF_FC3 = """
+    alias build concurrency deploy getSchema getShownProps info instance invoke layer list local
+    logs model plan provision remove s2tos3 scaling session sync version
+"""
+COMMANDS = {*COMMANDS_OF_S.split(), *COMMANDS_OF_FC3.split()}
 
 _DESCRIBE = """
 import importlib, json, sys
@@ -92,6 +101,20 @@ def unreadable(text: str, root: Path) -> Iterator[str]:
         read(text, root)
     except ManifestError as problem:
         yield str(problem)
+
+
+def access_that_is_an_expression(text: str, root: Path) -> Iterator[str]:
+    """`s` looks for an access of exactly this name."""
+    access = str(read_yaml(text, "s.yaml").get("access", ""))
+    if "${" in access:
+        yield f"s.yaml: access is read literally, so nobody has the access {access}"
+
+
+def resources_named_like_commands(text: str, root: Path) -> Iterator[str]:
+    """`s session local invoke` would be the command `session`."""
+    for name in read_yaml(text, "s.yaml").get("resources", {}):
+        if name in COMMANDS:
+            yield f"{_at(name)}: {name} is a command; the resource needs another name"
 
 
 def folders_without_resource(text: str, root: Path) -> Iterator[str]:
@@ -264,6 +287,8 @@ def _listed(methods: set[str]) -> str:
 
 CHECKS = (
     unreadable,
+    access_that_is_an_expression,
+    resources_named_like_commands,
     folders_without_resource,
     resources_without_folder,
     handlers_that_do_not_resolve,

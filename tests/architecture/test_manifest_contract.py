@@ -199,13 +199,36 @@ def test_a_new_setting_in_the_code_is_missed_in_the_manifest(tree: Path) -> None
 
 
 def test_an_alias_that_the_manifest_drops_is_found() -> None:
-    text = edited(TEXT, "env('NEXTAUTH_SECRET', '')", "''", after="\n  login:")
-    text = edited(text, "'' || ''", "''") if "'' || ''" in text else text
-    text = text.replace(" || '' || ", " || ")
+    text = edited(TEXT, " || env('NEXTAUTH_SECRET', '')", "")
 
-    assert news(contract.aliases_that_are_dropped, text, ROOT) == [
-        f"s.yaml:{line_of(text, 'JWT_SECRET', after='  login:')}:"
-        " JWT_SECRET does not fall back to NEXTAUTH_SECRET"
+    assert set(news(contract.aliases_that_are_dropped, text, ROOT)) == {
+        f"s.yaml:{line_of(text, 'JWT_SECRET')}: JWT_SECRET does not fall back to NEXTAUTH_SECRET"
+    }
+
+
+def test_an_access_that_would_have_to_be_evaluated_is_found() -> None:
+    text = edited(TEXT, "access: default", "access: \"${env('ACCESS', 'default')}\"")
+
+    assert news(contract.access_that_is_an_expression, text, ROOT) == [
+        "s.yaml: access is read literally, so nobody has the access ${env('ACCESS', 'default')}"
+    ]
+
+
+@pytest.mark.parametrize("command", ["session", "verify"])
+def test_a_resource_named_like_a_command_is_found(command: str) -> None:
+    text = edited(TEXT, "\n  sessions:\n", f"\n  {command}:\n")
+
+    assert news(contract.resources_named_like_commands, text, ROOT) == [
+        f"s.yaml:{line_of(text, f'  {command}:')}:"
+        f" {command} is a command; the resource needs another name"
+    ]
+
+
+def test_a_resource_with_the_stage_of_another_is_found() -> None:
+    text = edited(TEXT, "code: ./.build/login", "code: ./.build/register")
+
+    assert news(contract.unreadable, text, ROOT) == [
+        f"s.yaml:{line_of(text, '  login:')}: ai-backend-login has the code of ai-backend-register"
     ]
 
 
