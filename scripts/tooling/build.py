@@ -15,6 +15,7 @@ from pathlib import Path
 
 from scripts.tooling import interpreters, wheels
 from scripts.tooling.bootstrap import ROOT
+from scripts.tooling.deploy_environment import misread
 from scripts.tooling.imports import ImportProblem, Reached, reached_from
 from scripts.tooling.manifest import Function, Manifest, ManifestError, line_of, load
 from scripts.tooling.wheels import Store, Target, WheelProblem
@@ -41,12 +42,20 @@ class Staged:
 def main(arguments: Sequence[str], root: Path = ROOT) -> int:
     options = _options(arguments)
     try:
+        _refuse_misread(root)
         staged = build(root, options.function, compiled=not options.uncompiled)
     except (BuildError, ImportProblem, ManifestError, WheelProblem) as problem:
         print(f"scripts/build: {problem}", file=sys.stderr)
         return 1
     print(table(staged))
     return 0
+
+
+def _refuse_misread(root: Path) -> None:
+    """Before `s` deploys values that nobody wrote."""
+    lines = list(misread(root, os.environ))
+    if lines:
+        raise BuildError("\n  ".join(["nothing was deployed.", *lines]))
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:

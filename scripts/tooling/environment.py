@@ -19,7 +19,7 @@ def local_environment(environ: Mapping[str, str], root: Path = ROOT) -> dict[str
     A variable of the process wins over `.env`. The stage is always development, so that a
     `.env` written for `s deploy` cannot turn a local run into production.
     """
-    variables = {**_dotenv(root / ".env"), **environ, "APP_ENV": "development"}
+    variables = {**read_dotenv(root / ".env"), **environ, "APP_ENV": "development"}
     if not _given(variables, "DATABASE_URL", "DB_HOST"):
         variables["DATABASE_URL"] = f"sqlite:///{_local_folder(root) / 'app.db'}"
     if not _given(variables, "JWT_SECRET", "NEXTAUTH_SECRET"):
@@ -47,7 +47,7 @@ def _storage(variables: Mapping[str, str], root: Path) -> dict[str, str]:
     return {"OSS_ENDPOINT": variables.get("OSS_PUBLIC_ENDPOINT") or public}
 
 
-def _dotenv(path: Path) -> dict[str, str]:
+def read_dotenv(path: Path) -> dict[str, str]:
     """Nothing is interpolated: a password may hold a `$`."""
     values = dotenv_values(path, interpolate=False)
     return {name: value for name, value in values.items() if value is not None}
