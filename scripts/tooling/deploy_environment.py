@@ -59,7 +59,7 @@ def _difference(wanted: str, parsed: str) -> str:
     if wanted == parsed:
         return "expands the $ in"
     if wanted.partition("#")[0].rstrip() == parsed:
-        return "ends at the # in"
+        return "stops at the # in"
     return "reads quotes, blanks or backslashes differently in"
 
 

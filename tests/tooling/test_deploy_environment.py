@@ -27,7 +27,7 @@ resources:
         SECRET: "${env('SECRET', '') || env('ALIAS')}"
 """
 EXPANDED = "s expands the $ in"
-CUT = "s ends at the # in"
+CUT = "s stops at the # in"
 OTHERWISE = "s reads quotes, blanks or backslashes differently in"
 QUOTE = "put the value in single quotes"
 EXPORT = "take the line out of .env and export the variable in the shell before s deploy"
