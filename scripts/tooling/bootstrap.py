@@ -17,9 +17,11 @@ Every executable in scripts/ starts under whatever python3 is first on PATH and 
 
     sys.exit(main(sys.argv[1:]))
 
-The environment is `.venv` on the best Python found. FC_AI_PYTHON=3.10 asks for that version and
-gets `.venv-3.10`. Until inside_venv returns, only the standard library is there, and the Python
-may be as old as 3.8; so this module and interpreters.py use nothing newer.
+A command that only serves or migrates says `inside_venv(__file__, SERVING)`, and waits for those
+packages alone. All commands share the environment: `.venv` on the best Python found.
+FC_AI_PYTHON=3.10 asks for that version and gets `.venv-3.10`. Until inside_venv returns, only the
+standard library is there, and the Python may be as old as 3.8; so this module, installers.py and
+interpreters.py use nothing newer.
 """
 
 from __future__ import annotations
@@ -28,20 +30,23 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import subprocess
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from scripts.tooling import interpreters
+from scripts.tooling import installers, interpreters
 
 ROOT = Path(__file__).resolve().parents[2]
 
-_STAMP = "requirements.sha256"
+SERVING = "requirements-serve.txt"
+EVERYTHING = "requirements-dev.txt"
+
+_PROBE = "import sys; print('%d.%d' % sys.version_info[:2])"
 
 
-def inside_venv(script: str) -> None:
-    """Return at once in an up-to-date environment; elsewhere start the script again in one.
+def inside_venv(script: str, requirements: str = EVERYTHING) -> None:
+    """Return at once where the requirements are installed; elsewhere start the script again there.
 
     Raises:
         SystemExit: with one line, when no Python fits or the packages cannot be installed.
@@ -49,9 +54,9 @@ def inside_venv(script: str) -> None:
     wanted = os.environ.get("FC_AI_PYTHON", "")
     venv = ROOT / (f".venv-{wanted}" if wanted else ".venv")
     here = Path(sys.prefix)
-    if is_current(here) and (here == venv or not wanted):
+    if is_current(here, requirements) and (here == venv or not wanted):
         return
-    prepare(venv, _versions(wanted))
+    prepare(venv, _versions(wanted), requirements)
     python = str(venv / "bin" / "python")
     os.execv(python, [python, os.path.abspath(script), *sys.argv[1:]])
 
@@ -62,35 +67,44 @@ def _versions(wanted: str) -> Sequence[str]:
     return [wanted] if wanted else interpreters.SUPPORTED
 
 
-def prepare(venv: Path, versions: Sequence[str]) -> None:
-    """Make the environment, or bring it up to date; twins wait for each other."""
-    if is_current(venv):
+def prepare(venv: Path, versions: Sequence[str], requirements: str) -> None:
+    """Make the environment, or bring it up to date; twins wait for each other.
+
+    Packages are only added, so that a server that runs in it goes on.
+    """
+    if is_current(venv, requirements):
         return
     with _lock():
-        if is_current(venv):
+        if is_current(venv, requirements):
             return
-        if _version(venv) not in versions:
+        if interpreters.version_of(str(venv / "bin" / "python"), _PROBE) not in versions:
             _create(venv, versions)
-        _install(venv)
+        _install(venv, requirements)
 
 
-def is_current(venv: Path) -> bool:
+def is_current(venv: Path, requirements: str) -> bool:
     """Say whether every requirement, as the files stand now, has been installed there."""
     try:
-        stamp = (venv / _STAMP).read_text()
+        stamp = _stamp(venv, requirements).read_text()
     except OSError:
         return False
-    return stamp == _fingerprint() and (venv / "bin" / "python").exists()
+    return stamp == _fingerprint(requirements) and (venv / "bin" / "python").exists()
 
 
-def _fingerprint() -> str:
-    names = ("requirements.txt", "requirements-dev.txt")
-    return hashlib.sha256(b"\0".join((ROOT / name).read_bytes() for name in names)).hexdigest()
+def _stamp(venv: Path, requirements: str) -> Path:
+    return venv / f"{requirements}.sha256"
 
 
-def _version(venv: Path) -> str | None:
-    probe = "import pip, sys; print('%d.%d' % sys.version_info[:2])"
-    return interpreters.version_of(str(venv / "bin" / "python"), probe)
+def _fingerprint(requirements: str) -> str:
+    texts = [(ROOT / name).read_bytes() for name in _files(requirements, "-[rc]")]
+    return hashlib.sha256(b"\0".join(texts)).hexdigest()
+
+
+def _files(requirements: str, reference: str) -> list[str]:
+    """The file and those it refers to in lines such as `-r requirements.txt`."""
+    text = (ROOT / requirements).read_text(encoding="utf-8")
+    named = re.findall(rf"^{reference} (\S+)", text, flags=re.MULTILINE)
+    return [requirements, *(file for name in named for file in _files(name, reference))]
 
 
 def _create(venv: Path, versions: Sequence[str]) -> None:
@@ -100,35 +114,22 @@ def _create(venv: Path, versions: Sequence[str]) -> None:
             f"No working Python {' or '.join(versions)} with venv and pip was found; install one"
             " (on Debian: apt-get install python3 python3-venv)."
         )
-    _run([python, "-m", "venv", "--clear", str(venv)], f"{venv} could not be created.")
+    installers.say(f"making {venv.name} with {python} ...")
+    code, said = installers.run([python, "-m", "venv", "--clear", "--without-pip", str(venv)])
+    if code != 0:
+        sys.stderr.write(said)
+        sys.exit(f"{venv} could not be created.")
 
 
-def _install(venv: Path) -> None:
-    """The stamp is the last thing written: without it the next start tries again."""
-    stamp = venv / _STAMP
-    with contextlib.suppress(FileNotFoundError):
-        stamp.unlink()
-    fingerprint = _fingerprint()
-    print(f"installing requirements-dev.txt into {venv.name} ...", file=sys.stderr, flush=True)
-    pip = [str(venv / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input"]
-    _run(
-        [*pip, "install", "--quiet", "--requirement", str(ROOT / "requirements-dev.txt")],
-        "The packages of requirements-dev.txt could not be installed; pip says why above.",
-    )
-    stamp.write_text(fingerprint)
-
-
-def _run(command: list[str], otherwise: str) -> None:
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
-    if done.returncode != 0:
-        sys.stderr.write(done.stdout.decode(errors="replace"))
-        sys.exit(otherwise)
+def _install(venv: Path, requirements: str) -> None:
+    """The stamps are the last thing written: without them the next start tries again."""
+    fresh = {_stamp(venv, name): _fingerprint(name) for name in _files(requirements, "-r")}
+    for stamp in fresh:
+        with contextlib.suppress(FileNotFoundError):
+            stamp.unlink()
+    installers.install(venv, ROOT / requirements)
+    for stamp, fingerprint in fresh.items():
+        stamp.write_text(fingerprint)
 
 
 @contextlib.contextmanager

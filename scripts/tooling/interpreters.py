@@ -10,7 +10,12 @@ from collections.abc import Iterator, Sequence
 
 SUPPORTED = ("3.12", "3.13", "3.11", "3.10")  # the best first
 
-_PROBE = "import ensurepip, sys, venv; print('%d.%d' % sys.version_info[:2])"
+_PROBE = """
+import importlib.util, sys, venv
+if not (importlib.util.find_spec("pip") or importlib.util.find_spec("ensurepip")):
+    sys.exit(1)
+print("%d.%d" % sys.version_info[:2])
+"""
 
 
 def find(versions: Sequence[str] = SUPPORTED) -> str | None:
