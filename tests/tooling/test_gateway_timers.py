@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from scripts.tooling.gateway.terminal import labelled
 from scripts.tooling.gateway.timers import Schedule
 from scripts.tooling.manifest import ManifestError
+from shared.timers import timer
 from tests.tooling.gateways import RunningGateway, eventually, running_gateway
 
 TICKING = """\
@@ -56,6 +58,26 @@ def test_a_timer_fires_on_time_with_the_event_of_the_platform_until_a_reload_end
     moments = [one["triggerTime"] for one in told]
     assert moments == sorted(set(moments))  # two deployments never fire the same one
     assert "timer -> ticking done" in log
+
+
+def test_a_timer_is_shown_when_it_did_something(tmp_path: Path) -> None:
+    with running_gateway(tmp_path) as gateway:
+        manifest(gateway, "  domain:\n", TICKING.replace("on_tick", "on_sweep"))
+        eventually(lambda: len(ticks(tmp_path)) >= 6)
+        log = gateway.log
+
+    assert log.count("timer -> ticking done") == 1
+    assert (log.count('"swept": 1'), log.count('"swept": 0')) == (1, 0)
+
+
+@pytest.mark.parametrize(("swept", "lines"), [(0, 0), (2, 1)])
+def test_what_our_timers_log_is_known_to_the_gateway(
+    capsys: pytest.CaptureFixture[str], swept: int, lines: int
+) -> None:
+    timer(lambda: {"swept": swept, "ended": 0})(b"", None)
+    labelled("timer")(capsys.readouterr().out.rstrip("\n"))
+
+    assert capsys.readouterr().out.count("\n") == lines
 
 
 def test_a_timer_that_fails_is_an_alarm_and_fires_again(tmp_path: Path) -> None:

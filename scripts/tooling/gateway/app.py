@@ -116,7 +116,9 @@ class Gateway:
         host, outcome = self._hosts[function.name], "done"
         try:
             if isinstance(host, BuiltinHost):  # no other has timers
-                await host.fire(event, request_id)
+                output = await host.fire(event, request_id)
+                if terminal.did_nothing(output):
+                    return
         except Refusal as refusal:
             outcome = refusal.code
             _alarm(refusal, request_id)

@@ -142,9 +142,9 @@ class BuiltinHost:
         answer = read_answer(self._function.name, output)
         await clients.answer(client, answer.status, answer.headers, answer.body)
 
-    async def fire(self, event: bytes, request_id: str) -> None:
-        """For a timer, which looks at no answer. Raises: Refusal."""
-        await self._invoke(event, context_of(self._function, request_id))
+    async def fire(self, event: bytes, request_id: str) -> bytes:
+        """For a timer: return the handler's raw output. Raises: Refusal."""
+        return await self._invoke(event, context_of(self._function, request_id))
 
     async def _invoke(self, event: bytes, context: Mapping[str, Any]) -> bytes:
         async with self._slots:

@@ -1,11 +1,13 @@
 """What the gateway shows: a line per request, the functions' own output, and alarms in red."""
 
+import json
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TextIO
 
+_OF_EVERY = frozenset({"time", "level", "event", "request_id", "latency_ms"})
 _RED, _PLAIN = "\033[31m", "\033[0m"
 _lock = threading.Lock()  # lines of several functions must not mix
 
@@ -24,7 +26,7 @@ def labelled(name: str) -> Callable[[str], None]:
     """Return what shows the output of one function."""
 
     def show(line: str) -> None:
-        if not is_correlation(line):
+        if not (is_correlation(line) or _is_idle_timer(line)):
             note(f"{name:>8} | {line}")
 
     return show
@@ -33,6 +35,29 @@ def labelled(name: str) -> Callable[[str], None]:
 def is_correlation(line: str) -> bool:
     """The two lines web functions write around an invocation for the platform's log search."""
     return line.startswith(("FC Invoke Start RequestId: ", "FC Invoke End RequestId: "))
+
+
+def did_nothing(summary: bytes) -> bool:
+    """Say whether a timer's function returned counts that are all zero: nobody asked for it, so
+    only what it did is worth a line."""
+    try:
+        counts = json.loads(summary)
+    except ValueError:
+        return False
+    return isinstance(counts, dict) and bool(counts) and not any(counts.values())
+
+
+def _is_idle_timer(line: str) -> bool:
+    """What shared/timers.py logs of such a run."""
+    if '"event": "timer"' not in line:
+        return False
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return False
+    if not isinstance(record, dict) or record.get("level") != "info":
+        return False
+    return did_nothing(json.dumps({k: v for k, v in record.items() if k not in _OF_EVERY}).encode())
 
 
 def _write(stream: TextIO, text: str) -> None:
