@@ -17,26 +17,67 @@ from scripts.tooling.welcome import welcome
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="scripts/dev", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8000)
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
         listener = listen(options.host, options.port)
     except (OSError, OverflowError) as problem:
-        where = f"{options.host}:{options.port}"
         reason = str(problem).partition(" (")[0]
-        print(f"scripts/dev: cannot listen on {where}: {reason}", file=sys.stderr)
+        _complain(f"cannot listen on {options.host}:{options.port}: {reason}")
         return 1
     environ = dict(os.environ)  # as it is before migrating puts .env into it
     with listener:
-        if not is_migrated(environ):
-            return 1
         try:
-            asyncio.run(_serve(listener, environ))
+            return _served(listener, Configuration(_url(listener), environ), options)
         except ManifestError as problem:
-            print(f"scripts/dev: {problem}", file=sys.stderr)
+            for line in str(problem).splitlines():
+                _complain(line)
             return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="scripts/dev", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--routes", action="store_true", help="list the routes of s.yaml too")
+    return parser
+
+
+def _complain(line: str) -> None:
+    print(f"scripts/dev: {line}", file=sys.stderr)
+
+
+class Configuration:
+    """What is served here: s.yaml with `.env` as it is now, the process, and local defaults."""
+
+    def __init__(self, url: str, environ: Mapping[str, str]) -> None:
+        self.url = url
+        self.environ = environ
+        at_start = local_environment(environ)
+        self.demo = None if has_key(at_start) else DemoModel()
+
+    def manifest(self) -> Manifest:
+        """A key that came into .env since the start ends the demo; it begins at a start only.
+
+        Raises: ManifestError.
+        """
+        current = {**local_environment(self.environ), **reached_at(self.url)}
+        given = self.demo.environment(current) if self.demo else current
+        return load(ROOT / "s.yaml", given, strict=False)
+
+    def welcome(self, *, routes: bool) -> str:
+        manifest, variables = self.manifest(), local_environment(self.environ)
+        shown = manifest.routes if routes else ()
+        return welcome(self.url, shown, variables, demo=self.demo is not None)
+
+
+def _served(
+    listener: socket.socket, configuration: Configuration, options: argparse.Namespace
+) -> int:
+    """Raises: ManifestError, before the database is touched."""
+    text = configuration.welcome(routes=options.routes)
+    if not is_migrated(configuration.environ):
+        return 1
+    asyncio.run(_serve(listener, configuration, text))
     return 0
 
 
@@ -46,24 +87,12 @@ def listen(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=1024)
 
 
-async def _serve(listener: socket.socket, environ: Mapping[str, str]) -> None:
-    at_start = local_environment(environ)
-    demo = None if has_key(at_start) else DemoModel()
-
-    def configure() -> Manifest:
-        """A key that came into .env since the start ends the demo; it begins at a start only."""
-        current = {**local_environment(environ), **reached_at(_url(listener))}
-        variables = demo.environment(current) if demo else current
-        return load(ROOT / "s.yaml", variables, strict=False)
-
-    def ready() -> None:
-        text = welcome(_url(listener), configure(), at_start, demo=demo is not None)
-        terminal.note(text)
-
+async def _serve(listener: socket.socket, configuration: Configuration, text: str) -> None:
     async with AsyncExitStack() as stack:
-        if demo:
-            await stack.enter_async_context(demo.running(ROOT, terminal.labelled("demo")))
-        await server.serve(listener, ROOT, configure, ready)
+        if configuration.demo:
+            show = terminal.labelled("demo")
+            await stack.enter_async_context(configuration.demo.running(ROOT, show))
+        await server.serve(listener, ROOT, configuration.manifest, lambda: terminal.note(text))
 
 
 def _url(listener: socket.socket) -> str:

@@ -20,7 +20,11 @@ def is_migrated(environ: Mapping[str, str]) -> bool:
     said = io.StringIO()
     with redirect_stdout(said):
         code = migrate.main(["up"])
-    for line in said.getvalue().splitlines():
+    lines = said.getvalue().splitlines()
+    applied = [line for line in lines if line.startswith("applied ")]
+    if len(applied) > 1:  # a new one: nobody needs the whole list
+        lines = [f"{applied[0]} to {applied[-1].removeprefix('applied ')}"]
+    for line in lines:
         _say(line)
     return code == 0
 

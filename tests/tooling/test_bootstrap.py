@@ -215,7 +215,7 @@ def test_uv_asks_the_registry_that_pip_was_told_of(project: Path, shelf: Path) -
 
 def test_serving_needs_nothing_that_is_not_installed_for_it() -> None:
     starts = ["scripts.tooling.demo_model", "scripts.tooling.gateway.worker"]
-    starts += [f"scripts.tooling.{name}" for name in ("dev", "invoke", "migrate")]
+    starts += [f"scripts.tooling.{name}" for name in ("dev", "invoke", "login", "migrate")]
     starts += [f"functions.{path.parent.name}.index" for path in ROOT.glob("functions/*/index.py")]
     imported = {
         wanted.top_level for start in starts for wanted in reached_from(start, ROOT).third_party

@@ -16,17 +16,14 @@ pytestmark = pytest.mark.timeout(120)
 
 @pytest.fixture(scope="module")
 def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    with running_dev(tmp_path_factory.mktemp("dev")) as greeting:
-        found = re.search(r"Serving s\.yaml on (\S+)", greeting)
-        assert found
-        with httpx.Client(base_url=found[1], timeout=30) as client:
-            account = {
-                "username": ADMIN["ADMIN_USERNAME"],
-                "password": ADMIN["ADMIN_PASSWORD"],
-            }
-            session = client.post("/api/auth/login", json=account).json()["data"]
-            client.headers["Authorization"] = f"Bearer {session['access_token']}"
-            yield client
+    with (
+        running_dev(tmp_path_factory.mktemp("dev")) as dev,
+        httpx.Client(base_url=dev.base, timeout=30) as client,
+    ):
+        account = {"username": ADMIN["ADMIN_USERNAME"], "password": ADMIN["ADMIN_PASSWORD"]}
+        session = client.post("/api/auth/login", json=account).json()["data"]
+        client.headers["Authorization"] = f"Bearer {session['access_token']}"
+        yield client
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ import inspect
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 
 from scripts.tooling.environment import ROOT
 from shared import config, errors, settings
-from tests.tooling.dev_process import ADMIN, running_dev
+from tests.tooling.dev_process import RunningDev, environment, running_dev
 
 README, CHINESE = "README.md", "README.zh-CN.md"
 BOTH = pytest.mark.parametrize("name", [README, CHINESE])
@@ -30,12 +29,11 @@ def blocks(name: str) -> list[list[str]]:
     return [block.strip().splitlines() for block in found]
 
 
-def run(command: str, **variables: str) -> str:
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+def run(command: str, folder: Path = ROOT, **variables: str) -> str:
     done = subprocess.run(
         ["bash", "-c", command],
-        cwd=ROOT,
-        env={**os.environ, "PATH": path, **variables},
+        cwd=folder,
+        env=environment(**variables),
         capture_output=True,
         text=True,
     )
@@ -44,11 +42,9 @@ def run(command: str, **variables: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_dev(tmp_path_factory.mktemp("readme")) as greeting:
-        found = re.search(r"Serving s\.yaml on (\S+)", greeting)
-        assert found
-        yield found[1]
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDev]:
+    with running_dev(tmp_path_factory.mktemp("readme")) as running:
+        yield running
 
 
 def token_line() -> str:
@@ -71,8 +67,8 @@ def curls() -> list[str]:
         (5, "id,"),
     ],
 )
-def test_each_curl_works_as_it_stands(base: str, number: int, expected: str) -> None:
-    answer = run(f"BASE={base}\n{token_line()}\n{curls()[number]} -s", **ADMIN)
+def test_each_curl_works_as_it_stands(dev: RunningDev, number: int, expected: str) -> None:
+    answer = run(f"BASE={dev.base}\n{token_line()}\n{curls()[number]} -s", dev.project)
     assert re.search(expected, answer), answer
 
 
