@@ -2,16 +2,18 @@
 
 import argparse
 import asyncio
+import logging
 import os
 import socket
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 
-from scripts.tooling.environment import ROOT, local_environment, reached_at
+from scripts.tooling.environment import ROOT, local_environment, reached_at, unreadable_lines
 from scripts.tooling.gateway import server, terminal
 from scripts.tooling.gateway.demo import DemoModel, has_key
 from scripts.tooling.local_database import is_migrated
+from scripts.tooling.local_settings import install_for_bucket, problems
 from scripts.tooling.manifest import Manifest, ManifestError, load
 from scripts.tooling.welcome import welcome
 
@@ -24,6 +26,7 @@ def main(arguments: Sequence[str]) -> int:
         reason = str(problem).partition(" (")[0]
         _complain(f"cannot listen on {options.host}:{options.port}: {reason}")
         return 1
+    logging.getLogger("dotenv").setLevel(logging.ERROR)  # we name the lines it cannot read
     environ = dict(os.environ)  # as it is before migrating puts .env into it
     with listener:
         try:
@@ -53,16 +56,21 @@ class Configuration:
         self.url = url
         self.environ = environ
         at_start = local_environment(environ)
+        install_for_bucket(at_start)
         self.demo = None if has_key(at_start) else DemoModel()
 
     def manifest(self) -> Manifest:
         """A key that came into .env since the start ends the demo; it begins at a start only.
 
-        Raises: ManifestError.
+        Raises: ManifestError, with a line for each thing that is wrong in s.yaml or a variable.
         """
         current = {**local_environment(self.environ), **reached_at(self.url)}
         given = self.demo.environment(current) if self.demo else current
-        return load(ROOT / "s.yaml", given, strict=False)
+        manifest = load(ROOT / "s.yaml", given, strict=False)
+        wrong = [*unreadable_lines(ROOT / ".env"), *problems(manifest, given)]
+        if wrong:
+            raise ManifestError("\n".join(wrong))
+        return manifest
 
     def welcome(self, *, routes: bool) -> str:
         manifest, variables = self.manifest(), local_environment(self.environ)

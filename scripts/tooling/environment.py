@@ -1,13 +1,15 @@
 """The environment local commands run in: `.env`, then the process, then safe local defaults."""
 
+import io
 import os
 import secrets
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from dotenv import dotenv_values
+from dotenv.parser import Binding, parse_stream
 
 ROOT = Path(__file__).resolve().parents[2]
 DEV_URL = "http://127.0.0.1:8000"  # scripts/dev, unless told otherwise
@@ -37,7 +39,7 @@ def reached_at(url: str) -> dict[str, str]:
 
 def _storage(variables: Mapping[str, str], root: Path) -> dict[str, str]:
     """Without a bucket, a folder. The internal endpoint of a bucket is out of reach from here."""
-    if not _given(variables, "OSS_BUCKET", "OSS_BUCKET_NAME"):
+    if not has_bucket(variables):
         folder = variables.get("STORAGE_FOLDER") or str(_local_folder(root) / "files")
         return {"STORAGE_FOLDER": folder}
     if _given(variables, "OSS_ENDPOINT") and "-internal." not in variables["OSS_ENDPOINT"]:
@@ -47,10 +49,44 @@ def _storage(variables: Mapping[str, str], root: Path) -> dict[str, str]:
     return {"OSS_ENDPOINT": variables.get("OSS_PUBLIC_ENDPOINT") or public}
 
 
+def unreadable_lines(path: Path) -> Iterator[str]:
+    """Say which lines of a `.env` set nothing, by number: what stands there may be a secret."""
+    if not path.is_file():
+        return
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as problem:
+        yield f"{path.name}:{content[: problem.start].count(10) + 1}: this line is not UTF-8"
+        return
+    for binding in parse_stream(io.StringIO(text)):
+        reason = _reason(binding)
+        if reason:
+            statement = binding.original.string
+            blank = statement[: len(statement) - len(statement.lstrip())]
+            yield f"{path.name}:{binding.original.line + blank.count(chr(10))}: {reason}"
+
+
+def _reason(binding: Binding) -> str:
+    if binding.error:
+        return "this line cannot be read; are its quotes closed, and is nothing behind them?"
+    if binding.key is None:  # a comment, or the blank end
+        return ""
+    if binding.value is None:
+        return "this line has no ="
+    return "this value holds a NUL" if "\0" in binding.value else ""
+
+
 def read_dotenv(path: Path) -> dict[str, str]:
     """Nothing is interpolated: a password may hold a `$`."""
-    values = dotenv_values(path, interpolate=False)
-    return {name: value for name, value in values.items() if value is not None}
+    with suppress(UnicodeDecodeError):  # whoever serves tells of it: unreadable_lines
+        values = dotenv_values(path, interpolate=False)
+        return {name: value for name, value in values.items() if value is not None}
+    return {}
+
+
+def has_bucket(variables: Mapping[str, str]) -> bool:
+    return _given(variables, "OSS_BUCKET", "OSS_BUCKET_NAME")
 
 
 def _given(variables: Mapping[str, str], *names: str) -> bool:

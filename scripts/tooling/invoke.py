@@ -23,12 +23,14 @@ from scripts.tooling.gateway.processes import Process
 from scripts.tooling.gateway.refusals import FunctionTimeout, HandlerRaised, ProcessExited, Refusal
 from scripts.tooling.gateway.web import WebProcess, platform_headers
 from scripts.tooling.local_database import is_migrated
+from scripts.tooling.local_settings import install_for_bucket
 from scripts.tooling.manifest import Function, ManifestError, load
 
 
 def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     local, demo = local_environment(os.environ), DemoModel()
+    install_for_bucket(local)
     try:
         manifest = load(ROOT / "s.yaml", demo.environment(local), strict=False)
         function = manifest.function(options.function)

@@ -94,6 +94,7 @@ async def _reload(
     try:
         await gateway.reload(configure())
     except ManifestError as problem:
-        terminal.alarm(f"not reloaded: {problem}")
+        for line in str(problem).splitlines():
+            terminal.alarm(f"not reloaded: {line}")
     else:
         terminal.note(f"reloaded after a change of {names}")
