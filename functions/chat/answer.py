@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
+from functions.chat.ending import failure_of, text_of
 from shared.errors import AppError
 from shared.llm.estimate import estimate_tokens
 from shared.llm.events import Delta, Event, Finish, Reasoning, Usage
@@ -31,8 +32,8 @@ class Answer:
         elif isinstance(event, Finish):
             self.finish_reason = event.reason
 
-    def end(self, outcome: dict[str, object], failure: AppError | None = None) -> None:
-        self.outcome, self.failure = outcome, failure
+    def end(self, outcome: dict[str, object], cause: AppError | None = None) -> None:
+        self.outcome, self.failure = outcome, failure_of(outcome, cause)
         self._wake()
 
     @property
@@ -41,7 +42,7 @@ class Answer:
 
     @property
     def text(self) -> str:
-        return "".join(piece.text for piece in self.pieces if piece.kind == "text")
+        return text_of(self.pieces)
 
     def tokens(self, prompt_estimate: int) -> Tokens:
         """What the upstream counted, or our estimate; `source` says which of the two it is."""

@@ -4,14 +4,15 @@ from pydantic import BaseModel
 
 from functions.chat import openai
 from functions.chat.caller import Caller, admit
+from functions.chat.ending import Ended, note
 from functions.chat.journal import journal
-from functions.chat.production import Production, produce, productions
+from functions.chat.production import produce, productions
 from functions.chat.question import Question
-from functions.chat.recall import first_answer, said_so_far
+from functions.chat.recall import as_told, first_answer, said_so_far
 from functions.chat.telling import as_it_grows, as_stored
 from functions.chat.turn import Twin
 from functions.chat.watchers import watchers
-from shared import auth, charging, db_async, sse
+from shared import auth, db_async, sse
 from shared.asgi import serve_web
 from shared.db import Connection
 from shared.errors import DatabaseNotConfigured, NotFound
@@ -31,19 +32,14 @@ async def chat(request: Request) -> Response:
         return await _again(production, request, streamed=streamed)
     if streamed:
         return Response.events(sse.with_pings(as_it_grows(production, request), _PING_SECONDS))
-    return Response.ok(await _whole(production, request))
+    return _whole(await production.whole(), request)
 
 
-async def _whole(production: Production, request: Request) -> dict[str, object]:
-    answer = await production.whole()
-    if answer.failure:
-        request.notes.update(error=answer.failure.name, context=answer.failure.context)
-    return {
-        "reply": answer.text,
-        **production.turn.identity,
-        **(answer.outcome or {}),
-        "ai_generated": True,
-    }
+def _whole(ended: Ended, request: Request) -> Response:
+    note(ended.failure, request)
+    return Response.ok(
+        {"reply": ended.text, **ended.identity, **ended.outcome, "ai_generated": True}
+    )
 
 
 async def _again(twin: Twin, request: Request, *, streamed: bool) -> Response:
@@ -51,16 +47,7 @@ async def _again(twin: Twin, request: Request, *, streamed: bool) -> Response:
     row, said = await first_answer(twin)
     if streamed:
         return Response.events(sse.with_pings(as_stored(row, said, request), _PING_SECONDS))
-    return Response.ok(
-        {
-            "reply": "".join(piece.text for piece in said if piece.kind == "text"),
-            "message_id": row.message_id,
-            "conversation_id": row.conversation_id,
-            "model": row.model,
-            **charging.outcome_of(row),
-            "ai_generated": True,
-        }
-    )
+    return _whole(as_told(row, said), request)
 
 
 class Stop(BaseModel):

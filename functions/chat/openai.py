@@ -1,18 +1,18 @@
 """POST /v1/chat/completions, GET /v1/models: the same chat for clients of OpenAI's API."""
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 from functions.chat import completion
 from functions.chat.caller import admit
 from functions.chat.completion import Completion, Shape
+from functions.chat.ending import Ended, note
 from functions.chat.production import Production, produce
-from functions.chat.recall import first_answer
+from functions.chat.recall import as_told, first_answer
 from functions.chat.turn import Twin
-from shared import charging, sse
-from shared.errors import AppError, ModelNotFound, UpstreamFailed
+from shared import sse
+from shared.errors import AppError, ModelNotFound
 from shared.http import Request, Response, endpoint
 from shared.llm import routing
-from shared.repos.pieces import Piece
 
 _PING_SECONDS = 10
 
@@ -43,19 +43,22 @@ async def complete(request: Request) -> Response:
     shape = Shape(turn.message_id, turn.model, turn.started_ms, counted=asked.counts_in_stream)
     if asked.is_streamed:
         return _events(_as_it_grows(production, shape, request))
-    answer = await production.whole()
-    _note(answer.failure, request)
-    return Response.json(shape.whole(answer.pieces, answer.outcome or {}))
+    return _whole(await production.whole(), shape, request)
 
 
 async def _again(twin: Twin, asked: Completion, request: Request) -> Response:
     """The first answer once more."""
     row, said = await first_answer(twin)
     shape = Shape(row.message_id, row.model, row.created_at_ms, counted=asked.counts_in_stream)
-    outcome = charging.outcome_of(row)
+    ended = as_told(row, said)
     if asked.is_streamed:
-        return _events(_as_stored(said, outcome, shape, request))
-    return Response.json(shape.whole(said, outcome))
+        return _events(_as_stored(ended, shape, request))
+    return _whole(ended, shape, request)
+
+
+def _whole(ended: Ended, shape: Shape, request: Request) -> Response:
+    note(ended.failure, request)
+    return Response.json(shape.whole(ended.pieces, ended.outcome))
 
 
 def _events(stream: AsyncGenerator[bytes, None]) -> Response:
@@ -71,26 +74,21 @@ async def _as_it_grows(
         yield shape.start()
         async for new in answer.watch():
             yield shape.grown(new)
-        if answer.failure:
-            _note(answer.failure, request)
-            yield completion.event(completion.error(answer.failure, request.language))
-        else:
-            yield shape.ended(answer.outcome or {})
+        yield _end(answer.outcome or {}, answer.failure, shape, request)
     finally:
         if not answer.has_ended:
             production.leave()
 
 
-def _note(failure: AppError | None, request: Request) -> None:
-    if failure:
-        request.notes.update(error=failure.name, context=failure.context)
+async def _as_stored(ended: Ended, shape: Shape, request: Request) -> AsyncGenerator[bytes, None]:
+    yield shape.start() + shape.grown(ended.pieces)
+    yield _end(ended.outcome, ended.failure, shape, request)
 
 
-async def _as_stored(
-    said: Iterable[Piece], outcome: Mapping[str, object], shape: Shape, request: Request
-) -> AsyncGenerator[bytes, None]:
-    yield shape.start() + shape.grown(said)
-    if "error" in outcome:
-        yield completion.event(completion.error(UpstreamFailed(), request.language))
-    else:
-        yield shape.ended(outcome)
+def _end(
+    outcome: Mapping[str, object], failure: AppError | None, shape: Shape, request: Request
+) -> bytes:
+    if failure is None:
+        return shape.ended(outcome)
+    note(failure, request)
+    return completion.event(completion.error(failure, request.language))

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import aclosing
 
 from functions.chat.answer import Answer
+from functions.chat.ending import Ended
 from functions.chat.journal import Draft, journal, save
 from functions.chat.turn import Asked, Turn, Twin, begin
 from shared import charging, db_async, log, settings
@@ -89,7 +90,7 @@ class Production:
     async def ended(self) -> None:
         await asyncio.wait({self._task})
 
-    async def whole(self) -> Answer:
+    async def whole(self) -> Ended:
         """The answer, once it has ended: with an outcome, and text even where it broke off.
 
         Raises: whatever kept the model from saying anything.
@@ -101,7 +102,13 @@ class Production:
             raise
         if self.answer.failure and not self.answer.text:
             raise self.answer.failure
-        return self.answer
+        return Ended(
+            self.turn.identity,
+            self.turn.started_ms,
+            self.answer.pieces,
+            self.answer.outcome or {},
+            self.answer.failure,
+        )
 
     async def _run(self) -> None:
         await asyncio.wait({self._producing})
@@ -109,11 +116,14 @@ class Production:
         try:
             self.answer.end(await self._concluded(failure), failure)
         except AppError as error:  # the sweeper will do it
-            self.answer.end({}, failure or error)
+            self._end_unkept(failure or error)
         except Exception as error:  # noqa: BLE001  # whoever watches must hear of the end
             log.crash(error, request_id=self.turn.message_id)
-            self.answer.end({}, Unexpected())
+            self._end_unkept(Unexpected())
         productions.running.discard(self)
+
+    def _end_unkept(self, failure: AppError) -> None:
+        self.answer.end({"error": failure.name}, failure)
 
     def _cut(self) -> AppError | None:
         """As the sweeper would have it, where it was the platform that stopped the instance."""

@@ -1,7 +1,8 @@
 """What was said in an answer, once it is not being told for the first time."""
 
-from functions.chat.turn import Twin
-from shared import db_async
+from functions.chat.ending import Ended, failure_of
+from functions.chat.turn import Twin, identity_of
+from shared import charging, db_async
 from shared.db import Connection
 from shared.errors import InProgress, NotFound
 from shared.repos import conversations, pieces, turns
@@ -12,6 +13,12 @@ from shared.repos.turns import Turn
 async def said_so_far(row: Turn) -> list[StoredPiece]:
     """Raises: NotFound: it was said, and is not kept any more."""
     return await db_async.read(_said, row)
+
+
+def as_told(row: Turn, said: list[StoredPiece]) -> Ended:
+    """What an answer that has ended came to, as it was told the first time."""
+    outcome = charging.outcome_of(row)
+    return Ended(identity_of(row), row.created_at_ms, said, outcome, failure_of(outcome))
 
 
 async def first_answer(twin: Twin) -> tuple[Turn, list[StoredPiece]]:

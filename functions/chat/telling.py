@@ -6,26 +6,17 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
+from functions.chat.ending import failure_of, note
 from functions.chat.production import Production
+from functions.chat.turn import identity_of
 from shared import charging, db_async, sse
 from shared.db import Connection
-from shared.errors import (
-    AppError,
-    Misconfigured,
-    Unexpected,
-    UpstreamBusy,
-    UpstreamFailed,
-    UpstreamTimeout,
-)
+from shared.errors import AppError
 from shared.http import Request
 from shared.repos import pieces, turns
 from shared.repos.pieces import Piece, StoredPiece
 
 _LOOK_SECONDS = 0.3
-_FAILURES: dict[object, type[AppError]] = {
-    one.name: one
-    for one in (UpstreamFailed, UpstreamBusy, UpstreamTimeout, Misconfigured, Unexpected)
-}
 
 
 @dataclass
@@ -72,7 +63,7 @@ class Teller:
     def ended(self, outcome: dict[str, object], failure: AppError | None) -> bytes:
         if failure is None:
             return sse.event(str(self._at), "done", {**outcome, "ai_generated": True})
-        self._request.notes.update(error=failure.name, context=failure.context)
+        note(failure, self._request)
         told = {
             "error": failure.name,
             "message": failure.message(self._request.language),
@@ -100,12 +91,7 @@ async def as_stored(
     """Tell an answer wherever it is produced, from what is stored of it, until it has ended."""
     known = Place.of(request.headers.get("last-event-id", ""))
     teller, now, new, position = Teller(request, known), row, said, 0
-    identity = {
-        "message_id": row.message_id,
-        "conversation_id": row.conversation_id,
-        "model": row.model,
-    }
-    yield teller.start(identity)
+    yield teller.start(identity_of(row))
     while new or now.state == "open":
         if new:
             position = new[-1].position + 1
@@ -114,13 +100,7 @@ async def as_stored(
             await asyncio.sleep(_LOOK_SECONDS)
         now, new = await db_async.read(_look, row.message_id, position)
     outcome = charging.outcome_of(now)
-    yield teller.ended(outcome, _failure(outcome))
-
-
-def _failure(outcome: Mapping[str, object]) -> AppError | None:
-    if "error" not in outcome:
-        return None
-    return _FAILURES.get(outcome["error"], UpstreamFailed)()
+    yield teller.ended(outcome, failure_of(outcome))
 
 
 def _look(

@@ -62,15 +62,21 @@ class Turn:
 
     @property
     def identity(self) -> dict[str, object]:
-        return {
-            "message_id": self.message_id,
-            "conversation_id": self.row.conversation_id if self.row else None,
-            "model": self.model,
-        }
+        if self.row:
+            return identity_of(self.row)
+        return {"message_id": self.message_id, "conversation_id": None, "model": self.model}
 
     @property
     def prompt_tokens(self) -> int:
         return estimate_prompt_tokens(self.prompt)
+
+
+def identity_of(row: turns.Turn) -> dict[str, object]:
+    return {
+        "message_id": row.message_id,
+        "conversation_id": row.conversation_id,
+        "model": row.model,
+    }
 
 
 @dataclass(frozen=True)

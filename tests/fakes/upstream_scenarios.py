@@ -241,6 +241,8 @@ whole("iflow-449", 200, '{"status":"449","msg":"You exceeded your current rate l
 whole("unknown-scenario", 400, error("There is no such scenario.", "unknown_scenario"))
 streamed("error-first", event({"error": {"message": "No.", "code": "model_error"}}))
 streamed("error-later", *WORDS[:1], event({"error": {"message": "No.", "type": "server"}}), DONE)
+streamed("busy-later", *WORDS[:1], event({"error": {"message": "No.", "code": "throttled"}}))
+streamed("late-later", *WORDS[:1], event({"error": {"message": "No.", "code": "timeout"}}))
 streamed("error-after-reasoning", chunk({"reasoning_content": THOUGHT}), event({"error": "No."}))
 streamed("error-same-segment", WORDS[0] + event({"error": "No."}) + DONE)
 streamed("error-busy", event({"error": {"message": "No.", "code": "rate_limit_exceeded"}}))

@@ -107,6 +107,8 @@ BROKEN = {
         ["status-408", "status-504", "silence", "slow-headers", "no-first-byte"], ("", LATE)
     ),
     "error-later": (PIECES[0], FAILED),
+    "busy-later": (PIECES[0], BUSY),
+    "late-later": (PIECES[0], LATE),
     "error-after-reasoning": ("", FAILED),
     "error-same-segment": (PIECES[0], FAILED),
     "truncated": (SENTENCE, FAILED),
