@@ -206,6 +206,23 @@ def test_on_sqlite_a_second_writer_waits_in_line_instead_of_starting_over() -> N
 
 
 @pytest.mark.usefixtures("drugs")
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_on_sqlite_a_line_that_moves_is_waited_in_for_longer_than_a_stuck_lock() -> None:
+    """Six turns of a second each: the last writer waits longer than a statement may take."""
+    transaction(add, 1)
+
+    def write(connection: Connection) -> None:
+        threading.Event().wait(1)  # others are waiting meanwhile
+        connection.execute("UPDATE drugs SET shelf = COALESCE(shelf, 0) + 1")
+        raise LookupError("nothing is committed, and it was a turn all the same")
+
+    with ThreadPoolExecutor(6) as writers:
+        jobs = [writers.submit(transaction, write) for _ in range(6)]
+
+    assert [type(job.exception()) for job in jobs] == [LookupError] * 6
+
+
+@pytest.mark.usefixtures("drugs")
 def test_a_stream_brings_every_row_and_one_left_early_spoils_nothing() -> None:
     def fill(connection: Connection) -> None:
         for number in range(1200):
