@@ -1,11 +1,12 @@
 """What every part of the suite may ask for."""
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pymysql
 import pytest
+from pytest_timeout import Settings
 
 from scripts.tooling import migrate
 from scripts.tooling.mariadb import private_server
@@ -15,6 +16,32 @@ Configure = Callable[..., None]
 
 # Tests ask more than people do, all of them from one address.
 WITHOUT_LIMITS = {variable.names[0]: "0" for variable in config.variables(settings.Limits)}
+
+
+# A first test also waits for what its module or the session needs: a build, a server, an install.
+_PREPARING_SECONDS = 1800
+
+
+def _limited(item: pytest.Item) -> Generator[None, object, object]:
+    limit = Settings(
+        _PREPARING_SECONDS, "signal", func_only=False, disable_debugger_detection=False
+    )
+    item.ihook.pytest_timeout_set_timer(item=item, settings=limit)
+    try:
+        return (yield)
+    finally:
+        item.ihook.pytest_timeout_cancel_timer(item=item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    """A fixture that hangs is a failure too."""
+    return (yield from _limited(item))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    return (yield from _limited(item))
 
 
 @pytest.fixture(scope="session")

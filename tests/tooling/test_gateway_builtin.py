@@ -12,7 +12,7 @@ from scripts.tooling.gateway.police import read_answer
 from scripts.tooling.gateway.refusals import Violation
 from tests.tooling.gateways import RunningGateway, eventually, is_running, process_state
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(300)
 
 
 def raw_exchange(gateway: RunningGateway, request: bytes) -> bytes:

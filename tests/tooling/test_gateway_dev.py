@@ -10,7 +10,7 @@ import pytest
 from scripts.tooling.manifest import load
 from tests.tooling.dev_process import ADMIN, RunningDev, environment, running_dev
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from tests.tooling.dev_process import ADMIN, running_dev
 from tests.tooling.gateways import eventually
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")

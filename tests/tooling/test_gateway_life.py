@@ -14,7 +14,7 @@ from scripts.tooling.dev import listen
 from scripts.tooling.environment import ROOT
 from tests.tooling.gateways import RunningGateway, eventually, is_running, running_gateway
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(300)
 
 
 def change(path: Path, old: str, new: str) -> None:

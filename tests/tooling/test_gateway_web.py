@@ -11,7 +11,7 @@ import pytest
 
 from tests.tooling.gateways import RunningGateway, eventually, is_running
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(300)
 
 
 def connect(gateway: RunningGateway) -> socket.socket:

@@ -13,7 +13,7 @@ from scripts.tooling.invoke import Invocation, main
 from scripts.tooling.manifest import load
 from tests.tooling.gateways import write_tree
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
