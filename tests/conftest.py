@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pymysql
 import pytest
 from pytest_timeout import Settings
@@ -17,6 +18,12 @@ Configure = Callable[..., None]
 # Tests ask more than people do, all of them from one address.
 WITHOUT_LIMITS = {variable.names[0]: "0" for variable in config.variables(settings.Limits)}
 
+
+# Examples take as long as they take.
+hypothesis.settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("suite")
 
 # A first test also waits for what its module or the session needs: a build, a server, an install.
 _PREPARING_SECONDS = 1800

@@ -20,9 +20,7 @@ from scripts.tooling.gateway.events import context_of
 from scripts.tooling.gateway.processes import environment_of, free_port
 from scripts.tooling.manifest import Function, load
 from tests.events import Reply, call
-
-_START_SECONDS = 20
-_STOP_SECONDS = 10
+from tests.patience import HANG_SECONDS
 
 Found = TypeVar("Found")
 
@@ -70,13 +68,13 @@ def serving(name: str, clock: Path | None = None, /, **variables: str) -> Iterat
             stderr=subprocess.STDOUT,
         )
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=HANG_SECONDS) as client:
                 web = WebFunction(port, process, client, given, Path(log.name))
-                eventually(lambda: _listens(web), _START_SECONDS)
+                eventually(lambda: _listens(web))
                 yield web
         finally:
             process.terminate()
-            process.wait(_STOP_SECONDS)
+            process.wait(HANG_SECONDS)
 
 
 @contextmanager
@@ -106,11 +104,11 @@ def _moved(clock: Path | None) -> dict[str, str]:
     return {"PYTHONPATH": str(ROOT / "tests/fakes/clock"), "CLOCK_MOVED_BY": str(clock)}
 
 
-def eventually(look: Callable[[], Found], seconds: float = 5) -> Found:
-    """Look until there is something true, for so long."""
-    deadline = time.monotonic() + seconds
+def eventually(look: Callable[[], Found]) -> Found:
+    """Look until there is something true."""
+    deadline = time.monotonic() + HANG_SECONDS
     while not (found := look()):
-        assert time.monotonic() < deadline, "it did not happen in time"
+        assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.02)
     return found
 

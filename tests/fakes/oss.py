@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from tests.fakes.oss_signature import Key, Signed, refusal
+from tests.patience import HANG_SECONDS
 
 BUCKET, REGION = "test-bucket", "cn-hangzhou"
 KEY = Key("key-id-of-tests", "canary-of-the-key-secret")
@@ -73,7 +74,7 @@ class Bucket:
             if found:
                 self.fail.remove(found)
         if stalls:
-            self.gate.wait(60)
+            self.gate.wait(HANG_SECONDS)
         return found[1] if found else 0
 
 

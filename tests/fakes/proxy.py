@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from tests.patience import HANG_SECONDS
+
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -61,7 +63,7 @@ class Proxy:
 
     def _join(self, near: socket.socket) -> None:
         try:
-            far = socket.create_connection(self._target, timeout=5)
+            far = socket.create_connection(self._target, timeout=HANG_SECONDS)
         except OSError:
             _shut(near)
             return

@@ -22,6 +22,7 @@ from tests.fakes.upstream_scenarios import (
     play,
 )
 from tests.fakes.upstream_wire import Recorded, Wire
+from tests.patience import HANG_SECONDS
 
 __all__ = [
     "CACHED_TOKENS",
@@ -49,15 +50,16 @@ class Upstream:
     connections: int = 0
     open_connections: int = 0
     abandoned: int = 0
+    released: threading.Event = field(default_factory=threading.Event)
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def wait_closed(self, timeout_seconds: float, *, abandoned: int = 1) -> bool:
+    def wait_closed(self, seconds: float = HANG_SECONDS, *, abandoned: int = 1) -> bool:
         """Whether clients left that many answers before they were complete, in time."""
-        return self.wait_until(lambda: self.abandoned >= abandoned, timeout_seconds)
+        return self.wait_until(lambda: self.abandoned >= abandoned, seconds)
 
-    def wait_until(self, condition: Callable[[], bool], timeout_seconds: float) -> bool:
+    def wait_until(self, condition: Callable[[], bool], seconds: float = HANG_SECONDS) -> bool:
         with self._changed:
-            return self._changed.wait_for(condition, timeout_seconds)
+            return self._changed.wait_for(condition, seconds)
 
     def note(self, **changes: int) -> None:
         with self._changed:
@@ -79,14 +81,14 @@ def running(port: int = 0) -> Iterator[Upstream]:
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     starting = asyncio.start_server(lambda r, w: _serve(fake, r, w), "127.0.0.1", port)
-    server = asyncio.run_coroutine_threadsafe(starting, loop).result(5)
+    server = asyncio.run_coroutine_threadsafe(starting, loop).result(HANG_SECONDS)
     fake.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/chat/completions"
     try:
         yield fake
     finally:
-        asyncio.run_coroutine_threadsafe(_stop(server), loop).result(5)
+        asyncio.run_coroutine_threadsafe(_stop(server), loop).result(HANG_SECONDS)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
+        thread.join(HANG_SECONDS)
         loop.close()
 
 
@@ -139,7 +141,7 @@ async def _answer_one(
     """Read and answer one request; say whether the connection can take another."""
     request = await _read(reader)
     fake.record(request)
-    wire = Wire(writer, request)
+    wire = Wire(writer, request, fake.released)
     answer = asyncio.ensure_future(play(wire))
     client = asyncio.ensure_future(_gone(reader, writer))
     try:

@@ -22,6 +22,12 @@ CACHED_ALIAS = {"prompt_cache_hit_tokens": CACHED_TOKENS}  # DeepSeek
 
 Scenario = Callable[[Wire], Awaitable[None]]
 SCENARIOS: dict[str, Scenario] = {}
+# Only a time limit ends these; all others may have as much time as they need.
+FALLS_SILENT = {
+    *("silence", "slow-headers", "no-first-byte", "stall", "stalled-refusal"),
+    *("silence-after-finish", "silence-after-usage", "silence-before-done"),
+    "silence-inside-a-character",
+}
 
 
 async def play(wire: Wire) -> None:
@@ -223,6 +229,17 @@ async def _(wire: Wire) -> None:
     for _ in range(8):
         await wire.send(b": ping\n\n")
         await asyncio.sleep(0.25)
+    await wire.send(*PLAIN)
+    await wire.end()
+
+
+@scenario("held")
+async def _(wire: Wire) -> None:
+    """Says nothing until the test releases it, and is never silent for long."""
+    await wire.head()
+    while not wire.released.is_set():
+        await wire.send(b": ping\n\n")
+        await asyncio.sleep(0.05)
     await wire.send(*PLAIN)
     await wire.end()
 

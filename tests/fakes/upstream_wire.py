@@ -4,6 +4,7 @@ import asyncio
 import re
 import socket
 import struct
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -38,9 +39,12 @@ class Recorded:
 class Wire:
     """HTTP chunks by default, raw bytes where a scenario means harm."""
 
-    def __init__(self, writer: asyncio.StreamWriter, request: Recorded) -> None:
+    def __init__(
+        self, writer: asyncio.StreamWriter, request: Recorded, released: threading.Event
+    ) -> None:
         self._writer = writer
         self.request = request
+        self.released = released
         self.reusable = False
 
     async def head(

@@ -15,6 +15,7 @@ from shared.repos import users
 from shared.repos.users import User
 from tests.events import Reply, invoke
 from tests.functions.purses import token_of
+from tests.patience import HANG_SECONDS
 
 T = TypeVar("T")
 
@@ -86,7 +87,7 @@ def at_once(*works: Callable[[], T]) -> list[T]:
     gate = Barrier(len(works))
 
     def begun(work: Callable[[], T]) -> T:
-        gate.wait(timeout=10)
+        gate.wait(timeout=HANG_SECONDS)
         try:
             return work()
         finally:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from tests.events import Reply
+from tests.patience import HANG_SECONDS
 from tests.web import WebFunction
 
 PATH = "/api/chat"
@@ -121,7 +122,7 @@ def ask_at_once(
     async def ask_all() -> list[httpx.Response]:
         limits = httpx.Limits(max_connections=None)
         named = _headers(token, headers)
-        async with httpx.AsyncClient(limits=limits, headers=named, timeout=60) as client:
+        async with httpx.AsyncClient(limits=limits, headers=named, timeout=HANG_SECONDS) as client:
             bases = itertools.cycle(web.base for web in webs)
             asking = [client.post(next(bases) + PATH, json=body) for body in bodies]
             return await asyncio.gather(*asking)
@@ -135,7 +136,9 @@ def watch(
 ) -> AbstractContextManager[httpx.Response]:
     """As a context: an answer, wherever it is produced."""
     headers = {**_headers(token, None), "Last-Event-ID": last_event_id}
-    return httpx.stream("GET", f"{web.base}{PATH}/streams/{message_id}", headers=headers)
+    return httpx.stream(
+        "GET", f"{web.base}{PATH}/streams/{message_id}", headers=headers, timeout=HANG_SECONDS
+    )
 
 
 def stop(web: WebFunction, message_id: str, *, token: str) -> int:
@@ -161,7 +164,7 @@ def open_stream(
 ) -> AbstractContextManager[httpx.Response]:
     """As a context: the answer while it comes."""
     asked, named = json.dumps({"message": message, "stream": True}), _headers(token, headers)
-    return httpx.stream("POST", web.base + PATH, content=asked, headers=named, timeout=30)
+    return httpx.stream("POST", web.base + PATH, content=asked, headers=named, timeout=HANG_SECONDS)
 
 
 def message_id_of(heard: bytes) -> str:

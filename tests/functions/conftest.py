@@ -55,6 +55,7 @@ def fake(upstream_server: Upstream) -> Upstream:
     """The upstream, with nothing recorded yet."""
     upstream_server.requests.clear()
     upstream_server.abandoned = 0
+    upstream_server.released.clear()
     return upstream_server
 
 

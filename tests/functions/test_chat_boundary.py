@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.fakes.upstream import SENTENCE
 from tests.functions.chatting import PATH, ask, post
+from tests.patience import HANG_SECONDS
 from tests.web import WebFunction
 
 MEBIBYTE = 1024 * 1024
@@ -20,7 +21,7 @@ ORIGIN = {"Origin": "https://app.example.com"}
 
 
 def connect(web: WebFunction) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", web.port), timeout=10)
+    return socket.create_connection(("127.0.0.1", web.port), timeout=HANG_SECONDS)
 
 
 def send(web: WebFunction, body: bytes | Iterator[bytes], **headers: str) -> tuple[int, str]:
@@ -154,7 +155,7 @@ def test_other_paths_are_not_found(path: str, chat: WebFunction) -> None:
 
 def test_one_connection_serves_one_request_after_another(chat: WebFunction) -> None:
     """Whole, streamed, refused, too large: each leaves the connection fit for the next."""
-    connection = http.client.HTTPConnection("127.0.0.1", chat.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", chat.port, timeout=HANG_SECONDS)
     bodies = [
         b'{"message": "hi"}',
         b'{"message": "hi", "stream": true}',
@@ -203,7 +204,7 @@ def test_a_body_that_comes_slowly_is_waited_for_and_holds_nobody_up(chat: WebFun
 
 def test_a_body_that_never_comes_is_given_up(chat: WebFunction) -> None:
     with connect(chat) as connection:
-        connection.settimeout(40)
+        connection.settimeout(HANG_SECONDS)
         connection.sendall(
             b"POST /api/chat HTTP/1.1\r\nHost: a\r\nX-Fc-Request-Id: 1-never\r\n"
             b"Content-Length: 1000\r\n\r\n{"

@@ -14,6 +14,7 @@ from tests.conftest import Configure
 from tests.fakes.upstream import COMPLETION_TOKENS, PROMPT_TOKENS, SENTENCE, Upstream
 from tests.functions.chatting import PATH, ask, hear, post
 from tests.functions.conftest import Person, SignUp, grant
+from tests.patience import HANG_SECONDS
 from tests.web import WebFunction, serving
 
 
@@ -221,7 +222,7 @@ def test_sixty_turns_at_once_in_one_conversation_are_all_kept(
     async def ask_all(base: str) -> list[int]:
         body = {"message": "at once", "conversation_id": conversation}
         headers = {"Authorization": f"Bearer {anna.token}"}
-        async with httpx.AsyncClient(base_url=base, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=base, timeout=HANG_SECONDS) as client:
             asking = [client.post(PATH, json=body, headers=headers) for _ in range(60)]
             return [answer.status_code for answer in await asyncio.gather(*asking)]
 

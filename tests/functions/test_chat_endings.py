@@ -24,6 +24,7 @@ from tests.functions.chatting import (
     watch,
 )
 from tests.functions.conftest import Pair, Person, SignUp, grant, use_up
+from tests.patience import HANG_SECONDS
 from tests.web import WebFunction, eventually, serving
 
 # Where the upstream is cut, and whether it said something before.
@@ -114,7 +115,7 @@ def test_wherever_the_client_leaves_the_question_ends_once(pair: Pair, anna: Per
     every = {**CUT, **{name: SILENT[name] for name in SILENT if name != "endless"}}
     leave(pair[0], anna, list(every))
 
-    eventually(lambda: "open" not in states(anna).values(), 10)
+    eventually(lambda: "open" not in states(anna).values())
     assert states(anna) == every
     books_close(anna, settled(every))
 
@@ -133,7 +134,7 @@ def test_an_instance_that_is_told_to_stop_ends_its_answers_by_itself(
             os.kill(doomed.process.pid, signal.SIGTERM)
             heard += b"".join(events)
             ends = [events_of(heard)[-1], events_of(elsewhere.read())[-1]]
-    doomed.process.wait(3)
+    doomed.process.wait(HANG_SECONDS)
 
     expected = {name: SILENT[name] for name in [*left, "endless"]}
     assert states(anna) == expected
@@ -154,8 +155,8 @@ def test_who_waits_for_a_whole_answer_is_given_what_there_is_when_the_instance_s
         waiting = pool.submit(ask, doomed, f"scenario: {name}", token=anna.token)
         eventually(lambda: states(anna) == {name: "open"} and saved(anna) == (status == 200))
         os.kill(doomed.process.pid, signal.SIGTERM)
-        reply = waiting.result(5)
-    doomed.process.wait(3)
+        reply = waiting.result(HANG_SECONDS)
+    doomed.process.wait(HANG_SECONDS)
 
     assert reply.status == status
     assert told == (reply.data["finish_reason"] if status == 200 else reply.error)
@@ -189,7 +190,7 @@ def test_whenever_an_instance_is_killed_the_sweeper_ends_what_it_left(
     leave(doomed, anna, list(SILENT))
     eventually(lambda: saved(anna) == settled(SILENT))
     os.kill(doomed.process.pid, signal.SIGKILL)
-    doomed.process.wait(5)
+    doomed.process.wait(HANG_SECONDS)
     assert states(anna) == dict.fromkeys(SILENT, "open")
 
     maintain(b"{}", Context())
@@ -209,7 +210,7 @@ def test_an_instance_killed_before_anything_was_saved_costs_nothing(
 ) -> None:
     leave(doomed, anna, ["endless"])
     os.kill(doomed.process.pid, signal.SIGKILL)
-    doomed.process.wait(5)
+    doomed.process.wait(HANG_SECONDS)
     expire_leases(anna)
     maintain(b"{}", Context())
 

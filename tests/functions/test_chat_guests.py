@@ -13,6 +13,7 @@ from tests.events import Reply
 from tests.fakes.upstream import Upstream
 from tests.functions.chatting import PATH, ask, hear
 from tests.functions.conftest import GUEST_LIMIT, SignUp
+from tests.patience import HANG_SECONDS
 from tests.web import WebFunction, serving
 
 
@@ -47,11 +48,12 @@ def test_a_refused_guest_is_told_when_the_next_day_of_shanghai_begins(
     use_up(stored, guest_ip)
     before = time.time()
     wait = int(visit(stored, guest_ip).headers["retry-after"])
+    after = time.time()
 
     day = 24 * 3600
     midnight = (before + 8 * 3600) // day * day + day - 8 * 3600
     assert 0 < wait <= day
-    assert abs(before + wait - midnight) < 3 or time.time() > midnight
+    assert before + wait - 1 < midnight < after + wait + 1 or after > midnight
 
 
 def test_streamed_messages_count_as_well(stored: WebFunction, guest_ip: str) -> None:
@@ -143,7 +145,9 @@ def test_forty_at_once_on_two_instances_admit_exactly_the_limit(
     async def visit_all(bases: list[str]) -> list[int]:
         headers = {"X-Forwarded-For": guest_ip}
         limits = httpx.Limits(max_connections=None)
-        async with httpx.AsyncClient(headers=headers, limits=limits, timeout=30) as client:
+        async with httpx.AsyncClient(
+            headers=headers, limits=limits, timeout=HANG_SECONDS
+        ) as client:
             asking = [client.post(base + PATH, json={"message": "hi"}) for base in bases * 20]
             return [answer.status_code for answer in await asyncio.gather(*asking)]
 

@@ -36,7 +36,7 @@ def opened(csv: bytes, folder: Path) -> str:
             str(folder / "export.csv"),
         ],
         capture_output=True,
-        timeout=100,
+        timeout=280,
         check=False,
     )
     assert done.returncode == 0, done.stderr

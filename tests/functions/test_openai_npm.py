@@ -12,6 +12,7 @@ import pytest
 from scripts.tooling.environment import ROOT
 from tests.fakes.upstream import COMPLETION_TOKENS, PROMPT_TOKENS, SENTENCE
 from tests.functions.conftest import Pair, SignUp, grant, use_up
+from tests.patience import HANG_SECONDS
 from tests.web import WebFunction, serving
 
 SDK = "openai@7.57.0"
@@ -32,7 +33,7 @@ def folder() -> Path:
         pytest.skip("there is no npm here")
     npm = ["npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts"]
     try:
-        subprocess.run([*npm, SDK], check=True, capture_output=True, timeout=90)
+        subprocess.run([*npm, SDK], check=True, capture_output=True, timeout=900)
     except (subprocess.SubprocessError, OSError) as problem:
         pytest.skip(f"npm could not install {SDK} here: {problem}")
     return folder
@@ -55,7 +56,7 @@ def test_the_sdk_of_npm_works_unchanged(folder: Path, web: WebFunction, join: Si
         ["node", script, f"{web.base}/v1", rich.token, poor.token, "nonsense"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG_SECONDS,
     )
 
     def refused(kind: str, status: int, code: str, type_: str) -> dict[str, Any]:

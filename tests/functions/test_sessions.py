@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from functools import partial
 from multiprocessing import get_context
 from typing import Any
@@ -116,9 +115,7 @@ def test_a_use_after_the_window_ends_this_session_and_no_other() -> None:
     assert renew(other["refresh_token"]).status == 200
 
 
-def test_theft_is_felt_in_another_process_within_a_second(
-    stored: WebFunction, sign_up: SignUp
-) -> None:
+def test_theft_is_felt_in_another_process_at_once(stored: WebFunction, sign_up: SignUp) -> None:
     """`sign_up` has our own process look where the other one does."""
     signed_in = somebody(new_id().lower())
     child = renew(signed_in["refresh_token"]).data
@@ -127,12 +124,10 @@ def test_theft_is_felt_in_another_process_within_a_second(
     assert ask().status_code == 200
     let_pass(11)
 
-    started = time.monotonic()
     assert outcome(renew(signed_in["refresh_token"])) == REUSED
     refused = ask()
 
     assert (refused.status_code, refused.json()["error"]) == (401, "invalid_token")
-    assert time.monotonic() - started < 1
 
 
 def _renew_and_die(refresh_token: str) -> None:

@@ -12,6 +12,7 @@ from shared.db import Connection, Contention, read, transaction
 from shared.errors import DatabaseUnavailable
 from tests.conftest import Configure
 from tests.events import Reply
+from tests.patience import HANG_SECONDS
 from tests.shared.conftest import Ask
 from tests.shared.people import sign_in, sign_up
 
@@ -41,7 +42,7 @@ def test_two_transactions_in_a_deadlock_both_succeed(server: Ask) -> None:
                 email=email,
             )
             if number == 0 and len(attempts) <= 2:
-                both_hold_one.wait(10)
+                both_hold_one.wait(HANG_SECONDS)
 
     with ThreadPoolExecutor(2) as pool:
         jobs = [

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from scripts.tooling.bootstrap import EVERYTHING
 from scripts.tooling.environment import ROOT
+from tests.patience import HANG_SECONDS
 from tests.tooling.gateways import eventually
 
 # A password that a shell would take apart.
@@ -85,8 +86,8 @@ def running_dev(folder: Path, *options: str) -> Iterator[RunningDev]:
             stderr=subprocess.STDOUT,
         )
         try:
-            eventually(lambda: "admin/export?" in output.read_text(), seconds=40)
+            eventually(lambda: "admin/export?" in output.read_text())
             yield RunningDev(project, output.read_text(), output)
         finally:
             process.terminate()
-            assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=HANG_SECONDS) == 0

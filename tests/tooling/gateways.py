@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from scripts.tooling.environment import ROOT
+from tests.patience import HANG_SECONDS
 
 MANIFEST = """\
 edition: 3.0.0
@@ -270,7 +271,7 @@ class RunningGateway:
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=HANG_SECONDS)
 
 
 @contextmanager
@@ -291,13 +292,13 @@ def running_gateway(root: Path) -> Iterator[RunningGateway]:
             yield RunningGateway(match[1], root, process, output)
         finally:
             process.terminate()
-            process.wait(timeout=20)
+            process.wait(timeout=HANG_SECONDS)
 
 
 Found = TypeVar("Found")
 
 
-def eventually(look: Callable[[], Found | None], seconds: float = 15) -> Found:
+def eventually(look: Callable[[], Found | None], seconds: float = HANG_SECONDS) -> Found:
     """Look until there is something true, for so long."""
     deadline = time.monotonic() + seconds
     while not (found := look()):

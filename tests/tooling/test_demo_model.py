@@ -16,6 +16,7 @@ from openai import OpenAI
 
 from scripts.tooling.demo_model import words
 from shared.llm.events import Delta, Finish, Usage
+from tests.patience import HANG_SECONDS
 from tests.shared.llm.asking import ask, model
 
 GREETING: Any = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "你好"}]
@@ -36,13 +37,13 @@ def url() -> Iterator[str]:
     assert found, line
     yield found[1]
     process.terminate()
-    process.wait(5)
+    process.wait(HANG_SECONDS)
     process.stdout.close()
 
 
 @pytest.fixture(scope="module")
 def sdk(url: str) -> Iterator[OpenAI]:
-    with OpenAI(base_url=url, api_key="any", max_retries=0, timeout=10) as client:
+    with OpenAI(base_url=url, api_key="any", max_retries=0, timeout=HANG_SECONDS) as client:
         yield client
 
 
@@ -124,7 +125,7 @@ def test_a_long_message_is_not_repeated_whole(sdk: OpenAI) -> None:
 def test_a_bad_request_is_refused_in_the_words_of_openai(
     url: str, method: str, path: str, body: bytes, status: int, code: str
 ) -> None:
-    connection = http.client.HTTPConnection(url.split("/")[2], timeout=10)
+    connection = http.client.HTTPConnection(url.split("/")[2], timeout=HANG_SECONDS)
     connection.request(method, path, body)
     response = connection.getresponse()
 

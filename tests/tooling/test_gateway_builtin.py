@@ -10,6 +10,7 @@ import pytest
 
 from scripts.tooling.gateway.police import read_answer
 from scripts.tooling.gateway.refusals import Violation
+from tests.patience import HANG_SECONDS
 from tests.tooling.gateways import RunningGateway, eventually, is_running, process_state
 
 pytestmark = pytest.mark.timeout(300)
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.timeout(300)
 def raw_exchange(gateway: RunningGateway, request: bytes) -> bytes:
     """Send exactly these bytes and read until the server closes."""
     host, port = gateway.base.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=30) as connection:
+    with socket.create_connection((host, int(port)), timeout=HANG_SECONDS) as connection:
         connection.sendall(request)
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
@@ -233,7 +234,7 @@ def test_a_handler_that_cannot_be_imported_says_why_in_the_terminal(
 
 def test_a_function_that_exceeds_its_timeout_is_killed(gateway: RunningGateway) -> None:
     pid = httpx.get(f"{gateway.base}/hasty/pid").json()
-    answer = httpx.get(f"{gateway.base}/hasty/hang", timeout=30)
+    answer = httpx.get(f"{gateway.base}/hasty/hang", timeout=HANG_SECONDS)
     assert (answer.status_code, answer.json()["Code"]) == (504, "FunctionTimeout")
     assert not is_running(pid)
     assert "!! FunctionTimeout: hasty did not answer within its timeout of 1 s" in gateway.log
@@ -262,7 +263,7 @@ def test_an_instance_takes_one_request_at_a_time_and_a_fifth_request_waits(
     gate = gateway.root / "gate"
     with ThreadPoolExecutor(5) as pool:
         url = f"{gateway.base}/echo/wait"
-        answers = [pool.submit(httpx.get, url, timeout=40) for _ in range(5)]
+        answers = [pool.submit(httpx.get, url, timeout=HANG_SECONDS) for _ in range(5)]
         eventually(lambda: len(list(gateway.root.glob("waiting-*"))) == 4)
         gate.touch()
         assert [answer.result().text for answer in answers] == ["through"] * 5

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.patience import HANG_SECONDS
 from tests.tooling.dev_process import ADMIN, running_dev
 from tests.tooling.gateways import eventually
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.timeout(300)
 def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     with (
         running_dev(tmp_path_factory.mktemp("dev")) as dev,
-        httpx.Client(base_url=dev.base, timeout=30) as client,
+        httpx.Client(base_url=dev.base, timeout=HANG_SECONDS) as client,
     ):
         account = {"username": ADMIN["ADMIN_USERNAME"], "password": ADMIN["ADMIN_PASSWORD"]}
         session = client.post("/api/auth/login", json=account).json()["data"]
@@ -36,7 +37,7 @@ def done(admin: httpx.Client) -> dict[str, Any]:
         told: dict[str, Any] = admin.get(accepted.json()["data"]["status_url"]).json()["data"]
         return told if told["ended_at"] else None
 
-    return eventually(ended, 30)
+    return eventually(ended)
 
 
 def test_the_worker_writes_a_file_that_a_link_on_the_same_port_opens(

@@ -12,6 +12,7 @@ import pytest
 
 from scripts.tooling.dev import listen
 from scripts.tooling.environment import ROOT
+from tests.patience import HANG_SECONDS
 from tests.tooling.gateways import RunningGateway, eventually, is_running, running_gateway
 
 pytestmark = pytest.mark.timeout(300)
@@ -47,7 +48,7 @@ def test_a_changed_manifest_is_served_and_a_broken_one_is_not(tmp_path: Path) ->
 def test_a_reload_lets_running_requests_finish(tmp_path: Path) -> None:
     with (
         running_gateway(tmp_path) as gateway,
-        httpx.stream("GET", f"{gateway.base}/web/stream", timeout=30) as answer,
+        httpx.stream("GET", f"{gateway.base}/web/stream", timeout=HANG_SECONDS) as answer,
     ):
         chunks = answer.iter_raw()
         assert next(chunks) == b"first"
@@ -64,7 +65,7 @@ def test_a_busy_instance_ends_after_its_request_when_it_was_reloaded_meanwhile(
     tmp_path: Path,
 ) -> None:
     with running_gateway(tmp_path) as gateway, ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(httpx.get, f"{gateway.base}/echo/wait", timeout=30)
+        answer = pool.submit(httpx.get, f"{gateway.base}/echo/wait", timeout=HANG_SECONDS)
         waiting = eventually(lambda: list(tmp_path.glob("waiting-*")))
         pid = int(waiting[0].name.partition("-")[2])
         (tmp_path / "shared" / "new.py").touch()
@@ -85,7 +86,7 @@ def children(gateway: RunningGateway) -> list[int]:
 def test_no_process_outlives_the_gateway(tmp_path: Path, number: signal.Signals, code: int) -> None:
     with (
         running_gateway(tmp_path) as gateway,
-        httpx.stream("GET", f"{gateway.base}/web/stream", timeout=30) as answer,
+        httpx.stream("GET", f"{gateway.base}/web/stream", timeout=HANG_SECONDS) as answer,
     ):
         assert next(answer.iter_raw()) == b"first"
         started = children(gateway)

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.patience import HANG_SECONDS
 from tests.tooling.gateways import RunningGateway, eventually, is_running
 
 pytestmark = pytest.mark.timeout(300)
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.timeout(300)
 
 def connect(gateway: RunningGateway) -> socket.socket:
     host, port = gateway.base.removeprefix("http://").split(":")
-    return socket.create_connection((host, int(port)), timeout=30)
+    return socket.create_connection((host, int(port)), timeout=HANG_SECONDS)
 
 
 def test_a_request_passes_with_the_platforms_headers_and_without_forged_ones(
@@ -71,7 +72,7 @@ def test_it_runs_with_the_manifests_variables_on_our_python(gateway: RunningGate
 
 def test_the_first_chunk_arrives_before_the_last_is_sent(gateway: RunningGateway) -> None:
     gate = gateway.root / "gate"
-    with httpx.stream("GET", f"{gateway.base}/web/stream", timeout=30) as answer:
+    with httpx.stream("GET", f"{gateway.base}/web/stream", timeout=HANG_SECONDS) as answer:
         chunks = answer.iter_raw()
         first = next(chunks)
         gate.touch()
@@ -96,9 +97,9 @@ def test_a_request_body_is_streamed_too(gateway: RunningGateway) -> None:
 
 
 def test_a_client_that_leaves_ends_the_request_upstream(gateway: RunningGateway) -> None:
-    with httpx.stream("GET", f"{gateway.base}/web/abandoned", timeout=30) as answer:
+    with httpx.stream("GET", f"{gateway.base}/web/abandoned", timeout=HANG_SECONDS) as answer:
         assert next(answer.iter_raw()) == b"first"
-    eventually(lambda: (gateway.root / "abandoned").exists(), seconds=2)
+    eventually(lambda: (gateway.root / "abandoned").exists())
     request_id = answer.headers["X-Fc-Request-Id"]
     eventually(lambda: f" ms {request_id}" in gateway.log)
     assert "GET /web/abandoned -> web gone" in gateway.log
@@ -118,7 +119,7 @@ def test_fifty_slow_streams_leave_the_other_functions_responsive(
 
     async def scenario() -> tuple[list[int], list[bytes]]:
         limits = httpx.Limits(max_connections=None)
-        async with httpx.AsyncClient(limits=limits, timeout=30) as client:
+        async with httpx.AsyncClient(limits=limits, timeout=HANG_SECONDS) as client:
             begun = asyncio.Semaphore(0)
             streams = [asyncio.create_task(one_stream(client, begun)) for _ in range(50)]
             for _ in streams:
@@ -162,7 +163,7 @@ def test_several_cookies_pass(gateway: RunningGateway) -> None:
 def test_a_stream_is_cut_off_at_the_timeout_of_its_function(gateway: RunningGateway) -> None:
     with (
         pytest.raises(httpx.RemoteProtocolError),
-        httpx.stream("GET", f"{gateway.base}/slowweb/stream", timeout=30) as answer,
+        httpx.stream("GET", f"{gateway.base}/slowweb/stream", timeout=HANG_SECONDS) as answer,
     ):
         answer.read()
     assert "!! FunctionTimeout: slowweb did not finish within its timeout of 1 s" in gateway.log

@@ -15,6 +15,7 @@ import pymysql
 import pytest
 
 from scripts.tooling.environment import ROOT
+from tests.patience import HANG_SECONDS
 
 # Python notices a signal between two instructions; one that comes just before a read blocks
 # would wait for the read to end. So the owner waits in short spans.
@@ -82,8 +83,8 @@ def _refuses_connections(url: str) -> bool:
         return probe.connect_ex(("127.0.0.1", urlsplit(url).port or 0)) == errno.ECONNREFUSED
 
 
-def _within_seconds(seconds: float, condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + seconds
+def _becomes_true(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + HANG_SECONDS
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
     return condition()
@@ -124,8 +125,8 @@ def test_a_signal_to_its_owner_leaves_no_server_and_no_files(
 
     owner.send_signal(end)
 
-    assert _within_seconds(10, lambda: _refuses_connections(url))
-    assert _within_seconds(10, lambda: list(temporary.iterdir()) == [])
+    assert _becomes_true(lambda: _refuses_connections(url))
+    assert _becomes_true(lambda: list(temporary.iterdir()) == [])
 
 
 def test_the_end_of_its_block_leaves_no_server_and_no_files(

@@ -17,6 +17,7 @@ from scripts.tooling.migrate import Applied, MigrationError
 from shared import db, settings
 from shared.config import load
 from tests.conftest import Configure
+from tests.patience import HANG_SECONDS
 
 ALL = [path.stem for path in sorted((ROOT / "scripts" / "migrations").glob("*.sql"))]
 
@@ -240,7 +241,7 @@ def test_a_runner_that_is_killed_leaves_work_that_the_next_one_finishes(
         "ALTER TABLE slow ADD COLUMN name VARCHAR(20);\n"
     )
     runner = start(fresh, "from pathlib import Path; migrate.up(Path(sys.argv[1]))", folder)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + HANG_SECONDS
     while "slow" not in tables() and time.monotonic() < deadline:
         time.sleep(0.02)
     runner.kill()

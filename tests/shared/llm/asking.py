@@ -9,23 +9,35 @@ from shared.config import Secret
 from shared.llm import client
 from shared.llm.events import Delta, Event, Finish, Usage
 from tests.fakes import upstream
+from tests.fakes.upstream_scenarios import FALLS_SILENT
 
 KEY = "sk-this-key-must-never-be-seen"
+GENEROUS = 30
 ANSWER = [Delta(piece) for piece in upstream.PIECES]
 COUNTED = Usage(upstream.PROMPT_TOKENS, upstream.COMPLETION_TOKENS)
 STOPPED = Finish("stop")
 
 
-def model(url: str, **changes: object) -> settings.Model:
-    """Settings with every limit at one second, or as changed."""
+def model(url: str, seconds: int = GENEROUS, **changes: object) -> settings.Model:
+    """Settings with every limit so long, or as changed."""
     made = settings.Model(
         api_key=Secret(KEY),
         url=url,
-        connect_seconds=1,
-        first_byte_seconds=1,
-        idle_seconds=1,
+        connect_seconds=seconds,
+        first_byte_seconds=seconds,
+        idle_seconds=seconds,
     )
     return dataclasses.replace(made, **changes)  # type: ignore[arg-type]  # tests name real fields
+
+
+def hasty(url: str, **changes: object) -> settings.Model:
+    """With every limit at one second, or as changed."""
+    return model(url, 1, **changes)
+
+
+def patient_with(name: str, url: str) -> settings.Model:
+    """With every limit at one second only where a limit ends the scenario."""
+    return hasty(url) if name in FALLS_SILENT else model(url)
 
 
 def scenario(name: str) -> list[Mapping[str, object]]:

@@ -18,7 +18,7 @@ from shared.llm.events import Delta, Event, Reasoning
 from shared.llm.redaction import redacted
 from tests.fakes import upstream
 from tests.fakes.upstream import PIECES, THOUGHT, Upstream
-from tests.shared.llm.asking import ANSWER, KEY, Heard, ask, model, scenario
+from tests.shared.llm.asking import ANSWER, KEY, Heard, ask, model, patient_with, scenario
 
 FIRST_WORD: list[Event] = [Delta(PIECES[0])]
 
@@ -67,7 +67,7 @@ def test_an_http_error_becomes_ours_and_the_log_learns_why(
 def test_retry_after_is_passed_on_when_it_is_a_number_of_seconds(
     name: str, headers: dict[str, str], fake: Upstream
 ) -> None:
-    heard = ask(model(fake.url), scenario(name))
+    heard = ask(patient_with(name, fake.url), scenario(name))
 
     assert isinstance(heard.error, UpstreamBusy)
     assert heard.error.headers == headers
@@ -99,7 +99,7 @@ REFUSALS: dict[str, tuple[type[AppError], dict[str, object]]] = {
 
 @pytest.mark.parametrize("name", REFUSALS)
 def test_what_is_no_answer_is_an_error_and_nothing_else(name: str, fake: Upstream) -> None:
-    heard = ask(model(fake.url), scenario(name))
+    heard = ask(patient_with(name, fake.url), scenario(name))
 
     assert (list(heard), failure(heard)) == ([], REFUSALS[name])
 
@@ -121,7 +121,7 @@ BROKEN_OFF: dict[str, tuple[list[Event], dict[str, object]]] = {
 def test_an_answer_that_breaks_off_gives_its_text_and_then_the_error(
     name: str, fake: Upstream
 ) -> None:
-    heard = ask(model(fake.url), scenario(name))
+    heard = ask(patient_with(name, fake.url), scenario(name))
 
     assert (list(heard), failure(heard)) == (
         BROKEN_OFF[name][0],
@@ -221,7 +221,7 @@ def least_seconds(work: Callable[[], object]) -> float:
 
 def test_no_failure_shows_the_key_or_a_header_in_its_traceback(fake: Upstream) -> None:
     for name in ("indiscreet", "closed-at-once", "not-http", "silence"):
-        error = ask(model(fake.url), scenario(name)).error
+        error = ask(patient_with(name, fake.url), scenario(name)).error
         assert error is not None
         assert error.__cause__ is None
         assert error.__suppress_context__ or error.__context__ is None

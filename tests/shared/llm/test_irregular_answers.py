@@ -12,7 +12,7 @@ from tests.fakes.upstream import (
     THOUGHT,
     Upstream,
 )
-from tests.shared.llm.asking import ANSWER, COUNTED, STOPPED, ask, model, scenario
+from tests.shared.llm.asking import ANSWER, COUNTED, STOPPED, ask, patient_with, scenario
 
 THOUGHT_FIRST = Reasoning(THOUGHT)
 AS_IF_NOTHING_WERE_ODD: list[Event] = [*ANSWER, COUNTED, STOPPED]
@@ -52,7 +52,7 @@ ODD_AND_COMPLETE = {
 
 @pytest.mark.parametrize("name", ODD_AND_COMPLETE, ids=list(ODD_AND_COMPLETE.values()))
 def test_the_answer_is_complete_although(name: str, fake: Upstream) -> None:
-    heard = ask(model(fake.url), scenario(name))
+    heard = ask(patient_with(name, fake.url), scenario(name))
 
     assert (list(heard), heard.error) == (AS_IF_NOTHING_WERE_ODD, None)
 
@@ -79,7 +79,7 @@ EXPECTED: dict[str, list[Event]] = {
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_the_answer_has_exactly_these_events(name: str, fake: Upstream) -> None:
-    heard = ask(model(fake.url), scenario(name))
+    heard = ask(patient_with(name, fake.url), scenario(name))
 
     assert (list(heard), heard.error) == (EXPECTED[name], None)
 
@@ -97,6 +97,6 @@ def test_the_answer_has_exactly_these_events(name: str, fake: Upstream) -> None:
 def test_how_much_of_the_prompt_came_from_a_cache_is_heard(
     name: str, cached_tokens: int, fake: Upstream
 ) -> None:
-    heard = ask(model(fake.url), scenario(name))
+    heard = ask(patient_with(name, fake.url), scenario(name))
 
     assert heard[-2] == Usage(PROMPT_TOKENS, COMPLETION_TOKENS, cached_tokens)

@@ -125,7 +125,7 @@ def test_one_connection_serves_one_answer_after_another(name: str, fake: Upstrea
     asyncio.run(ask_and_close())
 
     assert (len(fake.requests), fake.connections) == (3, 1)
-    assert fake.wait_until(lambda: fake.open_connections == 0, 2)
+    assert fake.wait_until(lambda: fake.open_connections == 0)
 
 
 def test_a_kept_connection_the_upstream_has_closed_is_replaced() -> None:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from shared.llm.transport import Transport
+from tests.patience import HANG_SECONDS
 
 _BETWEEN_PIECES_SECONDS = 0.002  # enough for the peer to see two reads
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -39,7 +40,7 @@ async def answering(answer: bytes, tls: ssl.SSLContext | None = None) -> AsyncIt
 def client(tls: ssl.SSLContext | None = None, most_kept: int = 20) -> httpx.AsyncClient:
     trusted = tls or ssl.create_default_context()
     transport = Transport(trusted, most_kept=most_kept, kept_seconds=30)
-    return httpx.AsyncClient(transport=transport, timeout=httpx.Timeout(None, connect=2))
+    return httpx.AsyncClient(transport=transport, timeout=httpx.Timeout(None, connect=HANG_SECONDS))
 
 
 def got(answer: bytes, **headers: str) -> httpx.Response:
@@ -180,7 +181,7 @@ def test_nobody_waits_for_another_and_only_so_many_connections_are_kept() -> Non
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
         async with client(most_kept=3) as asking:
             answers = await asyncio.gather(*(asking.get(url) for _ in range(150)))
-            await asyncio.wait_for(kept_few.wait(), 5)
+            await asyncio.wait_for(kept_few.wait(), HANG_SECONDS)
         server.close()
         return [answer.content for answer in answers]
 
