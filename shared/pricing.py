@@ -1,4 +1,7 @@
-"""What a message costs: a price, the tokens, and an amount anybody can compute again."""
+"""Prices, tokens, and the amount that follows from them, which anybody can compute again.
+
+Does no I/O.
+"""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -9,9 +9,10 @@ import pymysql
 import pytest
 from pytest_timeout import Settings
 
-from scripts.tooling import migrate
-from scripts.tooling.mariadb import private_server
-from shared import config, db, settings
+from scripts.tooling.database import migrations
+from scripts.tooling.database.mariadb import private_server
+from shared import config, settings
+from shared.database import transactions
 
 Configure = Callable[..., None]
 
@@ -86,9 +87,9 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Configure]:
 
 def _forget() -> None:
     """As in a new process."""
-    db.disconnect()
+    transactions.disconnect()
     config._loaded.cache_clear()
-    db._dialect.cache_clear()
+    transactions._dialect.cache_clear()
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])
@@ -97,13 +98,13 @@ def database(request: pytest.FixtureRequest, configure: Configure, tmp_path: Pat
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path}/app.db"
         configure(DATABASE_URL=url)
-        migrate.up()
+        migrations.up()
         yield url
         return
     url = request.getfixturevalue("mariadb_database")
     configure(DATABASE_URL=url)
     yield url
-    db.disconnect()
+    transactions.disconnect()
     _empty(url)
 
 
@@ -116,7 +117,7 @@ def mariadb_database(mariadb_server: str) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", url)
         _forget()
-        migrate.up()
+        migrations.up()
         _forget()
     yield url
     _run(f"{mariadb_server}/mysql", f"DROP DATABASE {name}")

@@ -1,9 +1,10 @@
 """Models and upstreams as administrators store them."""
 
-from shared import sealing
 from shared.config import Secret
-from shared.db import Connection, transaction
+from shared.database.connection import Connection
+from shared.database.transactions import transaction
 from shared.ids import new_id
+from shared.llm import sealing
 from shared.repos import models, upstreams
 from shared.repos.models import Model
 from shared.repos.upstreams import Upstream

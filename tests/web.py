@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 import httpx
 
 from scripts.tooling.environment import ROOT
-from scripts.tooling.gateway.builtin import Instance
-from scripts.tooling.gateway.events import context_of
-from scripts.tooling.gateway.processes import environment_of, free_port
-from scripts.tooling.manifest import Function, load
+from scripts.tooling.local.gateway.builtin import Instance
+from scripts.tooling.local.gateway.events import context_of
+from scripts.tooling.local.gateway.processes import environment_of, free_port
+from scripts.tooling.manifest.s_yaml import Function, load
 from tests.events import Reply, call
 from tests.patience import HANG_SECONDS
 

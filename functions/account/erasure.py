@@ -1,7 +1,7 @@
 """Deleting an account: at once, with all that was said, and without touching the books."""
 
-from shared.db import Connection
-from shared.erasure import forget_content
+from shared.accounts.erasure import forget_content
+from shared.database.connection import Connection
 from shared.errors import Conflict, LastAdministrator
 from shared.repos import sessions, users
 from shared.repos.users import User

@@ -3,18 +3,20 @@
 from functions.account import erasure, own_data
 from functions.account.logic import Change, Copy, Farewell, PasswordChange, confirm
 from functions.account.own_data import Wanted
-from shared import auth, rates
-from shared.db import Connection, read, transaction
+from shared.accounts import auth
+from shared.accounts.passwords import hash_password
+from shared.accounts.sessions import profile
+from shared.accounts.tokens import Claims
+from shared.database.connection import Connection
+from shared.database.transactions import read, transaction
 from shared.errors import WrongPassword
-from shared.http import Request, Response, endpoint, serve
 from shared.ids import new_id
-from shared.passwords import hash_password
+from shared.limits import rate_limits
 from shared.repos import sessions, users
 from shared.repos.sessions import Session
 from shared.repos.users import User
-from shared.sessions import profile
 from shared.times import now_ms
-from shared.tokens import Claims
+from shared.web.endpoint import Request, Response, endpoint, serve
 
 
 @endpoint("GET", "/api/auth/me")
@@ -22,7 +24,7 @@ def me(request: Request) -> Response:
     return Response.ok(_told(read(auth.active_user, auth.signed_in(request))))
 
 
-@endpoint("PATCH", "/api/auth/me", limit=rates.by_address("register"))
+@endpoint("PATCH", "/api/auth/me", limit=rate_limits.by_address("register"))
 def change(request: Request) -> Response:
     """As often as one may register: this too tells which names are taken."""
     claims, wanted = auth.signed_in(request), request.parse(Change)
@@ -62,7 +64,7 @@ def _confirmed(claims: Claims, password: str | None) -> User:
     Raises: InvalidToken, WrongPassword, RecentSignInRequired, TooManyRequests.
     """
     user, session = read(_asking, claims)
-    rates.take(rates.of_user("login", user.id))
+    rate_limits.take(rate_limits.of_user("login", user.id))
     confirm(user, session, password, now_ms())
     return user
 

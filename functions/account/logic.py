@@ -1,14 +1,14 @@
-"""What people may change about their account, and how they show that it is them."""
+"""What people may change about their account, and how they show that it is them. Does no I/O."""
 
 from typing import Literal
 
 from pydantic import BaseModel
 
+from shared.accounts.passwords import matches
 from shared.errors import RecentSignInRequired, WrongPassword
-from shared.fields import Email, NewPassword, Password, Username
-from shared.passwords import matches
 from shared.repos.sessions import Session
 from shared.repos.users import User
+from shared.web.fields import Email, NewPassword, Password, Username
 
 _RECENT_MS = 10 * 60 * 1000
 

@@ -11,14 +11,14 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from functions.account.spool import Packed, Spool
 from shared import settings
 from shared.config import load
-from shared.db import Batches, Connection
+from shared.database.connection import Batches, Connection
 from shared.exports import csv_file
 from shared.exports.columns import NUMBER, TEXT, TIME, TRUTH, Column, Kind, columns
 from shared.exports.datasets import AI_LABEL
 from shared.exports.table import Table
-from shared.http import Response
-from shared.repos import own_data
+from shared.repos.reports import own_data
 from shared.times import iso_utc, now_ms
+from shared.web.endpoint import Response
 
 _MEDIA_TYPES = {"json": "application/json; charset=utf-8", "zip": "application/zip"}
 

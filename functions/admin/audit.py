@@ -2,14 +2,15 @@
 
 import json
 
-from shared import auth
-from shared.db import Connection, read
-from shared.http import Request, Response, endpoint
-from shared.paging import Paging, page
-from shared.periods import Period
+from shared.accounts import auth
+from shared.database.connection import Connection
+from shared.database.transactions import read
 from shared.repos import audit
 from shared.repos.audit import Entry, Filter
 from shared.times import iso_utc
+from shared.web.endpoint import Request, Response, endpoint
+from shared.web.pagination import Paging, page
+from shared.web.periods import Period
 
 
 class Wanted(Paging, Period):

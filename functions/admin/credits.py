@@ -5,18 +5,20 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
-from shared import auth
-from shared.db import Connection, read, transaction
+from shared.accounts import auth
+from shared.accounts.tokens import Claims
+from shared.database.connection import Connection
+from shared.database.transactions import read, transaction
 from shared.errors import BalanceTooLow
-from shared.http import Request, Response, endpoint
 from shared.ids import new_id
-from shared.paging import Paging, page
-from shared.repetition import ClientKey, client_key, once
-from shared.repos import audit, directory, users, wallets
+from shared.limits.idempotency import ClientKey, client_key, once
+from shared.repos import audit, users, wallets
+from shared.repos.reports import user_search
 from shared.repos.users import User
 from shared.repos.wallets import Entry
 from shared.times import iso_utc, now_ms, shanghai_day
-from shared.tokens import Claims
+from shared.web.endpoint import Request, Response, endpoint
+from shared.web.pagination import Paging, page
 
 _MOST_FEN = 1_000_000_000
 
@@ -59,7 +61,7 @@ def adjust(request: Request) -> Response:
 
 def _ledger(db: Connection, wanted: Wanted) -> dict[str, object]:
     """Raises: NotFound."""
-    user_id = directory.get(db, wanted.user_id, shanghai_day(now_ms())).id
+    user_id = user_search.get(db, wanted.user_id, shanghai_day(now_ms())).id
     rows = wallets.list_entries(db, user_id, after=wanted.last, count=wanted.count)
     return page("transactions", rows, wanted, tell)
 

@@ -12,7 +12,7 @@ from functions.admin import (
     usage,
     users,
 )
-from shared.http import serve
+from shared.web.endpoint import serve
 
 handler = serve(
     *users.endpoints,

@@ -7,20 +7,21 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
-from shared import auth
-from shared.codes import new_code
-from shared.db import Connection, read, transaction
+from shared.accounts import auth
+from shared.accounts.codes import new_code
+from shared.accounts.tokens import Claims
+from shared.database.connection import Connection
+from shared.database.transactions import read, transaction
 from shared.errors import ExportTooLarge
-from shared.http import Request, Response, endpoint
-from shared.paging import Paging, page
-from shared.periods import Moment, Period, milliseconds
-from shared.repetition import ClientKey, client_key, once
+from shared.exports.spreadsheet import CSV_MARK, Cell, csv_line
+from shared.limits.idempotency import ClientKey, client_key, once
 from shared.repos import audit, invites, users
 from shared.repos.invites import Invite
 from shared.repos.users import User
-from shared.spreadsheet import CSV_MARK, Cell, csv_line
 from shared.times import iso_utc, iso_utc_if, now_ms
-from shared.tokens import Claims
+from shared.web.endpoint import Request, Response, endpoint
+from shared.web.pagination import Paging, page
+from shared.web.periods import Moment, Period, milliseconds
 
 _CODE_GROUPS = 3  # of four characters: 59 bits, far more than anybody can try
 _COLUMNS = (

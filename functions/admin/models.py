@@ -5,15 +5,16 @@ from functools import partial
 from pydantic import BaseModel
 
 from functions.admin.fields import ModelName, Title
-from shared import auth
-from shared.db import Connection, read, transaction
-from shared.http import Request, Response, endpoint
-from shared.repetition import ClientKey, client_key, once
+from shared.accounts import auth
+from shared.accounts.tokens import Claims
+from shared.database.connection import Connection
+from shared.database.transactions import read, transaction
+from shared.limits.idempotency import ClientKey, client_key, once
 from shared.repos import audit, models
 from shared.repos.models import Model
 from shared.repos.users import User
 from shared.times import iso_utc, now_ms
-from shared.tokens import Claims
+from shared.web.endpoint import Request, Response, endpoint
 
 
 class New(BaseModel):

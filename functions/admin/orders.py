@@ -2,14 +2,15 @@
 
 from typing import Literal
 
-from shared import auth
-from shared.db import Connection, read
-from shared.http import Request, Response, endpoint
-from shared.paging import Paging, page
-from shared.periods import Period
+from shared.accounts import auth
+from shared.database.connection import Connection
+from shared.database.transactions import read
 from shared.repos import orders
 from shared.repos.orders import Filter, Order
 from shared.times import iso_utc, iso_utc_if
+from shared.web.endpoint import Request, Response, endpoint
+from shared.web.pagination import Paging, page
+from shared.web.periods import Period
 
 
 class Wanted(Paging, Period):

@@ -7,18 +7,20 @@ from typing import Literal
 from pydantic import BaseModel
 
 from functions.admin.fields import ModelName
-from shared import auth, price_list
-from shared.db import Connection, read, transaction
-from shared.http import Request, Response, endpoint
-from shared.paging import Paging, page
-from shared.price_list import NewPrice
+from shared.accounts import auth
+from shared.accounts.tokens import Claims
+from shared.database.connection import Connection
+from shared.database.transactions import read, transaction
+from shared.limits.idempotency import ClientKey, client_key, once
+from shared.money import price_list
+from shared.money.price_list import NewPrice
 from shared.pricing import Price, formula
-from shared.repetition import ClientKey, client_key, once
 from shared.repos import audit, prices
 from shared.repos.prices import Version
 from shared.repos.users import User
 from shared.times import iso_utc
-from shared.tokens import Claims
+from shared.web.endpoint import Request, Response, endpoint
+from shared.web.pagination import Paging, page
 
 
 class Wanted(Paging):

@@ -4,15 +4,17 @@ import json
 import platform
 import time
 
-from shared import auth
-from shared.db import Connection, read
-from shared.http import Request, Response, endpoint
+from shared.accounts import auth
+from shared.database.connection import Connection
+from shared.database.transactions import read
 from shared.llm.breaker import FAILURE_RATIO, FEWEST
-from shared.repos import condition, timers
-from shared.repos.condition import Reservations, Upstream
+from shared.repos import timers
+from shared.repos.reports import system_status
+from shared.repos.reports.system_status import Reservations, Upstream
 from shared.repos.timers import Run
 from shared.times import iso_utc, iso_utc_if, now_ms
 from shared.version import SCHEMA_VERSION, VERSION
+from shared.web.endpoint import Request, Response, endpoint
 
 _WINDOW_SECONDS = 300
 _LATE_MS = 180_000  # the timer starts it every minute
@@ -26,16 +28,16 @@ def system(request: Request) -> Response:
 
 def _system(db: Connection) -> dict[str, object]:
     latency_ms, now, server = _latency_ms(db), now_ms(), db.server()
-    recent = condition.upstreams(db, now - _WINDOW_SECONDS * 1000)
+    recent = system_status.upstreams(db, now - _WINDOW_SECONDS * 1000)
     return {
         "versions": {
             "service": VERSION,
             "python": platform.python_version(),
             "database": server.version,
         },
-        "schema": _schema(condition.schema_version(db)),
+        "schema": _schema(system_status.schema_version(db)),
         "database": {"size_bytes": server.size_bytes, "latency_ms": latency_ms},
-        "reservations": _reservations(condition.reservations(db, now)),
+        "reservations": _reservations(system_status.reservations(db, now)),
         "upstreams": {
             "window_seconds": _WINDOW_SECONDS,
             "recent": [_upstream(one) for one in recent],
@@ -46,7 +48,7 @@ def _system(db: Connection) -> dict[str, object]:
 
 def _latency_ms(db: Connection) -> float:
     started = time.perf_counter()
-    condition.ping(db)
+    system_status.ping(db)
     return round((time.perf_counter() - started) * 1000, 2)
 
 

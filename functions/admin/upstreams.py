@@ -14,18 +14,20 @@ from functions.admin.fields import (
     UpstreamUrl,
     Weight,
 )
-from shared import auth, sealing
+from shared.accounts import auth
+from shared.accounts.tokens import Claims
 from shared.config import Secret
-from shared.db import Connection, read, transaction
+from shared.database.connection import Connection
+from shared.database.transactions import read, transaction
 from shared.errors import InvalidRequest, NotFound
-from shared.http import Request, Response, endpoint
 from shared.ids import new_id
-from shared.repetition import ClientKey, client_key, once
+from shared.limits.idempotency import ClientKey, client_key, once
+from shared.llm import sealing
 from shared.repos import audit, models, upstreams
 from shared.repos.upstreams import Changes, Upstream
 from shared.repos.users import User
 from shared.times import iso_utc, now_ms
-from shared.tokens import Claims
+from shared.web.endpoint import Request, Response, endpoint
 
 _LEAST_HINTED = 16  # the end of a shorter key would be too much of it
 
@@ -86,11 +88,11 @@ def delete(request: Request) -> Response:
 
 @endpoint("POST", "/api/admin/upstreams/*/test")
 def test(request: Request) -> Response:
-    from functions.admin import trial  # the model client, which nothing else here needs
+    from functions.admin import connection_test  # the model client, which nothing else here needs
 
     claims = auth.admitted_administrator(request)
     upstream = transaction(_begin_test, claims, request.segments[-2])
-    return Response.ok(trial.of(upstream))
+    return Response.ok(connection_test.of(upstream))
 
 
 def _sealed(new: New) -> Upstream:

@@ -6,13 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
-from shared import auth
-from shared.db import Connection, read
+from shared.accounts import auth
+from shared.database.connection import Connection
+from shared.database.transactions import read
 from shared.errors import InvalidRequest
-from shared.http import Request, Response, endpoint
-from shared.repos import usage
-from shared.repos.usage import Sum
+from shared.repos.reports import usage
+from shared.repos.reports.usage import Sum
 from shared.times import SHANGHAI, now_ms, shanghai_day
+from shared.web.endpoint import Request, Response, endpoint
 
 _MOST_DAYS = 92
 _USUAL_DAYS = 7

@@ -5,20 +5,22 @@ from typing import Literal
 
 from pydantic import BaseModel, model_validator
 
-from functions.admin import standing
-from functions.admin.standing import Change
-from shared import auth
-from shared.codes import new_code
-from shared.db import Connection, read, transaction
-from shared.fields import Email, NewPassword, Search, Username
-from shared.http import Request, Response, endpoint
-from shared.paging import Paging, page
-from shared.repetition import ClientKey, client_key, once
-from shared.repos import audit, directory, sessions, users
-from shared.repos.directory import Filter, Listed
+from functions.admin import role_change
+from functions.admin.role_change import Change
+from shared.accounts import auth
+from shared.accounts.codes import new_code
+from shared.accounts.tokens import Claims
+from shared.database.connection import Connection
+from shared.database.transactions import read, transaction
+from shared.limits.idempotency import ClientKey, client_key, once
+from shared.repos import audit, sessions, users
+from shared.repos.reports import user_search
+from shared.repos.reports.user_search import Filter, Listed
 from shared.repos.users import User
 from shared.times import iso_utc, iso_utc_if, now_ms, shanghai_day
-from shared.tokens import Claims
+from shared.web.endpoint import Request, Response, endpoint
+from shared.web.fields import Email, NewPassword, Search, Username
+from shared.web.pagination import Paging, page
 
 _PASSWORD_GROUPS = 5  # of four characters: 98 bits
 
@@ -85,22 +87,22 @@ def reset_password(request: Request) -> Response:
 
 def _list(db: Connection, wanted: Wanted) -> dict[str, object]:
     sought = Filter(wanted.q, wanted.role, wanted.disabled)
-    rows = directory.search(db, sought, _today(), after=wanted.last, count=wanted.count)
+    rows = user_search.search(db, sought, _today(), after=wanted.last, count=wanted.count)
     return page("users", rows, wanted, tell)
 
 
 def _told(db: Connection, user_id: str) -> dict[str, object]:
-    return tell(directory.get(db, user_id, _today()))
+    return tell(user_search.get(db, user_id, _today()))
 
 
 def _account(form: NewAccount, password: str) -> User:
-    from shared.accounts import new_account  # bcrypt is for the few who need it
+    from shared.accounts.opening import new_account  # bcrypt is for the few who need it
 
     return new_account(form.email, form.username, password, form.role)
 
 
 def _hash(password: str) -> str:
-    from shared.passwords import hash_password  # as above
+    from shared.accounts.passwords import hash_password  # as above
 
     return hash_password(password)
 
@@ -125,11 +127,11 @@ def _change(db: Connection, claims: Claims, user_id: str, wanted: Change) -> dic
     """
     administrators = users.lock_administrators(db)
     admin, user, now = auth.administrator(db, claims), users.get(db, user_id), now_ms()
-    changed = standing.changed(user, wanted, administrators, now)
+    changed = role_change.changed(user, wanted, administrators, now)
     users.set_standing(db, changed)
     if user.is_active and not changed.is_active:
         sessions.end_all(db, user.id, at_ms=now)
-    for action in standing.actions(user, changed):
+    for action in role_change.actions(user, changed):
         audit.record(db, admin.id, action, {"user_id": user.id, "role": changed.role})
     return _told(db, user.id)
 

@@ -8,7 +8,7 @@ from shared.errors import AppError
 from shared.llm.estimate import estimate_tokens
 from shared.llm.events import Delta, Event, Finish, Reasoning, Usage
 from shared.pricing import Tokens
-from shared.repos.pieces import Piece
+from shared.repos.answer_chunks import Piece
 
 
 class Answer:

@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass
 
-from shared import auth, db, db_async, rates, rates_async, settings, subjects
+from shared import settings
+from shared.accounts import auth, guests
+from shared.accounts.tokens import Claims
 from shared.config import load
-from shared.db import Connection
+from shared.database import threads, transactions
+from shared.database.connection import Connection
 from shared.errors import DatabaseNotConfigured, Unauthorized
-from shared.http import Request
-from shared.rates import Count
+from shared.limits import rate_limits, rate_limits_async
+from shared.limits.rate_limits import Count
 from shared.times import now_ms
-from shared.tokens import Claims
+from shared.web.endpoint import Request
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ async def admit(request: Request) -> Caller | None:
     """`identify`, and hold guests to what an address may. Raises: TooManyRequests also."""
     caller = identify(request)
     if caller and caller.user_id is None:
-        await rates_async.take(rates.of_address("anonymous", request))
+        await rate_limits_async.take(rate_limits.of_address("anonymous", request))
     return caller
 
 
@@ -37,15 +40,15 @@ async def admit_message(request: Request) -> Caller | None:
     """
     caller = await admit(request)
     if caller and caller.claims:
-        due = rates.due_of([rates.of_user("chat", caller.claims.user_id)])
-        await db_async.autocommit(_admit, caller.claims, due)
+        due = rate_limits.due_of([rate_limits.of_user("chat", caller.claims.user_id)])
+        await threads.autocommit(_admit, caller.claims, due)
     return caller
 
 
 def _admit(connection: Connection, claims: Claims, due: list[Count]) -> None:
     """Whoever holds the token of a session that was ended uses nothing up."""
     auth.active_user(connection, claims)
-    rates.spend(connection, due, at_ms=now_ms())
+    rate_limits.spend(connection, due, at_ms=now_ms())
 
 
 def identify(request: Request) -> Caller | None:
@@ -57,7 +60,7 @@ def identify(request: Request) -> Caller | None:
         InvalidToken, TokenExpired: the token is none of ours, or too old.
     """
     chat, quota, claims = load(settings.Chat), load(settings.Quota), auth.claims_of(request)
-    if not db.is_configured():
+    if not transactions.is_configured():
         if not chat.allow_unmetered:
             raise DatabaseNotConfigured
         return None
@@ -65,5 +68,5 @@ def identify(request: Request) -> Caller | None:
         return Caller(claims.user_id, claims.user_id, quota.daily_free_messages, claims)
     if quota.guest_daily_messages == 0:
         raise Unauthorized
-    subject = subjects.of_address("guest", request)
+    subject = guests.of_address("guest", request)
     return Caller(subject, None, quota.guest_daily_messages)

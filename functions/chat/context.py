@@ -1,4 +1,4 @@
-"""How much of what was said before goes along with a question."""
+"""How much of what was said before goes along with a question. Does no I/O."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from shared.errors import AppError, UpstreamFailed
-from shared.http import Request
-from shared.repos.pieces import Piece
+from shared.repos.answer_chunks import Piece
+from shared.web.endpoint import Request
 
 
 @dataclass(frozen=True)

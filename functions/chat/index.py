@@ -2,23 +2,25 @@
 
 from pydantic import BaseModel
 
-from functions.chat import openai
+from functions.chat import openai_endpoints
 from functions.chat.caller import Caller, admit
+from functions.chat.draft_saver import journal
 from functions.chat.ending import Ended, note
-from functions.chat.journal import journal
-from functions.chat.production import produce, productions
+from functions.chat.generation import produce, productions
 from functions.chat.question import Question
-from functions.chat.recall import as_told, first_answer, said_so_far
-from functions.chat.telling import as_it_grows, as_stored
+from functions.chat.replay import as_told, first_answer, said_so_far
+from functions.chat.sse_writer import as_it_grows, as_stored
 from functions.chat.turn import Twin
 from functions.chat.watchers import watchers
-from shared import auth, db_async, sse
-from shared.asgi import serve_web
-from shared.db import Connection
+from shared.accounts import auth
+from shared.database import threads
+from shared.database.connection import Connection
 from shared.errors import DatabaseNotConfigured, NotFound
-from shared.http import Request, Response, endpoint
 from shared.llm import client as upstream
 from shared.repos import turns
+from shared.web import sse
+from shared.web.asgi import serve_web
+from shared.web.endpoint import Request, Response, endpoint
 
 _PING_SECONDS = 10
 
@@ -57,7 +59,7 @@ class Stop(BaseModel):
 @endpoint("POST", "/api/chat/stop")
 async def stop(request: Request) -> Response:
     row = await _own(request, request.parse(Stop).message_id)
-    await db_async.transaction(turns.request_stop, row.message_id)
+    await threads.transaction(turns.request_stop, row.message_id)
     journal.stop(row.message_id)
     return Response.ok({"message_id": row.message_id})
 
@@ -76,7 +78,7 @@ async def _own(request: Request, message_id: str) -> turns.Turn:
     caller = await admit(request)
     if caller is None:
         raise DatabaseNotConfigured
-    return await db_async.read(_find_own, caller, message_id)
+    return await threads.read(_find_own, caller, message_id)
 
 
 def _find_own(db: Connection, caller: Caller, message_id: str) -> turns.Turn:
@@ -94,7 +96,7 @@ async def _close() -> None:
 
 
 handler = serve_web(
-    *(chat, stop, watch, openai.complete, openai.models),
+    *(chat, stop, watch, openai_endpoints.complete, openai_endpoints.models),
     on_signal=productions.interrupt,
     on_stop=_close,
 )

@@ -8,8 +8,8 @@ from pydantic import BaseModel, Field, StringConstraints, field_validator, model
 from functions.chat import personas
 from functions.chat.context import fitting
 from shared import settings
-from shared.client import language
 from shared.config import load
+from shared.web.client_ip import language
 
 _Content = Annotated[str, StringConstraints(min_length=1, max_length=32_000)]
 

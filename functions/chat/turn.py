@@ -6,24 +6,26 @@ from functools import partial
 from typing import Any, Protocol
 
 from functions.chat.caller import Caller, admit_message
-from shared import charging, db_async, price_list, settings
-from shared.charging import NotPrepared, Terms
+from shared import settings
 from shared.config import load
-from shared.db import Connection
+from shared.database import threads
+from shared.database.connection import Connection
 from shared.errors import (
     IdempotencyMismatch,
     InvalidRequest,
     Misconfigured,
     Unauthorized,
 )
-from shared.http import Request
 from shared.ids import new_id
+from shared.limits.idempotency import ClientKey, client_key
 from shared.llm import routing
 from shared.llm.estimate import estimate_prompt_tokens
-from shared.repetition import ClientKey, client_key
+from shared.money import charging, price_list
+from shared.money.charging import NotPrepared, Terms
 from shared.repos import conversations, idempotency, turns
 from shared.repos.idempotency import Key
 from shared.times import now_ms, shanghai_day
+from shared.web.endpoint import Request
 
 LEASE_MS = 30_000
 _CONTEXT_MESSAGES = 20  # ten turns
@@ -108,12 +110,12 @@ async def begin(request: Request, question: Asked) -> Turn | Twin:
     key = client_key(request, question.client_message_id)
     asking = _Asking(caller, question, model, request.language, key)
     try:
-        return await db_async.transaction(_open, asking)
+        return await threads.transaction(_open, asking)
     except NotPrepared:
-        await db_async.transaction(
+        await threads.transaction(
             charging.prepare, caller.subject, caller.user_id, shanghai_day(now_ms())
         )
-        return await db_async.transaction(_open, asking)
+        return await threads.transaction(_open, asking)
 
 
 def _options(question: Asked) -> dict[str, object]:

@@ -2,13 +2,14 @@
 
 from functions.conversations import logic
 from functions.conversations.logic import Change
-from shared import auth
-from shared.db import Connection, read, transaction
+from shared.accounts import auth
+from shared.accounts.tokens import Claims
+from shared.database.connection import Connection
+from shared.database.transactions import read, transaction
 from shared.errors import NotFound
-from shared.http import Request, Response, endpoint, serve
-from shared.paging import Paging, page
-from shared.repos import conversations, pieces, turns
-from shared.tokens import Claims
+from shared.repos import answer_chunks, conversations, turns
+from shared.web.endpoint import Request, Response, endpoint, serve
+from shared.web.pagination import Paging, page
 
 
 @endpoint("GET", "/api/conversations")
@@ -78,7 +79,7 @@ def _erase(db: Connection, claims: Claims, conversation_id: str) -> None:
     found = conversations.remove(db, conversation_id, user.id)
     if not (asked or found):
         raise NotFound
-    pieces.remove_of_conversation(db, user.id, conversation_id)
+    answer_chunks.remove_of_conversation(db, user.id, conversation_id)
 
 
 handler = serve(listing, messages, rename, delete)

@@ -1,4 +1,4 @@
-"""How conversations are renamed and told."""
+"""How conversations are renamed and told. Does no I/O."""
 
 from typing import Annotated
 

@@ -1,14 +1,17 @@
 """GET /api/credits, /transactions and /pricing: what somebody has, had, and what it costs."""
 
 from functions.credits import logic
-from shared import auth, price_list, settings
+from shared import settings
+from shared.accounts import auth
+from shared.accounts.tokens import Claims
 from shared.config import load
-from shared.db import Connection, read
-from shared.http import Request, Response, endpoint, serve
-from shared.paging import Paging, page
+from shared.database.connection import Connection
+from shared.database.transactions import read
+from shared.money import price_list
 from shared.repos import daily_messages, wallets
 from shared.times import now_ms, shanghai_day
-from shared.tokens import Claims
+from shared.web.endpoint import Request, Response, endpoint, serve
+from shared.web.pagination import Paging, page
 
 
 @endpoint("GET", "/api/credits")

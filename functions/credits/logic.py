@@ -1,4 +1,4 @@
-"""What credits, transactions and pricing say."""
+"""What credits, transactions and pricing say. Does no I/O."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

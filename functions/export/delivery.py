@@ -3,17 +3,19 @@
 from functions.export import inline
 from functions.export.inline import File
 from functions.export.query import Query
-from shared import auth, settings
+from shared import settings
+from shared.accounts import auth
+from shared.accounts.tokens import Claims
 from shared.config import load
-from shared.db import Connection, read, transaction
+from shared.database.connection import Connection
+from shared.database.transactions import read, transaction
 from shared.errors import ExportTooLarge, SheetFull, WorkerUnreachable
 from shared.exports import jobs
+from shared.exports.export_request import Wanted
 from shared.exports.limits import QUEUED_MS
-from shared.exports.wanted import Wanted
 from shared.repos import audit, export_jobs
 from shared.repos.export_jobs import Job
 from shared.times import now_ms
-from shared.tokens import Claims
 
 
 def taken_inline(query: Query, export_id: str) -> File | None:

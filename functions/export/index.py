@@ -5,17 +5,18 @@ import json
 from functions.export import delivery
 from functions.export.inline import File
 from functions.export.query import Query
-from shared import auth
-from shared.db import Connection, transaction
+from shared.accounts import auth
+from shared.accounts.tokens import Claims
+from shared.database.connection import Connection
+from shared.database.transactions import transaction
 from shared.exports import files
-from shared.exports.wanted import Wanted
-from shared.http import Request, Response, endpoint
+from shared.exports.export_request import Wanted
 from shared.ids import new_id
 from shared.repos import audit
 from shared.repos.audit import Entry
 from shared.repos.export_jobs import Job
 from shared.times import now_ms
-from shared.tokens import Claims
+from shared.web.endpoint import Request, Response, endpoint
 
 
 @endpoint("GET", "/api/admin/export")

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functions.export.spool import Spool
 from shared import settings
 from shared.config import load
-from shared.db import Connection
+from shared.database.connection import Connection
 from shared.exports import files
-from shared.exports.wanted import Wanted
+from shared.exports.export_request import Wanted
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from pydantic import field_validator
 from shared import settings
 from shared.config import load
 from shared.exports.datasets import DATASETS
-from shared.exports.wanted import Wanted
-from shared.periods import Period
+from shared.exports.export_request import Wanted
+from shared.web.periods import Period
 
 
 class Query(Period):

@@ -7,7 +7,7 @@ from types import TracebackType
 from functions.export_worker.watch import Watch
 from shared import log
 from shared.errors import ExportTooLarge
-from shared.storages import Upload
+from shared.storage.choice import Upload
 
 # A part is small while a file may be: two of them are held. OSS takes 10,000 parts of 5 GB.
 _SMALLEST, _LARGEST = 1024 * 1024, 16 * 1024 * 1024

@@ -5,8 +5,8 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 
-from shared import db
-from shared.db import transaction
+from shared.database import transactions
+from shared.database.transactions import transaction
 from shared.errors import DatabaseUnavailable
 from shared.exports.columns import RawRow
 from shared.repos import export_jobs
@@ -80,7 +80,7 @@ class Watch:
         except Exception as error:  # noqa: BLE001  # the work is to fail by it, in its own thread
             self._verdict = error
         finally:
-            db.disconnect()
+            transactions.disconnect()
 
     def _beat(self) -> None:
         """A database that is away for a moment costs nothing, as long as the lease lasts."""
@@ -90,7 +90,7 @@ class Watch:
             if time.monotonic() - self._renewed > LEASE_MS / 1000:
                 self._verdict = Lost()
 
-    def _seen(self, connection: db.Connection) -> Stopped | None:
+    def _seen(self, connection: transactions.Connection) -> Stopped | None:
         now = now_ms()
         if export_jobs.renew(connection, self._job, written=self.written, until_ms=now + LEASE_MS):
             self._renewed = time.monotonic()

@@ -1,15 +1,16 @@
 """/api/admin/exports: how far exports are that a worker writes, their links, and an end to them."""
 
-from functions.exports import ending, logic
-from shared import auth
-from shared.db import Connection, read, transaction
-from shared.http import Request, Response, endpoint, serve
-from shared.paging import Paging, page
+from functions.exports import cancellation, logic
+from shared.accounts import auth
+from shared.accounts.tokens import Claims
+from shared.database.connection import Connection
+from shared.database.transactions import read, transaction
 from shared.repos import audit, export_jobs
 from shared.repos.export_jobs import Job
-from shared.storages import storage
+from shared.storage.choice import storage
 from shared.times import now_ms
-from shared.tokens import Claims
+from shared.web.endpoint import Request, Response, endpoint, serve
+from shared.web.pagination import Paging, page
 
 _PATH = "/api/admin/exports"
 
@@ -37,9 +38,9 @@ def ended(request: Request) -> Response:
     claims = auth.admitted_administrator(request)
     job = read(export_jobs.get, request.last_segment)
     if job.object_key:
-        ending.remove(claims, job, storage(request.credentials))
+        cancellation.remove(claims, job, storage(request.credentials))
     else:
-        ending.cancel(claims, job)
+        cancellation.cancel(claims, job)
     return Response.ok(logic.told(read(export_jobs.get, job.id)))
 
 

@@ -1,8 +1,8 @@
-"""What is told of an export."""
+"""What is told of an export. Does no I/O."""
 
 from collections.abc import Mapping
 
-from shared.exports.wanted import Wanted
+from shared.exports.export_request import Wanted
 from shared.repos.export_jobs import Job
 from shared.times import iso_utc, iso_utc_if
 

@@ -1,8 +1,8 @@
-"""What health and info say."""
+"""What health and info say. Does no I/O."""
 
-from shared.http import MEBIBYTE, Response
 from shared.times import iso_utc, now_ms
 from shared.version import VERSION
+from shared.web.endpoint import MEBIBYTE, Response
 
 
 def verdict(database: str) -> Response:

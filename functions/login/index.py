@@ -3,13 +3,16 @@
 from pydantic import BaseModel, model_validator
 
 from functions.login.logic import authenticate, better_hash, is_first_admin
-from shared import accounts, log, rates, sessions
-from shared.db import Connection, read, transaction
+from shared import log
+from shared.accounts import opening, sessions
+from shared.database.connection import Connection
+from shared.database.transactions import read, transaction
 from shared.errors import WrongCredentials
-from shared.fields import Login, Password
-from shared.http import Request, Response, endpoint
+from shared.limits import rate_limits
 from shared.repos import users
 from shared.repos.users import User
+from shared.web.endpoint import Request, Response, endpoint
+from shared.web.fields import Login, Password
 
 
 class Credentials(BaseModel):
@@ -28,12 +31,12 @@ class Credentials(BaseModel):
         return self.email or self.username or ""
 
 
-@endpoint("POST", "/api/auth/login", limit=rates.by_address("anonymous"))
+@endpoint("POST", "/api/auth/login", limit=rate_limits.by_address("anonymous"))
 def handler(request: Request) -> Response:
     given = request.parse(Credentials)
-    with rates.failures(
-        rates.of_address("login_address", request),
-        rates.of_address("login", request, given.login),  # as given: a user's id would tell
+    with rate_limits.failures(
+        rate_limits.of_address("login_address", request),
+        rate_limits.of_address("login", request, given.login),  # as given: a user's id would tell
     ):
         if is_first_admin(given.login, given.password):
             _appoint(given)
@@ -45,7 +48,7 @@ def handler(request: Request) -> Response:
 def _appoint(given: Credentials) -> None:
     """The first administrator is made once; after that the database alone decides who is one."""
     if not read(users.has_admin) and not transaction(
-        users.add_first_admin, accounts.first_admin(given.login, given.password)
+        users.add_first_admin, opening.first_admin(given.login, given.password)
     ):
         log.write("error", "first_admin", problem="ADMIN_USERNAME belongs to another account")
 

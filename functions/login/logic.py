@@ -1,11 +1,11 @@
-"""Who may come in."""
+"""Who may come in. Does no I/O."""
 
 import hmac
 
 from shared import settings
+from shared.accounts.passwords import hash_password, is_outdated, matches
 from shared.config import load
 from shared.errors import WrongCredentials
-from shared.passwords import hash_password, is_outdated, matches
 from shared.repos.users import User
 
 

@@ -3,13 +3,15 @@
 import time
 from dataclasses import dataclass
 
-from shared import charging, log
-from shared.charging import Ending
-from shared.db import Connection, read, transaction
+from shared import log
+from shared.database.connection import Connection
+from shared.database.transactions import read, transaction
 from shared.errors import DatabaseUnavailable, UpstreamFailed
 from shared.llm.estimate import estimate_tokens
+from shared.money import charging
+from shared.money.charging import Ending
 from shared.pricing import Tokens
-from shared.repos import pieces, turns
+from shared.repos import answer_chunks, turns
 from shared.repos.turns import Turn
 from shared.times import now_ms
 
@@ -65,7 +67,7 @@ def _end(db: Connection, message_id: str, before_ms: int) -> str | None:
 
 
 def _ending(db: Connection, turn: Turn) -> Ending:
-    stored = pieces.list_from(db, turn.message_id, 0)
+    stored = answer_chunks.list_from(db, turn.message_id, 0)
     text = "".join(piece.text for piece in stored if piece.kind == "text")
     tokens = Tokens(turn.prompt_tokens, estimate_tokens(text), source="estimated")
     return Ending(text, "interrupted", tokens, error="" if text else UpstreamFailed.name)

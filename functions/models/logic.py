@@ -1,13 +1,13 @@
-"""What the list of models says, and when it need not be sent again."""
+"""What the list of models says, and when it need not be sent again. Does no I/O."""
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from shared.http import Response
-from shared.offer import Offered
+from shared.llm.model_list import Offered
 from shared.pricing import Price, formula
+from shared.web.endpoint import Response
 
 MOST_SECONDS = 300
 

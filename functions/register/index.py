@@ -2,14 +2,16 @@
 
 from pydantic import BaseModel
 
-from shared import invitations, rates, sessions
-from shared.accounts import new_user
-from shared.db import Connection, transaction
-from shared.fields import Email, InviteCode, NewPassword, Username
-from shared.http import Request, Response, endpoint
+from shared.accounts import invitations, sessions
+from shared.accounts.opening import new_user
+from shared.database.connection import Connection
+from shared.database.transactions import transaction
+from shared.limits import rate_limits
 from shared.repos import users
 from shared.repos.invites import Invite
 from shared.repos.users import User
+from shared.web.endpoint import Request, Response, endpoint
+from shared.web.fields import Email, InviteCode, NewPassword, Username
 
 
 class Registration(BaseModel):
@@ -19,7 +21,7 @@ class Registration(BaseModel):
     invite_code: InviteCode | None = None
 
 
-@endpoint("POST", "/api/auth/register", limit=rates.by_address("anonymous", "register"))
+@endpoint("POST", "/api/auth/register", limit=rate_limits.by_address("anonymous", "register"))
 def handler(request: Request) -> Response:
     form = request.parse(Registration)
     invite = invitations.check(form.invite_code)

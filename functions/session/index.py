@@ -2,14 +2,16 @@
 
 from functions.session import rotation
 from functions.session.logic import Leaving, Renewal, is_good, told
-from shared import auth, rates
-from shared.db import Connection, read, transaction
+from shared.accounts import auth
+from shared.accounts.sessions import device_of
+from shared.accounts.tokens import Claims, refresh_hash
+from shared.database.connection import Connection
+from shared.database.transactions import read, transaction
 from shared.errors import InvalidRefreshToken, NotFound, RefreshTokenReused
-from shared.http import Request, Response, endpoint, serve
+from shared.limits import rate_limits
 from shared.repos import sessions, users
-from shared.sessions import device_of
 from shared.times import now_ms
-from shared.tokens import Claims, refresh_hash
+from shared.web.endpoint import Request, Response, endpoint, serve
 
 _MOST_LISTED = 100
 
@@ -49,7 +51,7 @@ def revoke(request: Request) -> Response:
 def _hold_back_strangers(request: Request, refresh_token: str) -> None:
     """Whoever has a token of ours is none, and nobody at their address can keep them out."""
     if read(sessions.find_refresh_token, refresh_hash(refresh_token)) is None:
-        rates.take(rates.of_address("anonymous", request))
+        rate_limits.take(rate_limits.of_address("anonymous", request))
 
 
 def _leave(db: Connection, claims: Claims, *, everywhere: bool) -> int:

@@ -1,4 +1,4 @@
-"""What somebody may hold and say about their sessions."""
+"""What somebody may hold and say about their sessions. Does no I/O."""
 
 from typing import Annotated
 

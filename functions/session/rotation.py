@@ -1,12 +1,12 @@
 """A refresh token is used once: rotating it, and what its second use means."""
 
 from functions.session.logic import is_good, was_used_long_before
-from shared import sessions as opened
-from shared.db import Connection
+from shared.accounts import sessions as opened
+from shared.accounts.tokens import refresh_after, refresh_hash
+from shared.database.connection import Connection
 from shared.errors import InvalidRefreshToken
 from shared.repos import sessions, users
 from shared.times import now_ms
-from shared.tokens import refresh_after, refresh_hash
 
 
 def rotate(db: Connection, parent: str, device: str | None) -> dict[str, object] | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from shared.spreadsheet import Cell, csv_texts
+from shared.exports.spreadsheet import Cell, csv_texts
 from shared.times import iso_utc
 
 Raw = bytes | None

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from shared.exports.columns import Column, RawRow
 from shared.exports.sink import Sink
+from shared.exports.spreadsheet import CSV_MARK, csv_line
 from shared.exports.table import Table
-from shared.spreadsheet import CSV_MARK, csv_line
 
 
 def write(table: Table, sink: Sink) -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from shared.db import Batches, Connection
+from shared.database.connection import Batches, Connection
 from shared.exports.columns import NUMBER, TEXT, TIME, TRUTH, Column, columns
-from shared.repos import exports, exports_of_money
+from shared.repos.reports import exports, money_exports
 
 # What readers must be able to see beside text of a model (GB 45438-2025, explicit labels).
 AI_LABEL = "AI生成 (AI-generated)"
@@ -50,7 +50,7 @@ _MESSAGES = Dataset(
 )
 
 _ORDERS = Dataset(
-    exports_of_money.orders,
+    money_exports.orders,
     columns(
         number=TEXT,
         user_id=TEXT,
@@ -66,7 +66,7 @@ _ORDERS = Dataset(
 )
 
 _TRANSACTIONS = Dataset(
-    exports_of_money.transactions,
+    money_exports.transactions,
     columns(
         id=TEXT,
         user_id=TEXT,
@@ -82,7 +82,7 @@ _TRANSACTIONS = Dataset(
 
 # One row for each turn. `upstream` to `duration_ms` are of the last attempt at it.
 _USAGE = Dataset(
-    exports_of_money.usage,
+    money_exports.usage,
     columns(
         message_id=TEXT,
         user_id=TEXT,

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
-from shared.db import Connection
+from shared.database.connection import Connection
 from shared.exports import csv_file, ndjson_file, xlsx_file
 from shared.exports.datasets import DATASETS
+from shared.exports.export_request import Wanted
 from shared.exports.sink import Sink
 from shared.exports.table import Table
-from shared.exports.wanted import Wanted
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """Starting the worker that writes an export."""
 
-from shared import worker_calls
-from shared.exports.places import WORKER, WORKER_PATH
+from shared.accounts.tokens import issue_service
+from shared.exports.object_keys import WORKER, WORKER_PATH
 from shared.repos.export_jobs import Job
-from shared.tokens import issue_service
+from shared.workers import calls
 
 
 def start(job: Job) -> None:
     """Raises: Misconfigured, WorkerUnreachable."""
-    worker_calls.start(WORKER_PATH, issue_service(WORKER, job.id))
+    calls.start(WORKER_PATH, issue_service(WORKER, job.id))

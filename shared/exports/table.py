@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from shared.exports.columns import Column, RawRow
-from shared.spreadsheet import Cell
+from shared.exports.spreadsheet import Cell
 
 
 @dataclass

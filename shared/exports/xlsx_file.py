@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from shared.errors import SheetFull
 from shared.exports.datasets import AI_LABEL
 from shared.exports.sink import Sink
+from shared.exports.spreadsheet import Cell, looks_like_formula
 from shared.exports.table import Table
-from shared.spreadsheet import Cell, looks_like_formula
 
 if TYPE_CHECKING:  # only those who ask for a workbook pay for its library
     from xlsxwriter.format import Format

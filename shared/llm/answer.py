@@ -1,4 +1,4 @@
-"""The bytes of one upstream answer, whatever shape it took, as events; does no I/O."""
+"""The bytes of one upstream answer, whatever shape it took, as events. Does no I/O."""
 
 from collections.abc import Iterator
 from typing import Any

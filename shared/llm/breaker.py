@@ -1,4 +1,4 @@
-"""When to leave an upstream alone: a circuit breaker over a ratio of failures."""
+"""When to leave an upstream alone: a circuit breaker over a ratio of failures. Does no I/O."""
 
 from collections import deque
 

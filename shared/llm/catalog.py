@@ -5,12 +5,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from shared import db, db_async, log, offer, sealing, settings
+from shared import log, settings
 from shared.config import is_production, load
-from shared.db import Connection
+from shared.database import threads, transactions
+from shared.database.connection import Connection
 from shared.errors import DatabaseUnavailable, Misconfigured
+from shared.llm import model_list, sealing
 from shared.llm.breaker import Breaker
-from shared.offer import Offered
+from shared.llm.model_list import Offered
 from shared.pricing import Costs
 from shared.repos import models, upstreams
 from shared.repos.models import Standing
@@ -57,7 +59,7 @@ class Catalog:
 
     async def current(self) -> Known:
         """Raises: DatabaseUnavailable, where nothing has been known yet; Misconfigured."""
-        if not db.is_configured():
+        if not transactions.is_configured():
             self._known = self._known or self._built([], [])
             return self._known
         if self._known is None:
@@ -79,7 +81,7 @@ class Catalog:
     async def _read(self) -> Known:
         now = self._clock()
         try:
-            self._known = self._built(*await db_async.read(_stored))
+            self._known = self._built(*await threads.read(_stored))
         except Exception as error:  # what was known is good enough
             self._retry_at = now + _RETRY_SECONDS
             if self._known is None:
@@ -91,14 +93,14 @@ class Catalog:
         return self._known
 
     def _built(self, standing: Sequence[Standing], stored: Sequence[upstreams.Upstream]) -> Known:
-        environment = offer.in_environment()
-        offered = offer.offered(environment, standing)
+        environment = model_list.in_environment()
+        offered = model_list.offered(environment, standing)
         names = {model.name for model in offered}
         by_name = {model.name: model for model in standing}
         ours = [
             upstream
             for upstream in self._from_environment()
-            if offer.serves(by_name.get(upstream.serves), environment)
+            if model_list.serves(by_name.get(upstream.serves), environment)
         ]
         theirs = self._from_tables(one for one in stored if one.is_enabled)
         return Known(offered, [one for one in (*ours, *theirs) if one.serves in names])

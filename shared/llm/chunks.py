@@ -1,4 +1,4 @@
-"""One JSON document of an upstream, and the events it holds."""
+"""One JSON document of an upstream, and the events it holds. Does no I/O."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""How many tokens a text has, roughly, for upstreams that do not count."""
+"""How many tokens a text has, roughly, for upstreams that do not count. Does no I/O."""
 
 import re
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""What the answer of a model is made of."""
+"""What the answer of a model is made of. Does no I/O."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,7 @@
-"""What an upstream says about a failure, without our key and without the conversation."""
+"""What an upstream says about a failure, without our key and without the conversation.
+
+Does no I/O.
+"""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence

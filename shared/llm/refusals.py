@@ -1,4 +1,7 @@
-"""What an upstream says when it refuses, in every vendor's shape, as one of our errors."""
+"""What an upstream says when it refuses, in every vendor's shape, as one of our errors.
+
+Does no I/O.
+"""
 
 import re
 from collections.abc import Callable, Mapping

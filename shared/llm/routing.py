@@ -10,7 +10,7 @@ from shared.errors import UpstreamBusy, UpstreamFailed
 from shared.llm import client
 from shared.llm.catalog import Catalog, Upstream
 from shared.llm.events import Delta, Event, Reasoning
-from shared.repos.attempts import Attempt
+from shared.repos.upstream_calls import Attempt
 
 _MOST_ATTEMPTS = 3
 _BACKOFF_SECONDS = 0.3

@@ -1,4 +1,4 @@
-"""Server-sent events, decoded piece by piece: bytes in, the data of each event out."""
+"""Server-sent events, decoded piece by piece: bytes in, the data of each event out. Does no I/O."""
 
 from collections.abc import Iterator
 

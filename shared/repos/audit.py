@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.db import Connection
+from shared.cursor import END, Place
+from shared.database.connection import Connection
 from shared.ids import new_id
-from shared.repos.places import END, Place
 from shared.times import now_ms
 
 

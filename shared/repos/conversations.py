@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, fields
 
-from shared.db import Connection
+from shared.cursor import END, START, Place
+from shared.database.connection import Connection
 from shared.errors import NotFound
 from shared.repos import rows
-from shared.repos.places import END, START, Place
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from shared.db import Connection, DuplicateKey
+from shared.database.connection import Connection, DuplicateKey
 
 
 def open_day(db: Connection, subject: str, day: str) -> None:

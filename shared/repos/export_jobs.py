@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from shared.db import Connection
+from shared.cursor import END, Place
+from shared.database.connection import Connection
 from shared.errors import NotFound
-from shared.repos.places import END, Place
 
 
 @dataclass(frozen=True)

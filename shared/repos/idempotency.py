@@ -3,7 +3,7 @@
 from contextlib import suppress
 from dataclasses import dataclass
 
-from shared.db import Connection, DuplicateKey
+from shared.database.connection import Connection, DuplicateKey
 
 
 @dataclass(frozen=True)

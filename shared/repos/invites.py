@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from shared.db import Connection, DuplicateKey
+from shared.cursor import END, Place
+from shared.database.connection import Connection, DuplicateKey
 from shared.errors import NotFound
-from shared.repos.places import END, Place
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from shared.db import Connection, DuplicateKey
+from shared.database.connection import Connection, DuplicateKey
 from shared.errors import NameTaken, NotFound
 
 

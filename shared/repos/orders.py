@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from shared.db import Connection
-from shared.repos.places import END, Place
+from shared.cursor import END, Place
+from shared.database.connection import Connection
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, fields
 
-from shared.db import Connection, DuplicateKey
+from shared.cursor import END, Place
+from shared.database.connection import Connection, DuplicateKey
 from shared.errors import ChangedMeanwhile
 from shared.pricing import Price
-from shared.repos.places import END, Place
 from shared.times import now_ms
 
 

@@ -6,7 +6,7 @@ No transaction around these: each statement decides and commits by itself.
 from contextlib import suppress
 from dataclasses import dataclass
 
-from shared.db import Connection, DuplicateKey
+from shared.database.connection import Connection, DuplicateKey
 
 _ATTEMPTS = 3
 

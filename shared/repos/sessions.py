@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from shared.db import Connection
+from shared.database.connection import Connection
 from shared.errors import NotFound
 
 

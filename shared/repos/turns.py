@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.db import Connection
+from shared.database.connection import Connection
 from shared.errors import NotFound
 from shared.pricing import Tokens
 from shared.repos import rows

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
-from shared.db import Connection, DuplicateKey
+from shared.database.connection import Connection, DuplicateKey
 from shared.errors import Conflict, EmailTaken, NotFound, UsernameTaken
 
 

@@ -3,9 +3,9 @@
 from contextlib import suppress
 from dataclasses import dataclass
 
-from shared.db import Connection, DuplicateKey
+from shared.cursor import END, Place
+from shared.database.connection import Connection, DuplicateKey
 from shared.ids import new_id
-from shared.repos.places import END, Place
 from shared.times import now_ms
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.tooling.expressions import read_yaml
-from scripts.tooling.manifest import Function, Manifest, ManifestError, Route, line_of, parse
+from scripts.tooling.manifest.expressions import read_yaml
+from scripts.tooling.manifest.s_yaml import Function, Manifest, ManifestError, Route, line_of, parse
 from tests.architecture.settings_source import Setting, declared, loaded_by
 
 NOT_SETTINGS = {"PATH", "APP_ENV"}  # for the runtime; read by shared/config.py for everyone

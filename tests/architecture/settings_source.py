@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.tooling.imports import reached_from
+from scripts.tooling.build.imports import reached_from
 
 SETTINGS = Path("shared/settings.py")
 

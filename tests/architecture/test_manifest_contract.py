@@ -164,10 +164,10 @@ def test_a_route_to_no_resource_is_found() -> None:
 
 def test_a_variable_that_is_read_but_not_given_is_found() -> None:
     text = re.sub(r"\n +BCRYPT_COST: .*", "", TEXT, count=1)
-    code = (ROOT / "shared/passwords.py").read_text(encoding="utf-8")
+    code = (ROOT / "shared/accounts/passwords.py").read_text(encoding="utf-8")
 
     assert news(contract.variables_not_provided, text, ROOT) == [
-        f"shared/passwords.py:{line_of(code, 'load(settings.Passwords)')}:"
+        f"shared/accounts/passwords.py:{line_of(code, 'load(settings.Passwords)')}:"
         f" reads BCRYPT_COST, which s.yaml:{line_of(text, '  register:')} does not give"
     ]
 

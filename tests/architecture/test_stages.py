@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.tooling import interpreters
-from scripts.tooling.build import Staged, build
+from scripts.tooling.build.stages import Staged, build
+from scripts.tooling.venv import interpreters
 
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = sorted(file.parent.name for file in ROOT.glob("functions/*/index.py"))

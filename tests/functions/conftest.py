@@ -16,9 +16,10 @@ import pytest
 
 from functions.register.index import handler as register
 from scripts.tooling.environment import ROOT
-from shared import charging, settings
-from shared.db import transaction
+from shared import settings
+from shared.database.transactions import transaction
 from shared.ids import new_id
+from shared.money import charging
 from shared.repos import daily_messages, wallets
 from shared.times import now_ms, shanghai_day
 from tests.conftest import WITHOUT_LIMITS, Configure
@@ -28,7 +29,7 @@ from tests.fakes.upstream import Upstream
 from tests.web import WebFunction, serving
 
 if TYPE_CHECKING:  # see `caller`
-    from tests.functions.routes import Caller
+    from tests.functions.every_route.routes import Caller
 
 API_KEY = "sk-canary-of-the-api-key"
 GUEST_LIMIT = 5
@@ -77,7 +78,7 @@ def caller(
     configure: Configure, database: str, upstream_server: Upstream, tmp_path: Path
 ) -> Iterator["Caller"]:
     """Calls every route there is; its import brings all functions."""
-    from tests.functions.routes import Caller
+    from tests.functions.every_route.routes import Caller
 
     given = {
         **WITHOUT_LIMITS,
@@ -203,7 +204,8 @@ def guest_ip() -> str:
 
 def _migrate(url: str) -> None:
     """In a process of its own, because ours may have settings of another database loaded."""
-    command = [sys.executable, "-c", "from scripts.tooling import migrate; migrate.up()"]
+    code = "from scripts.tooling.database import migrations; migrations.up()"
+    command = [sys.executable, "-c", code]
     environment = {**os.environ, "APP_ENV": "test", "DATABASE_URL": url}
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
 

@@ -11,20 +11,23 @@ import pytest
 
 from functions.conversations.index import handler
 from functions.register.index import handler as register
-from shared import charging, db, tokens
-from shared.charging import Ending, Terms
-from shared.db import Connection, read, transaction
+from shared.accounts import tokens
+from shared.database import transactions
+from shared.database.connection import Connection
+from shared.database.transactions import read, transaction
 from shared.ids import new_id
+from shared.money import charging
+from shared.money.charging import Ending, Terms
 from shared.pricing import Price, Tokens
-from shared.repos import conversations, pieces, turns, wallets
+from shared.repos import answer_chunks, conversations, turns, wallets
+from shared.repos.answer_chunks import Piece
 from shared.repos.conversations import Conversation, Message
-from shared.repos.pieces import Piece
 from shared.repos.turns import Turn
 from shared.times import now_ms
 from tests.events import Reply, invoke
 from tests.fakes.upstream import COMPLETION_TOKENS, PROMPT_TOKENS, SENTENCE
-from tests.functions.chatting import ask as chat_with
-from tests.functions.chatting import hear
+from tests.functions.chat.chatting import ask as chat_with
+from tests.functions.chat.chatting import hear
 from tests.functions.conftest import Person, SignUp
 from tests.web import WebFunction
 
@@ -290,7 +293,7 @@ def begin(owner: Person, conversation_id: str, number: int, message_id: str | No
     transaction(wallets.book, owner.id, "grant", 100, key=f"grant:{new_id()}")
     asked = a_turn(owner, conversation_id, number, message_id)
     turn = transaction(charging.reserve, asked, TERMS)
-    transaction(pieces.add, turn.message_id, 0, Piece("text", "The answer."))
+    transaction(answer_chunks.add, turn.message_id, 0, Piece("text", "The answer."))
     return turn
 
 
@@ -321,7 +324,7 @@ def test_what_was_said_is_erased_and_what_was_charged_for_stays(anna: Person, be
         row = read(turns.get, turn.message_id)
         assert (row.question, row.state) == (question, "settled")
         assert json.loads(row.outcome or "")["charge"]["amount_fen"] == 100
-        assert len(read(pieces.list_from, turn.message_id, 0)) == stored
+        assert len(read(answer_chunks.list_from, turn.message_id, 0)) == stored
     assert count("SELECT COUNT(*) AS n FROM ledger WHERE kind = 'charge'") == 3
 
 
@@ -372,7 +375,7 @@ def at_once(*works: Callable[[], object]) -> list[Any]:
             ready.wait()
             return work()
         finally:
-            db.disconnect()
+            transactions.disconnect()
 
     with ThreadPoolExecutor(len(works)) as pool:
         return list(pool.map(started, works))

@@ -7,20 +7,20 @@ from typing import Any
 import pytest
 
 from functions.credits.index import handler as credits
-from shared import charging, price_list
-from shared.charging import Ending
-from shared.db import transaction
+from shared.accounts.tokens import Claims, issue_access
+from shared.cursor import Place
+from shared.database.transactions import transaction
 from shared.ids import new_id
-from shared.paging import cursor_of
-from shared.price_list import NewPrice
+from shared.money import charging, price_list
+from shared.money.charging import Ending
+from shared.money.price_list import NewPrice
 from shared.pricing import Tokens
 from shared.repos import users, wallets
-from shared.repos.places import Place
 from shared.repos.users import User
-from shared.tokens import Claims, issue_access
+from shared.web.pagination import cursor_of
 from tests.conftest import Configure
 from tests.events import Reply, invoke
-from tests.functions.purses import PER_MESSAGE, abandoned, customer, token_of
+from tests.functions.wallets import PER_MESSAGE, abandoned, customer, token_of
 
 PATHS = ["/api/credits", "/api/credits/transactions", "/api/credits/pricing"]
 

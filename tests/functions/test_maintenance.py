@@ -10,30 +10,32 @@ from multiprocessing import get_context
 import httpx
 import pytest
 
-from functions.maintenance import forgetting, sweep
+from functions.maintenance import retention, sweep
 from functions.maintenance.index import handler
 from scripts.tooling.environment import ROOT
-from scripts.tooling.manifest import Timer, load
-from shared import charging, db, tokens
-from shared.charging import Ending
-from shared.db import read, transaction
+from scripts.tooling.manifest.s_yaml import Timer, load
+from shared.accounts import tokens
+from shared.database import transactions
+from shared.database.transactions import read, transaction
 from shared.ids import lowest_id, new_id
+from shared.money import charging
+from shared.money.charging import Ending
 from shared.pricing import Price, Tokens, amount_fen
-from shared.repos import conversations, daily_messages, idempotency, pieces, sessions, turns
+from shared.repos import answer_chunks, conversations, daily_messages, idempotency, sessions, turns
+from shared.repos.answer_chunks import Piece
 from shared.repos.conversations import Said
 from shared.repos.idempotency import Key
-from shared.repos.pieces import Piece
 from shared.repos.turns import Turn
 from shared.repos.wallets import Wallet
-from shared.timers import TimerFailed
 from shared.times import now_ms
+from shared.web.timers import TimerFailed
 from tests.conftest import Configure
 from tests.events import Context
 from tests.fakes.upstream_scenarios import PIECES as PIECES_OF_MODEL
-from tests.functions import devices
-from tests.functions.chatting import open_stream
+from tests.functions.accounts import devices
+from tests.functions.chat.chatting import open_stream
 from tests.functions.conftest import SignUp, grant
-from tests.functions.purses import (
+from tests.functions.wallets import (
     PER_MESSAGE,
     PER_TOKEN,
     abandoned,
@@ -187,7 +189,7 @@ def _swept_in_a_process(_: int) -> dict[str, object]:
     try:
         return run()
     finally:
-        db.disconnect()
+        transactions.disconnect()
 
 
 @pytest.mark.usefixtures("database")
@@ -196,7 +198,7 @@ def test_four_sweepers_at_once_end_every_turn_once() -> None:
     texts = [abandoned(one, *PIECES, price=PER_MESSAGE) for one in people for _ in range(15)]
     silent = [abandoned(one, price=PER_MESSAGE) for one in people for _ in range(10)]
     free = [abandoned(one) for one in people for _ in range(5)]
-    db.disconnect()
+    transactions.disconnect()
 
     with get_context("spawn").Pool(4) as pool:
         summaries = pool.map(_swept_in_a_process, range(4), chunksize=1)
@@ -217,7 +219,7 @@ def _concluded_in_a_process(ids: list[str]) -> int:
         turn = read(turns.get, message_id)
         ending = Ending("All of it.", "stop", Tokens(1, 1))
         ended += transaction(charging.conclude, turn, ending) is not None
-    db.disconnect()
+    transactions.disconnect()
     return ended
 
 
@@ -225,7 +227,7 @@ def _concluded_in_a_process(ids: list[str]) -> int:
 def test_a_sweeper_and_the_instance_that_is_alive_charge_once_between_them() -> None:
     anna = customer(10_000)
     opened = [abandoned(anna, *PIECES, price=PER_MESSAGE) for _ in range(30)]
-    db.disconnect()
+    transactions.disconnect()
 
     with get_context("spawn").Pool(2) as pool:
         alive = pool.apply_async(_concluded_in_a_process, [[one.message_id for one in opened]])
@@ -276,7 +278,7 @@ def test_what_the_time_does_not_suffice_for_waits_for_the_next_run() -> None:
     transaction(idempotency.claim, Key(anna, "k", "hash", new_id(), now_ms() - 25 * HOUR_MS))
     over = time.monotonic()
 
-    done = {**asdict(sweep.run(over)), **asdict(forgetting.run(over))}
+    done = {**asdict(sweep.run(over)), **asdict(retention.run(over))}
     assert set(done.values()) == {0}
     assert state_of(turn) == "open"
     assert run() == {**NOTHING, "settled": 1, "keys": 1}
@@ -284,10 +286,10 @@ def test_what_the_time_does_not_suffice_for_waits_for_the_next_run() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_keys_are_forgotten_after_a_day_however_many_there_are() -> None:
-    anna, old = customer(), forgetting.BATCH + 30
+    anna, old = customer(), retention.BATCH + 30
     now = now_ms()
 
-    def claim_all(connection: db.Connection) -> None:
+    def claim_all(connection: transactions.Connection) -> None:
         for number in range(old):
             at_ms = now - DAY_MS - 1000 - number // 7  # some of the same moment
             idempotency.claim(connection, Key(anna, f"old {number}", "h", new_id(), at_ms))
@@ -333,7 +335,7 @@ def test_pieces_are_removed_a_batch_at_a_time_the_oldest_first() -> None:
     anna, began_ms = customer(), now_ms() - 26 * HOUR_MS
     five = [ended(anna, began_ms=began_ms + n, ended_ms=began_ms) for n in range(5)]
 
-    assert transaction(pieces.remove_ended, now_ms() - DAY_MS, count=2) == 2
+    assert transaction(answer_chunks.remove_ended, now_ms() - DAY_MS, count=2) == 2
     assert [bool(pieces_of(turn)) for turn in five] == [False, False, True, True, True]
     assert run() == {**NOTHING, "answers": 3}
 
@@ -351,8 +353,8 @@ def ended(user_id: str, *, began_ms: int, ended_ms: int) -> Turn:
     return turn
 
 
-def pieces_of(turn: Turn) -> list[pieces.StoredPiece]:
-    return read(pieces.list_from, turn.message_id, 0)
+def pieces_of(turn: Turn) -> list[answer_chunks.StoredPiece]:
+    return read(answer_chunks.list_from, turn.message_id, 0)
 
 
 @pytest.mark.usefixtures("database")
@@ -458,12 +460,12 @@ def test_a_session_that_has_a_good_token_outlives_its_expired_ones() -> None:
 @pytest.mark.usefixtures("database")
 def test_many_expired_refresh_tokens_are_forgotten_in_batches() -> None:
     held = sign_in_on("phone")
-    for number in range(2 * forgetting.BATCH + 5):
+    for number in range(2 * retention.BATCH + 5):
         transaction(
             sessions.add_refresh_token, f"{number:064}", held, issued_at_ms=1, expires_at_ms=number
         )
 
-    assert run() == {**NOTHING, "refresh_tokens": 2 * forgetting.BATCH + 5}
+    assert run() == {**NOTHING, "refresh_tokens": 2 * retention.BATCH + 5}
 
 
 def sign_in_on(device: str) -> str:

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from functions.models import index
+from functions.models.cache import Memory
 from functions.models.index import handler as models
-from functions.models.memory import Memory
-from shared import price_list
-from shared.db import transaction
+from shared.database.transactions import transaction
 from shared.errors import DatabaseUnavailable
 from shared.ids import new_id
-from shared.price_list import NewPrice
+from shared.money import price_list
+from shared.money.price_list import NewPrice
 from tests.conftest import Configure
 from tests.events import Reply, invoke
 from tests.offering import KEYS_SECRET, offer, store, switch

@@ -9,10 +9,10 @@ import pytest
 from functions.login.index import handler as login
 from functions.register.index import handler as register
 from shared import log
-from shared.http import Request, Response, endpoint
+from shared.web.endpoint import Request, Response, endpoint
 from tests.conftest import Configure
 from tests.events import call, invoke, v1_event
-from tests.functions.bad_input import web
+from tests.functions.every_route.bad_input import web
 
 
 def records(captured: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:

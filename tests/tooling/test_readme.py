@@ -11,7 +11,7 @@ import pytest
 
 from scripts.tooling.environment import ROOT
 from shared import config, errors, settings
-from tests.tooling.dev_process import RunningDev, environment, running_dev
+from tests.tooling.local.dev_process import RunningDev, environment, running_dev
 
 README, CHINESE = "README.md", "README.zh-CN.md"
 BOTH = pytest.mark.parametrize("name", [README, CHINESE])

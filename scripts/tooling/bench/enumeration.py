@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 
 from scripts.tooling.bench.product import database
 from scripts.tooling.environment import ROOT
-from scripts.tooling.gateway.builtin import Instance
-from scripts.tooling.gateway.events import Call, context_of, to_event
-from scripts.tooling.manifest import Function, load
+from scripts.tooling.local.gateway.builtin import Instance
+from scripts.tooling.local.gateway.events import Call, context_of, to_event
+from scripts.tooling.manifest.s_yaml import Function, load
 from shared import config, settings
 
 _BAND = (0.35, 0.65)

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from scripts.tooling.bench.product import database
 from scripts.tooling.environment import ROOT
-from shared import db
-from shared.db import Connection, read, transaction
-from shared.exports.wanted import Wanted
+from shared.database import transactions
+from shared.database.connection import Connection
+from shared.database.transactions import read, transaction
+from shared.exports.export_request import Wanted
 from shared.ids import new_id
 from shared.repos import export_jobs, users
 from shared.repos.export_jobs import Job
@@ -94,7 +95,7 @@ def _median(runs: Sequence[Measured]) -> Measured:
 
 def _filled(count: int) -> None:
     """On a connection that waits as long as it takes."""
-    connection = db.connect(5, 600)
+    connection = transactions.connect(5, 600)
     connection.begin()
     _fill(connection, count)
     connection.commit()

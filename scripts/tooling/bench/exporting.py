@@ -9,11 +9,11 @@ from pathlib import Path
 
 
 def ours(export_id: str) -> Callable[[], object]:
-    import shared.mysql
-    import shared.storage_folder  # noqa: F401  # as the driver of the other, before the clock runs
+    import shared.database.mysql
+    import shared.storage.folder  # noqa: F401  # as the driver of the other, before the clock runs
     from functions.export_worker.index import handler
-    from shared.exports.places import WORKER, WORKER_PATH
-    from shared.tokens import issue_service
+    from shared.accounts.tokens import issue_service
+    from shared.exports.object_keys import WORKER, WORKER_PATH
 
     http = {"method": "POST", "path": WORKER_PATH}
     event = {

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from scripts.tooling.bench.product import database
-from shared import db, rates
 from shared.config import Rate
-from shared.db import Connection
+from shared.database import transactions
+from shared.database.connection import Connection
 from shared.errors import TooManyRequests
 from shared.ids import new_id
-from shared.rates import Count
+from shared.limits import rate_limits
+from shared.limits.rate_limits import Count
 
 _KNOWN, _AT_LIMIT = new_id(), new_id()
 _PLENTY, _ONE = Rate(1_000_000, 900), Rate(1, 900)
@@ -58,28 +59,28 @@ def main(arguments: Sequence[str]) -> int:
 def _cases() -> list[Case]:
     return [
         Case("SELECT 1, to compare", lambda: _select()),
-        Case("known, has room", lambda: rates.take(Count("chat", _KNOWN, _PLENTY)), target=1),
+        Case("known, has room", lambda: rate_limits.take(Count("chat", _KNOWN, _PLENTY)), target=1),
         Case("known, at the limit", lambda: _refused(Count("chat", _AT_LIMIT, _ONE))),
-        Case("the first time ever", lambda: rates.take(Count("chat", new_id(), _PLENTY))),
+        Case("the first time ever", lambda: rate_limits.take(Count("chat", new_id(), _PLENTY))),
     ]
 
 
 def _select() -> None:
-    db.read(lambda connection: connection.find(dict, "SELECT 1 AS one"))
+    transactions.read(lambda connection: connection.find(dict, "SELECT 1 AS one"))
 
 
 def _refused(count: Count) -> None:
     try:
-        rates.take(count)
+        rate_limits.take(count)
     except TooManyRequests:
         return
 
 
 def _statements_of(case: Case) -> float:
     """As the server counted them; each is one round trip."""
-    before = db.read(_questions)
+    before = transactions.read(_questions)
     case.run()
-    return db.read(_questions) - before - 1  # the second look is a statement too
+    return transactions.read(_questions) - before - 1  # the second look is a statement too
 
 
 def _questions(connection: Connection) -> int:

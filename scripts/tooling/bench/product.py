@@ -11,18 +11,21 @@ from pathlib import Path
 
 import pymysql
 
-from scripts.tooling import migrate
+from scripts.tooling.database import migrations
+from scripts.tooling.database.mariadb import private_server
 from scripts.tooling.environment import ROOT
-from scripts.tooling.gateway.web import WebProcess
-from scripts.tooling.manifest import load
-from scripts.tooling.mariadb import private_server
-from shared import charging, db, settings, tokens
+from scripts.tooling.local.gateway.web import WebProcess
+from scripts.tooling.manifest.s_yaml import load
+from shared import settings
+from shared.accounts import tokens
+from shared.accounts.tokens import Claims
+from shared.database import transactions
 from shared.ids import new_id
+from shared.money import charging
 from shared.repos import sessions, users
 from shared.repos.sessions import Session
 from shared.repos.users import User
 from shared.times import now_ms, shanghai_day
-from shared.tokens import Claims
 
 _NAME = "bench"
 _LOOK_SECONDS = 0.05
@@ -44,17 +47,17 @@ def database() -> Iterator[dict[str, str]]:
             "JWT_EXPIRES_IN": "1d",
         }
         os.environ.update(variables)
-        migrate.up()
+        migrations.up()
         yield variables
-        db.disconnect()
+        transactions.disconnect()
 
 
 def sign_up(count: int) -> list[str]:
     """Add so many users, who have had a message today already; return their tokens."""
-    return [db.transaction(_signed_up) for _ in range(count)]
+    return [transactions.transaction(_signed_up) for _ in range(count)]
 
 
-def _signed_up(connection: db.Connection) -> str:
+def _signed_up(connection: transactions.Connection) -> str:
     user = User(new_id(), None, new_id().lower(), None, "user", now_ms(), None)
     users.add(connection, user)
     charging.prepare(connection, user.id, user.id, shanghai_day(now_ms()))

@@ -15,7 +15,7 @@ from scripts.tooling.bench.load import Heard, Request, ask, crowd
 from scripts.tooling.bench.model import SECONDS_PER_TOKEN, TOKENS
 from scripts.tooling.bench.product import Chat, Use, chat, database, sign_up
 from scripts.tooling.environment import ROOT
-from scripts.tooling.gateway.processes import Process
+from scripts.tooling.local.gateway.processes import Process
 
 _STREAMS = "1,20,100,200"
 _ANSWER_SECONDS = len(TOKENS) * SECONDS_PER_TOKEN

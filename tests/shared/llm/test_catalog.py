@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import pytest
 
-from shared import db, db_async
-from shared.db import transaction
+from shared.database import threads, transactions
+from shared.database.transactions import transaction
 from shared.errors import DatabaseUnavailable
 from shared.llm.catalog import Catalog, Known
 from shared.repos import upstreams
@@ -46,7 +46,7 @@ def _environment(configure: Configure) -> None:
         UPSTREAM_KEYS_SECRET=KEYS_SECRET,
         DATABASE_CONNECTIONS="1",  # in one thread, so that a test can close it
     )
-    db_async._threads.cache_clear()
+    threads._threads.cache_clear()
 
 
 def run(work: Callable[[Catalog, Clock], Awaitable[Made]]) -> Made:
@@ -59,15 +59,15 @@ def run(work: Callable[[Catalog, Clock], Awaitable[Made]]) -> Made:
     try:
         return asyncio.run(whole())
     finally:
-        db_async._threads().submit(db.disconnect).result()
-        db_async._threads().shutdown()
-        db_async._threads.cache_clear()
+        threads._threads().submit(transactions.disconnect).result()
+        threads._threads().shutdown()
+        threads._threads.cache_clear()
 
 
 def move(configure: Configure, url: str) -> None:
     """To another database; the thread lets go of the one before."""
     configure(DATABASE_URL=url)
-    db_async._threads().submit(db.disconnect).result()
+    threads._threads().submit(transactions.disconnect).result()
 
 
 def known() -> Known:

@@ -1,0 +1,63 @@
+"""Removing what nobody can ask for any more, a batch at a time."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shared.accounts.erasure import forget_content
+from shared.database.transactions import read, transaction
+from shared.repos import answer_chunks, idempotency, rate_limits, sessions, users
+from shared.times import now_ms
+
+KEPT_MS = 24 * 3600 * 1000
+BATCH = 100
+ERASED_MS = 3600 * 1000  # longer than any answer is being given
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """`answers` are those whose pieces are gone; what was said stays in the conversation."""
+
+    keys: int
+    answers: int
+    limits: int
+    refresh_tokens: int
+    sessions: int
+
+
+def run(until: float) -> Forgotten:
+    """Keys go first: while one is there, the answer it leads to can still be asked for.
+
+    Raises: DatabaseUnavailable.
+    """
+    before_ms = now_ms() - KEPT_MS
+    keys = _batches(until, lambda: transaction(idempotency.forget_before, before_ms, count=BATCH))
+    answers = _batches(
+        until, lambda: transaction(answer_chunks.remove_ended, before_ms, count=BATCH)
+    )
+    limits = _batches(until, lambda: transaction(rate_limits.forget_ended, now_ms(), count=BATCH))
+    refresh_tokens = _batches(
+        until, lambda: transaction(sessions.remove_expired_tokens, before_ms, count=BATCH)
+    )
+    ended = _batches(until, lambda: transaction(sessions.remove_ended, before_ms, count=BATCH))
+    _forget_what_came_late(until)
+    return Forgotten(keys, answers, limits, refresh_tokens, ended)
+
+
+def _forget_what_came_late(until: float) -> None:
+    """Of accounts deleted a short while ago: answers are stored until they have stopped."""
+    for user_id in read(users.list_erased, since_ms=now_ms() - ERASED_MS):
+        if time.monotonic() > until:
+            break
+        transaction(forget_content, user_id)
+
+
+def _batches(until: float, work: Callable[[], int]) -> int:
+    """Work until a batch is not full, or the time is over."""
+    total = 0
+    while time.monotonic() < until:
+        done = work()
+        total += done
+        if done < BATCH:
+            break
+    return total

@@ -1,0 +1,68 @@
+"""The one gate a change must pass: format, lint, types, tests."""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from scripts.tooling.environment import ROOT
+from scripts.tooling.gate import suite
+
+FIXES = (
+    ("ruff", "check", "--quiet", "--fix-only", "."),
+    ("ruff", "format", "--quiet", "."),
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run everything even if something fails, and say at the end what did."""
+    options = _options(arguments)
+    if options.fix:
+        for command in FIXES:
+            _run(command)
+    failed = [name for name, command in checks().items() if not _passes(name, command)]
+    if not failed:
+        print(f"{', '.join(checks())}: passed", flush=True)
+    if not options.fast and suite.main([]) != 0:
+        failed.append("tests")
+    if failed:
+        print(f"failed: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/check", description=__doc__)
+    parser.add_argument("--fix", action="store_true", help="format and apply safe fixes first")
+    parser.add_argument("--fast", action="store_true", help="leave the tests out")
+    return parser.parse_args(arguments)
+
+
+def checks() -> dict[str, Sequence[str]]:
+    return {
+        "format": ("ruff", "format", "--check", "."),
+        "lint": ("ruff", "check", "--output-format=concise", "."),
+        "types": ("mypy", *packages(), *executables()),
+    }
+
+
+def packages() -> list[str]:
+    return ["shared", "functions", "scripts", "tests"]
+
+
+def executables() -> list[str]:
+    """Commands have no `.py` ending, so that tools do not find them by themselves."""
+    found = (path for path in (ROOT / "scripts").iterdir() if path.is_file() and not path.suffix)
+    return sorted(str(path.relative_to(ROOT)) for path in found)
+
+
+def _passes(name: str, command: Sequence[str]) -> bool:
+    done = _run(command)
+    if done.returncode != 0:
+        print(f"-- {name}\n{done.stdout}{done.stderr}", flush=True)
+    return done.returncode == 0
+
+
+def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False
+    )

@@ -1,0 +1,141 @@
+"""Moves a command into the project's own virtual environment, which it makes and keeps current.
+
+Every executable in scripts/ starts under whatever python3 is first on PATH and has this shape
+(the last two lines vary):
+
+    #!/usr/bin/env python3
+    \"\"\"One sentence.\"\"\"
+
+    import sys
+    from pathlib import Path
+
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    from scripts.tooling.venv.bootstrap import inside_venv
+
+    inside_venv(__file__)
+    from scripts.tooling.X import main
+
+    sys.exit(main(sys.argv[1:]))
+
+A command that only serves or migrates says `inside_venv(__file__, SERVING)`, and waits for those
+packages alone. All commands share the environment: `.venv` on the best Python found.
+FC_AI_PYTHON=3.10 asks for that version and gets `.venv-3.10`. Until inside_venv returns, only the
+standard library is there, and the Python may be as old as 3.8; so this module, installers.py and
+interpreters.py use nothing newer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from scripts.tooling.venv import installers, interpreters
+
+ROOT = Path(__file__).resolve().parents[3]
+
+SERVING = "requirements-serve.txt"
+EVERYTHING = "requirements-dev.txt"
+
+_PROBE = "import sys; print('%d.%d' % sys.version_info[:2])"
+
+
+def inside_venv(script: str, requirements: str = EVERYTHING) -> None:
+    """Return at once where the requirements are installed; elsewhere start the script again there.
+
+    Raises:
+        SystemExit: with one line, when no Python fits or the packages cannot be installed.
+    """
+    wanted = os.environ.get("FC_AI_PYTHON", "")
+    venv = ROOT / (f".venv-{wanted}" if wanted else ".venv")
+    here = Path(sys.prefix)
+    if is_current(here, requirements) and (here == venv or not wanted):
+        return
+    prepare(venv, _versions(wanted), requirements)
+    python = str(venv / "bin" / "python")
+    os.execv(python, [python, os.path.abspath(script), *sys.argv[1:]])
+
+
+def _versions(wanted: str) -> Sequence[str]:
+    if wanted and wanted not in interpreters.SUPPORTED:
+        sys.exit(f"FC_AI_PYTHON must be one of {', '.join(interpreters.SUPPORTED)}.")
+    return [wanted] if wanted else interpreters.SUPPORTED
+
+
+def prepare(venv: Path, versions: Sequence[str], requirements: str) -> None:
+    """Make the environment, or bring it up to date; twins wait for each other.
+
+    Packages are only added, so that a server that runs in it goes on.
+    """
+    if is_current(venv, requirements):
+        return
+    with _lock():
+        if is_current(venv, requirements):
+            return
+        if interpreters.version_of(str(venv / "bin" / "python"), _PROBE) not in versions:
+            _create(venv, versions)
+        _install(venv, requirements)
+
+
+def is_current(venv: Path, requirements: str) -> bool:
+    """Say whether every requirement, as the files stand now, has been installed there."""
+    try:
+        stamp = _stamp(venv, requirements).read_text()
+    except OSError:
+        return False
+    return stamp == _fingerprint(requirements) and (venv / "bin" / "python").exists()
+
+
+def _stamp(venv: Path, requirements: str) -> Path:
+    return venv / f"{requirements}.sha256"
+
+
+def _fingerprint(requirements: str) -> str:
+    texts = [(ROOT / name).read_bytes() for name in _files(requirements, "-[rc]")]
+    return hashlib.sha256(b"\0".join(texts)).hexdigest()
+
+
+def _files(requirements: str, reference: str) -> list[str]:
+    """The file and those it refers to in lines such as `-r requirements.txt`."""
+    text = (ROOT / requirements).read_text(encoding="utf-8")
+    named = re.findall(rf"^{reference} (\S+)", text, flags=re.MULTILINE)
+    return [requirements, *(file for name in named for file in _files(name, reference))]
+
+
+def _create(venv: Path, versions: Sequence[str]) -> None:
+    python = interpreters.find(versions)
+    if python is None:
+        sys.exit(
+            f"No working Python {' or '.join(versions)} with venv and pip was found; install one"
+            " (on Debian: apt-get install python3 python3-venv)."
+        )
+    installers.say(f"making {venv.name} with {python} ...")
+    code, said = installers.run([python, "-m", "venv", "--clear", "--without-pip", str(venv)])
+    if code != 0:
+        sys.stderr.write(said)
+        sys.exit(f"{venv} could not be created.")
+
+
+def _install(venv: Path, requirements: str) -> None:
+    """The stamps are the last thing written: without them the next start tries again."""
+    fresh = {_stamp(venv, name): _fingerprint(name) for name in _files(requirements, "-r")}
+    for stamp in fresh:
+        with contextlib.suppress(FileNotFoundError):
+            stamp.unlink()
+    installers.install(venv, ROOT / requirements)
+    for stamp, fingerprint in fresh.items():
+        stamp.write_text(fingerprint)
+
+
+@contextlib.contextmanager
+def _lock() -> Iterator[None]:
+    folder = ROOT / ".local"
+    folder.mkdir(exist_ok=True)
+    with (folder / "venv.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,84 @@
+"""Who is asking: the bearer token, and whether the database still stands behind it."""
+
+from shared import log
+from shared.accounts.tokens import Claims, read_access, read_service
+from shared.database.connection import Connection
+from shared.database.transactions import read
+from shared.errors import Forbidden, InvalidToken, Unauthorized
+from shared.repos import users
+from shared.repos.users import User
+from shared.web.endpoint import Request
+
+
+def claims_of(request: Request) -> Claims | None:
+    """Return what the bearer token claims, or None where there is none.
+
+    Raises: InvalidToken, TokenExpired.
+    """
+    token = _bearer(request)
+    if token is None:
+        return None
+    claims = read_access(token)
+    request.notes["user"] = log.hashed(claims.user_id)
+    return claims
+
+
+def _bearer(request: Request) -> str | None:
+    header = request.headers.get("authorization", "").strip()
+    if not header:
+        return None
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise InvalidToken
+    return token.strip()
+
+
+def subject_of(request: Request, worker: str) -> str:
+    """What a function of ours asks this worker to work on.
+
+    Raises: Unauthorized, InvalidToken, TokenExpired.
+    """
+    token = _bearer(request)
+    if token is None:
+        raise Unauthorized
+    return read_service(worker, token)
+
+
+def signed_in(request: Request) -> Claims:
+    """Raises: Unauthorized, InvalidToken, TokenExpired."""
+    claims = claims_of(request)
+    if claims is None:
+        raise Unauthorized
+    return claims
+
+
+def active_user(db: Connection, claims: Claims) -> User:
+    """Return whose token it is; one question, and the answer holds on every instance at once.
+
+    Raises: InvalidToken: the account is gone or disabled, or the session has ended.
+    """
+    user = users.find_active(db, claims.user_id, session_id=claims.session_id)
+    if user is None:
+        raise InvalidToken
+    return user
+
+
+def admitted_administrator(request: Request) -> Claims:
+    """Before anything else is looked at; what then writes asks `administrator` once more.
+
+    Raises: Unauthorized, InvalidToken, TokenExpired, Forbidden.
+    """
+    claims = signed_in(request)
+    read(administrator, claims)
+    return claims
+
+
+def administrator(db: Connection, claims: Claims) -> User:
+    """The role is the database's word, not the token's.
+
+    Raises: InvalidToken, Forbidden.
+    """
+    user = active_user(db, claims)
+    if not user.is_admin:
+        raise Forbidden
+    return user

@@ -1,0 +1,186 @@
+"""MySQL 8 and MariaDB, by PyMySQL."""
+
+import re
+import ssl
+from functools import cache
+from typing import Any
+
+import pymysql
+from pymysql.constants import CLIENT, ER
+from pymysql.cursors import SSCursor
+
+from shared.database.connection import (
+    BATCH_BYTES,
+    BATCH_ROWS,
+    Contention,
+    DatabaseError,
+    DuplicateKey,
+    LostConnection,
+    Unreachable,
+)
+from shared.database.mysql_rows import Row, RowReader
+from shared.settings import DatabaseTarget
+
+# The server gives up on a lock before we give up on the server.
+_SESSION = (
+    "SET sql_mode = 'STRICT_ALL_TABLES,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION',"
+    " time_zone = '+00:00', innodb_lock_wait_timeout = 3"
+)
+
+# Client error codes 2000 and above: MySQL manual, "Client Error Message Reference".
+_SERVER_GONE, _SERVER_LOST, _NOT_IN_SYNC, _SERVER_LOST_EXTENDED = 2006, 2013, 2014, 2055
+_CONNECTION_KILLED = 1927  # MariaDB only
+_LOST = {
+    _SERVER_GONE,
+    _SERVER_LOST,
+    _NOT_IN_SYNC,
+    _SERVER_LOST_EXTENDED,
+    _CONNECTION_KILLED,
+    ER.SERVER_SHUTDOWN,
+}
+_CONTENTION = {ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT}
+_CANNOT_CONNECT, _REFUSED, _UNKNOWN_HOST, _TLS_FAILED = 2002, 2003, 2005, 2026
+_TOO_MANY_USER_CONNECTIONS, _READ_ONLY_MODE = 1203, 1836
+_UNREACHABLE = {
+    _CANNOT_CONNECT,
+    _REFUSED,
+    _UNKNOWN_HOST,
+    _TLS_FAILED,
+    _SERVER_LOST,
+    _TOO_MANY_USER_CONNECTIONS,
+    _READ_ONLY_MODE,
+    ER.CON_COUNT_ERROR,
+    ER.USER_LIMIT_REACHED,
+    ER.HOST_IS_BLOCKED,
+    ER.HOST_NOT_PRIVILEGED,
+    ER.OPTION_PREVENTS_STATEMENT,  # --read-only, while RDS switches over
+    ER.QUERY_INTERRUPTED,
+    ER.ACCESS_DENIED_ERROR,
+    ER.DBACCESS_DENIED_ERROR,
+    ER.BAD_DB_ERROR,
+}
+
+
+class _Connection(pymysql.connections.Connection):
+    """PyMySQL 1.2 reads the CA store at every connect (30 ms); one context serves them all."""
+
+    def _create_ssl_ctx(self, sslp: object) -> ssl.SSLContext:
+        return sslp if isinstance(sslp, ssl.SSLContext) else _tls_context(verify=False)
+
+
+class _Stream(SSCursor):
+    """Left early, it hangs up: MySQL would send all the rows that are left, and we read them."""
+
+    def close(self) -> None:
+        cursor: Any = self  # its type stub leaves the result out
+        if cursor.connection is not None and cursor._result and cursor._result.unbuffered_active:
+            cursor._result.unbuffered_active = False
+            cursor.connection.close()
+            cursor.connection = None
+        super().close()
+
+    __del__ = close
+
+
+class _RawStream(_Stream):
+    """Values as they came."""
+
+    _reader: RowReader | None = None
+
+    def fetch_batch(self) -> list[Row]:
+        cursor: Any = self
+        self._reader = self._reader or RowReader(cursor._result)
+        return self._reader.read(BATCH_ROWS, BATCH_BYTES)
+
+
+@cache
+def _tls_context(*, verify: bool) -> ssl.SSLContext:
+    """Whoever verifies nothing need not read the CA store either."""
+    if not verify:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    context = ssl.create_default_context()
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # certificates MySQL makes itself fail it
+    return context
+
+
+class MySql:
+    begin = "START TRANSACTION"
+    server = """
+        SELECT VERSION() AS version, COALESCE(SUM(data_length + index_length), 0) AS size_bytes
+        FROM information_schema.tables
+        WHERE table_schema = DATABASE()
+    """
+    # Whoever reads it all may be slow: what they write to has time limits of its own.
+    snapshot: tuple[str, ...] = (
+        "SET net_write_timeout = 600",
+        "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+    )
+
+    def __init__(self, target: DatabaseTarget) -> None:
+        self._target = target
+
+    def connect(self, connect_seconds: float, query_seconds: float) -> Any:
+        target = self._target
+        required = target.tls in {"required", "verify_identity"}
+        return _Connection(
+            host=target.host,
+            port=target.port,
+            user=target.user,
+            password=target.password.reveal(),
+            database=target.name,
+            charset="utf8mb4",
+            autocommit=True,
+            client_flag=CLIENT.FOUND_ROWS,  # rows matched, as SQLite counts them
+            init_command=_SESSION,
+            connect_timeout=connect_seconds,
+            read_timeout=query_seconds,
+            write_timeout=query_seconds,
+            ssl=_tls_context(verify=target.tls == "verify_identity") if required else None,
+            ssl_disabled=target.tls == "disabled",
+        )
+
+    def statement(self, sql: str) -> str:
+        return _statement(sql)
+
+    def stream(self, raw: Any) -> Any:
+        """A cursor that leaves the rows on the server until they are fetched."""
+        return raw.cursor(_Stream)
+
+    def stream_raw(self, raw: Any) -> Any:
+        return raw.cursor(_RawStream)
+
+    def failure(self, error: Exception) -> DatabaseError | None:
+        if isinstance(error, RuntimeError) and "cryptography" in str(error):
+            return Unreachable("the user's caching_sha2_password needs TLS: ssl-mode=required")
+        if not isinstance(error, pymysql.MySQLError | OSError):
+            return None
+        code = error.args[0] if error.args else 0
+        if code == ER.DUP_ENTRY:
+            return DuplicateKey(_constraint(str(error.args[1])))
+        if code in _CONTENTION:
+            return Contention(code)
+        if isinstance(error, pymysql.InterfaceError) or (code in _LOST and not _timed_out(error)):
+            return LostConnection(code)
+        if code in _UNREACHABLE or isinstance(error, OSError):
+            return Unreachable(code)
+        return None
+
+
+@cache
+def _statement(sql: str) -> str:
+    """`:name` is SQLite's spelling of a parameter; PyMySQL wants `%(name)s`."""
+    return re.sub(r"(?<![:\w]):([a-z_][a-z0-9_]*)", r"%(\1)s", sql.replace("%", "%%"))
+
+
+def _constraint(message: str) -> str:
+    """MySQL 8 says 'users.uq_users_email', MariaDB 'uq_users_email'."""
+    match = re.search(r"for key '(?:[^'.]*\.)?([^'.]+)'$", message)
+    return match[1] if match else ""
+
+
+def _timed_out(error: BaseException) -> bool:
+    cause = error.__cause__ or error.__context__
+    return isinstance(cause, TimeoutError)

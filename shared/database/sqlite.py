@@ -1,0 +1,130 @@
+"""The embedded database of local use."""
+
+import os
+import re
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+from shared.database.connection import (
+    BATCH_BYTES,
+    BATCH_ROWS,
+    Contention,
+    DatabaseError,
+    DuplicateKey,
+    Unreachable,
+)
+from shared.settings import DatabaseTarget
+
+_LONGEST_WAIT_SECONDS = 30.0
+
+
+class _Cursor(sqlite3.Cursor):
+    """Waits for the write lock for as long as other writers have their turns.
+
+    Whoever waits asks now and then and may be overtaken, so many writers at once
+    can keep one of them waiting for longer than a statement may take. Only where
+    none of them got the lock in that time is it stuck. Each writer marks its turn
+    by the time on the database file, which WAL mode itself seldom changes.
+    """
+
+    connection: "_Connection"
+
+    def execute(self, sql: str, parameters: Any = ()) -> "_Cursor":
+        may_wait = not self.connection.in_transaction
+        give_up_at = time.monotonic() + _LONGEST_WAIT_SECONDS
+        while True:
+            turn = self.connection.last_turn()
+            try:
+                super().execute(sql, parameters)
+                break
+            except sqlite3.OperationalError as error:
+                moves = self.connection.last_turn() != turn and time.monotonic() < give_up_at
+                if not (may_wait and moves and _is_contention(error)):
+                    raise
+        if may_wait and (self.connection.in_transaction or self.rowcount > 0):
+            self.connection.mark_turn()
+        return self
+
+
+class _Connection(sqlite3.Connection):
+    path: Path
+
+    def cursor(self, factory: Any = _Cursor) -> Any:
+        return super().cursor(factory)
+
+    def last_turn(self) -> int:
+        return self.path.stat().st_mtime_ns
+
+    def mark_turn(self) -> None:
+        os.utime(self.path)
+
+
+class _RawStream(_Cursor):
+    """Values as MySQL would send them."""
+
+    def fetch_batch(self) -> list[list[bytes | None]]:
+        rows: list[list[bytes | None]] = []
+        size = 0
+        while len(rows) < BATCH_ROWS and size < BATCH_BYTES and (row := self.fetchone()):
+            values = [None if value is None else str(value).encode() for value in row]
+            size += sum(map(len, filter(None, values)))
+            rows.append(values)
+        return rows
+
+
+class Sqlite:
+    # Taking the write lock first makes two writers take turns instead of failing half-way.
+    begin = "BEGIN IMMEDIATE"
+    server = """
+        SELECT 'SQLite ' || sqlite_version() AS version, page_count * page_size AS size_bytes
+        FROM pragma_page_count(), pragma_page_size()
+    """
+    snapshot: tuple[str, ...] = ("BEGIN",)  # in WAL mode, from the first read on
+
+    def __init__(self, target: DatabaseTarget) -> None:
+        self._path = Path(target.path)
+
+    def connect(self, connect_seconds: float, query_seconds: float) -> Any:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        raw = sqlite3.connect(
+            self._path, timeout=query_seconds, isolation_level=None, factory=_Connection
+        )
+        raw.path = self._path
+        raw.execute("PRAGMA journal_mode = WAL")
+        raw.execute("PRAGMA foreign_keys = ON")
+        return raw
+
+    def statement(self, sql: str) -> str:
+        return sql
+
+    def stream(self, raw: Any) -> Any:
+        return raw.cursor()
+
+    def stream_raw(self, raw: Any) -> Any:
+        return raw.cursor(_RawStream)
+
+    def failure(self, error: Exception) -> DatabaseError | None:
+        if not isinstance(error, sqlite3.Error | OSError):
+            return None
+        message = str(error)
+        if message.startswith("UNIQUE constraint failed"):
+            return DuplicateKey(_constraint(message))
+        if _is_contention(error):
+            return Contention(message)
+        if isinstance(error, sqlite3.OperationalError) and "no such" in message:
+            return None
+        if isinstance(error, sqlite3.OperationalError | OSError):
+            return Unreachable(message)
+        return None
+
+
+def _is_contention(error: Exception) -> bool:
+    return "locked" in str(error)
+
+
+def _constraint(message: str) -> str:
+    """SQLite names the columns, `users.email`; our keys are named after them."""
+    columns = re.findall(r"(\w+)\.(\w+)", message)
+    return "_".join(["uq", columns[0][0], *(column for _, column in columns)]) if columns else ""

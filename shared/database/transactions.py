@@ -1,0 +1,235 @@
+"""Transactions and reads over kept connections to MySQL or an embedded SQLite.
+
+A connection is kept per thread: a built-in function has one thread and so one
+connection; a web function runs its database work in a bounded number of threads.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import Concatenate, ParamSpec, TypeVar
+
+from shared import settings
+from shared.config import load
+from shared.database.connection import (
+    CONNECT_SECONDS,
+    QUERY_SECONDS,
+    Batches,
+    Connection,
+    Contention,
+    DatabaseError,
+    Dialect,
+    DuplicateKey,
+    LostConnection,
+)
+from shared.errors import DatabaseNotConfigured, DatabaseUnavailable
+
+__all__ = [
+    "CONNECT_SECONDS",
+    "QUERY_SECONDS",
+    "Batches",
+    "Connection",
+    "Contention",
+    "DatabaseError",
+    "DuplicateKey",
+    "autocommit",
+    "connect",
+    "disconnect",
+    "is_configured",
+    "is_reachable",
+    "read",
+    "snapshot",
+    "transaction",
+]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_KEPT_SECONDS = 30.0  # middle boxes drop idle connections silently; older ones are replaced
+_ATTEMPTS = 3
+_RETRY_SECONDS = 1.0  # a caller hears within 5 s, the last attempt included
+
+
+def transaction(work: Callable[Concatenate[Connection, P], T], *args: P.args, **kw: P.kwargs) -> T:
+    """Run `work(connection, ...)` in one transaction, again if it met a deadlock.
+
+    It is a call and not a `with` block because only a call can be run again.
+    `work` may therefore run up to three times and must do nothing but SQL.
+
+    Raises:
+        DatabaseNotConfigured: this deployment has no database.
+        DatabaseUnavailable: it cannot be reached. After a lost connection the
+            outcome of the commit is unknown; a unique key makes a retry safe.
+    """
+
+    def once() -> T:
+        return _committed(_begun(), work, *args, **kw)
+
+    return _reporting(lambda: _retrying(once))
+
+
+def read(work: Callable[Concatenate[Connection, P], T], *args: P.args, **kw: P.kwargs) -> T:
+    """Run `work` without a transaction: reads, which may be repeated on a new connection.
+
+    Raises: DatabaseNotConfigured, DatabaseUnavailable.
+    """
+
+    def once() -> T:
+        kept = _kept()
+        try:
+            return work(kept, *args, **kw)
+        except LostConnection:
+            return work(_renewed(), *args, **kw)
+
+    return _reporting(lambda: _retrying(once))
+
+
+def autocommit(work: Callable[Concatenate[Connection, P], T], *args: P.args, **kw: P.kwargs) -> T:
+    """Run `work` without a transaction: each statement commits by itself, in one round trip.
+
+    After a lost connection it runs again, though it may have had its effect:
+    only for what may be counted twice.
+
+    Raises: DatabaseNotConfigured, DatabaseUnavailable.
+    """
+    return read(work, *args, **kw)
+
+
+def is_configured() -> bool:
+    return load(settings.Database).target is not None
+
+
+def connect(connect_seconds: float, query_seconds: float) -> Connection:
+    """Open a connection of its own, outside the kept ones. Raises: DatabaseError."""
+    return Connection(_dialect(), connect_seconds, query_seconds)
+
+
+@contextmanager
+def snapshot(query_seconds: float) -> Iterator[Connection]:
+    """Lend a connection of its own that sees the database as it is now, and changes nothing.
+
+    Raises: DatabaseNotConfigured, DatabaseUnavailable.
+    """
+    connection = _reporting(lambda: connect(CONNECT_SECONDS, query_seconds))
+    try:
+        _reporting(connection.begin_snapshot)
+        yield connection
+    except DatabaseError as error:
+        raise _unavailable(error) from error
+    finally:
+        with suppress(Exception):  # what is broken cannot be closed politely
+            connection.close()
+
+
+def is_reachable(seconds: float) -> bool:
+    """Open a connection of its own and ask it something; nothing kept can gloss over a fault."""
+    try:
+        connection = connect(seconds, seconds)
+        connection.execute("SELECT 1")
+        connection.close()
+    except DatabaseError:
+        return False
+    return True
+
+
+def disconnect() -> None:
+    """Close this thread's kept connection, if there is one."""
+    kept: Connection | None = _thread.__dict__.pop("connection", None)
+    if kept is not None:
+        with suppress(Exception):  # what is broken cannot be closed politely
+            kept.close()
+
+
+_thread = threading.local()
+
+
+@cache
+def _dialect() -> Dialect:
+    target = load(settings.Database).target
+    if target is None:
+        raise DatabaseNotConfigured
+    if target.scheme == "sqlite":
+        from shared.database.sqlite import Sqlite
+
+        return Sqlite(target)
+    from shared.database.mysql import MySql
+
+    return MySql(target)
+
+
+def _kept() -> Connection:
+    kept: Connection | None = getattr(_thread, "connection", None)
+    if kept is None or time.time() - kept.used_at > _KEPT_SECONDS:
+        return _renewed()
+    kept.used_at = time.time()
+    return kept
+
+
+def _renewed() -> Connection:
+    disconnect()
+    _thread.connection = Connection(_dialect())
+    connection: Connection = _thread.connection
+    return connection
+
+
+def _begun() -> Connection:
+    """BEGIN is also the check that the kept connection still works."""
+    kept = _kept()
+    try:
+        kept.begin()
+    except LostConnection:
+        kept = _renewed()
+        kept.begin()
+    return kept
+
+
+def _committed(
+    connection: Connection,
+    work: Callable[Concatenate[Connection, P], T],
+    *args: P.args,
+    **kw: P.kwargs,
+) -> T:
+    try:
+        result = work(connection, *args, **kw)
+        connection.commit()
+    except BaseException:
+        _undo(connection)
+        raise
+    return result
+
+
+def _undo(connection: Connection) -> None:
+    try:
+        connection.rollback()
+    except DatabaseError:
+        disconnect()
+
+
+def _retrying(once: Callable[[], T]) -> T:
+    """A deadlock shows at once; a lock that was waited for in vain is not waited for again."""
+    started = time.monotonic()
+    for attempt in range(1, _ATTEMPTS):
+        try:
+            return once()
+        except Contention:
+            if time.monotonic() - started > _RETRY_SECONDS:
+                raise
+            time.sleep(random.uniform(0.01, 0.05) * attempt)  # noqa: S311  # jitter, no secret
+    return once()
+
+
+def _reporting(run: Callable[[], T]) -> T:
+    try:
+        return run()
+    except DuplicateKey:
+        raise
+    except DatabaseError as error:
+        disconnect()
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: DatabaseError) -> DatabaseUnavailable:
+    return DatabaseUnavailable(reason=type(error).__name__, code=str(error))

@@ -1,0 +1,121 @@
+"""How often somebody may do something: counted in the database, for all instances together."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from shared import settings
+from shared.accounts import guests
+from shared.config import Rate, load
+from shared.database import transactions
+from shared.database.connection import Connection
+from shared.errors import TooManyRequests, Unauthorized
+from shared.repos import rate_limits
+from shared.times import now_ms
+from shared.web.requests import Request
+
+Name = Literal["anonymous", "register", "login", "login_address", "chat"]  # of settings.Limits
+
+
+@dataclass(frozen=True)
+class Count:
+    """One more for somebody. Without a rate there is no limit."""
+
+    name: Name
+    subject: str
+    rate: Rate | None
+
+
+def of_address(name: Name, request: Request, *more: str) -> Count:
+    """For everybody at this address, or what else they have in common."""
+    rate = _rate(name)
+    return Count(name, guests.of_address(name, request, *more) if rate else "", rate)
+
+
+def of_user(name: Name, user_id: str) -> Count:
+    return Count(name, user_id, _rate(name))
+
+
+def by_address(*names: Name) -> Callable[[Request], None]:
+    """For `@endpoint(limit=...)`: every call counts, whatever comes of it."""
+    return lambda request: take(*(of_address(name, request) for name in names))
+
+
+def by_address_of_guests(name: Name) -> Callable[[Request], None]:
+    """For `@endpoint(limit=...)`: only calls without a good access token count."""
+
+    def limit(request: Request) -> None:
+        if not _is_signed_in(request):
+            take(of_address(name, request))
+
+    return limit
+
+
+def _is_signed_in(request: Request) -> bool:
+    if "authorization" not in request.headers:
+        return False
+    from shared.accounts import auth  # whoever has no token does not pay for reading one
+
+    try:
+        return auth.claims_of(request) is not None
+    except Unauthorized:
+        return False
+
+
+def take(*counts: Count) -> None:
+    """Raises: TooManyRequests, DatabaseUnavailable."""
+    if due := due_of(counts):
+        transactions.autocommit(spend, due, at_ms=now_ms())
+
+
+@contextmanager
+def failures(*counts: Count) -> Iterator[None]:
+    """Only what fails stays counted.
+
+    It is counted first and given back afterwards: were it the other way round,
+    many at once could all try before the first failure is known.
+    """
+    due, at_ms = due_of(counts), now_ms()
+    if due:
+        transactions.autocommit(spend, due, at_ms=at_ms)
+    yield
+    if due:
+        transactions.autocommit(_give_back, due, at_ms=at_ms)
+
+
+def due_of(counts: Sequence[Count]) -> list[Count]:
+    """Those that are to be taken."""
+    return [count for count in counts if count.rate]
+
+
+def spend(connection: Connection, counts: Sequence[Count], *, at_ms: int) -> None:
+    """Take all of them, or none. Raises: TooManyRequests."""
+    for number, count in enumerate(counts):
+        ends_ms = _taken(connection, count, at_ms)
+        if ends_ms is not None:
+            _give_back(connection, counts[:number], at_ms=at_ms)
+            wait = max(-(-(ends_ms - at_ms) // 1000), 1)
+            raise TooManyRequests(retry_after_seconds=wait, limit=count.name)
+
+
+def _taken(connection: Connection, count: Count, at_ms: int) -> int | None:
+    if count.rate is None:
+        return None
+    most, window_ms = count.rate.most, count.rate.seconds * 1000
+    return rate_limits.take(
+        connection, count.name, count.subject, most=most, window_ms=window_ms, at_ms=at_ms
+    )
+
+
+def _give_back(connection: Connection, counts: Sequence[Count], *, at_ms: int) -> None:
+    for count in counts:
+        rate_limits.give_back(connection, count.name, count.subject, taken_ms=at_ms)
+
+
+def _rate(name: Name) -> Rate | None:
+    """None also where there is no database to count in."""
+    if not transactions.is_configured():
+        return None
+    rate: Rate | None = getattr(load(settings.Limits), name)
+    return rate

@@ -1,0 +1,116 @@
+"""What each model costs now, and changing it with the history kept."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from shared import settings
+from shared.config import load
+from shared.database.connection import Connection
+from shared.errors import InvalidRequest
+from shared.pricing import Price
+from shared.repos import prices
+
+_LARGEST_FACTOR = 100
+_MOST_MESSAGE_FEN = 1_000_000
+_MOST_UFEN = 1_000_000_000_000  # a million fen for 1,000 tokens
+_LONGEST_MODEL = 128
+_COMPONENTS = {
+    "message_fen": _MOST_MESSAGE_FEN,
+    "input_ufen": _MOST_UFEN,
+    "cached_ufen": _MOST_UFEN,
+    "output_ufen": _MOST_UFEN,
+}
+
+
+@dataclass(frozen=True)
+class NewPrice:
+    """A price that has no version yet; the fields are those of pricing.Price."""
+
+    model: str
+    unit: Literal["message", "token"]
+    message_fen: int = 0
+    input_ufen: int = 0
+    cached_ufen: int = 0
+    output_ufen: int = 0
+
+
+def current(db: Connection, model: str) -> Price | None:
+    """The price admins set, or the default one; None where there is nothing to buy."""
+    if not load(settings.Quota).enable_credit_system:
+        return None
+    return _found(db, model)
+
+
+def listed(db: Connection) -> list[Price]:
+    """The models that admins gave a price; every other one has the default."""
+    if not load(settings.Quota).enable_credit_system:
+        return []
+    return [version.price for version in prices.list_latest(db)]
+
+
+def of(db: Connection, models: Iterable[str]) -> dict[str, Price]:
+    """The price of each of these; none at all where there is nothing to buy."""
+    if not load(settings.Quota).enable_credit_system:
+        return {}
+    stored = {version.model: version.price for version in prices.list_latest(db)}
+    return {model: stored.get(model) or _default(model) for model in models}
+
+
+def change(db: Connection, wanted: NewPrice, *, changed_by: str, confirmed: bool = False) -> Price:
+    """Give a model its next price; all earlier versions stay. `changed_by` is a user's id.
+
+    Raises:
+        InvalidRequest: it is no price, or it looks like a slip of the hand and is not
+            confirmed: something changes more than 100-fold, or from or to nothing, as
+            another unit does to all of it. `details` say what.
+        ChangedMeanwhile: somebody else has just changed it.
+    """
+    _refuse(_problems(wanted))
+    before = _found(db, wanted.model)
+    if not confirmed:
+        _refuse(_jumps(before, wanted))
+    price = Price(version=before.version + 1, **vars(wanted))
+    prices.add(db, price, changed_by=changed_by)
+    return price
+
+
+def _refuse(problems: Iterable[Mapping[str, str]]) -> None:
+    details = list(problems)
+    if details:
+        raise InvalidRequest(details=details)
+
+
+def _found(db: Connection, model: str) -> Price:
+    return prices.find_current(db, model) or _default(model)
+
+
+def _default(model: str) -> Price:
+    return Price(model, 0, "message", message_fen=load(settings.Quota).message_price_fen)
+
+
+def _problems(wanted: NewPrice) -> Iterator[Mapping[str, str]]:
+    if wanted.model != wanted.model.strip() or not 0 < len(wanted.model) <= _LONGEST_MODEL:
+        yield _problem("model", f"must be 1 to {_LONGEST_MODEL} characters, no blanks around them")
+    if wanted.unit not in {"message", "token"}:
+        yield _problem("unit", "must be message or token")
+        return
+    for name, most in _COMPONENTS.items():
+        amount = getattr(wanted, name)
+        if type(amount) is not int or not 0 <= amount <= most:
+            yield _problem(name, f"must be a whole number from 0 to {most}")
+        elif amount and (name == "message_fen") != (wanted.unit == "message"):
+            yield _problem(name, f"must be 0 where the unit is {wanted.unit}")
+
+
+def _jumps(before: Price, wanted: NewPrice) -> Iterator[Mapping[str, str]]:
+    old, new = asdict(before), asdict(wanted)
+    for name in _COMPONENTS:
+        low, high = sorted((old[name], new[name]))
+        if high > low * _LARGEST_FACTOR:
+            problem = f"changes from {old[name]} to {new[name]}: must be confirmed"
+            yield _problem(name, problem)
+
+
+def _problem(name: str, problem: str) -> Mapping[str, str]:
+    return {"field": f"body.{name}", "problem": problem}

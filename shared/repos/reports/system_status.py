@@ -1,0 +1,76 @@
+"""How the service is, by what it has written down."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from shared.database.connection import Connection
+
+
+@dataclass(frozen=True)
+class Reservations:
+    """Turns that have not ended. `abandoned` are those whose producer is not heard of any more."""
+
+    open: int
+    reserved_fen: int
+    abandoned: int
+    oldest_at_ms: int | None
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """What asking it came to lately; answers that the client left half-way say nothing."""
+
+    name: str
+    attempts: int
+    failures: int
+    last_ok_at_ms: int | None
+    last_failure_at_ms: int | None
+
+
+def ping(db: Connection) -> None:
+    db.execute("SELECT 1")
+
+
+def schema_version(db: Connection) -> int:
+    """The last migration that was applied."""
+    latest = "SELECT COALESCE(MAX(version), 0) AS version FROM schema_migrations"
+    return db.find(lambda version: int(version), latest) or 0
+
+
+def reservations(db: Connection, now_ms: int) -> Reservations:
+    found = db.find(
+        _reservations,
+        """
+        SELECT COUNT(*) AS open,
+            COALESCE(SUM(reserved_fen), 0) AS reserved_fen,
+            COALESCE(SUM(CASE WHEN lease_until_ms < :now_ms THEN 1 ELSE 0 END), 0) AS abandoned,
+            MIN(created_at_ms) AS oldest_at_ms
+        FROM turns
+        WHERE state = 'open'
+        """,
+        now_ms=now_ms,
+    )
+    return found or Reservations(0, 0, 0, None)
+
+
+def _reservations(reserved_fen: Any, abandoned: Any, **row: Any) -> Reservations:
+    """MySQL's sums are decimals."""
+    return Reservations(reserved_fen=int(reserved_fen), abandoned=int(abandoned), **row)
+
+
+def upstreams(db: Connection, since_ms: int) -> list[Upstream]:
+    return db.find_all(
+        lambda failures, **row: Upstream(failures=int(failures), **row),
+        """
+        SELECT upstream AS name,
+            COUNT(*) AS attempts,
+            SUM(CASE WHEN outcome = 'ok' THEN 0 ELSE 1 END) AS failures,
+            MAX(CASE WHEN outcome = 'ok' THEN at_ms END) AS last_ok_at_ms,
+            MAX(CASE WHEN outcome <> 'ok' THEN at_ms END) AS last_failure_at_ms
+        FROM upstream_attempts
+        WHERE at_ms >= :since_ms AND outcome <> 'left'
+        GROUP BY upstream
+        ORDER BY upstream
+        """,
+        since_ms=since_ms,
+    )

@@ -1,0 +1,55 @@
+"""Which origins a browser may call us from (Fetch standard, "CORS protocol"). Does no I/O."""
+
+import re
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from shared import settings
+from shared.config import is_production
+
+_LOCAL_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
+
+_ALLOWED_HEADERS = (
+    "Authorization, Content-Type, Accept, Accept-Language, Idempotency-Key, Last-Event-ID"
+    # What OpenAI's SDK says of itself in every request; a browser asks about each.
+    ", User-Agent, X-Stainless-Arch, X-Stainless-Helper-Method, X-Stainless-Lang, X-Stainless-OS"
+    ", X-Stainless-Package-Version, X-Stainless-Retry-Count, X-Stainless-Runtime"
+    ", X-Stainless-Runtime-Version, X-Stainless-Timeout"
+)
+_EXPOSED_HEADERS = "X-Request-Id, Retry-After, Content-Disposition, X-Aigc"
+_PREFLIGHT_SECONDS = "7200"  # the most that Chromium keeps
+
+
+def cors_headers(origin: str, http: settings.Http) -> dict[str, str]:
+    if not origin or not _is_allowed(origin, http):
+        return {"Vary": "Origin"}
+    return {
+        "Vary": "Origin",
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Expose-Headers": _EXPOSED_HEADERS,
+    }
+
+
+def preflight_headers(origin: str, http: settings.Http, methods: Sequence[str]) -> dict[str, str]:
+    headers = cors_headers(origin, http)
+    if methods:
+        headers["Allow"] = ", ".join(methods)
+    if "Access-Control-Allow-Origin" in headers:
+        headers["Access-Control-Allow-Methods"] = ", ".join(methods)
+        headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
+        headers["Access-Control-Max-Age"] = _PREFLIGHT_SECONDS
+    return headers
+
+
+def _is_allowed(origin: str, http: settings.Http) -> bool:
+    """Outside production any port of this machine is allowed too, so that a page can be tried."""
+    if origin in http.allowed_origins or origin == _origin_of(http.frontend_base_url):
+        return True
+    if is_production():
+        return False
+    return "*" in http.allowed_origins or bool(_LOCAL_ORIGIN.fullmatch(origin))
+
+
+def _origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}" if url else ""

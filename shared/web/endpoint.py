@@ -1,0 +1,228 @@
+"""@endpoint: what every endpoint has in common, from the event to the access log."""
+
+import json
+import time
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from dataclasses import dataclass, replace
+from functools import partial
+from inspect import isawaitable
+from typing import Any
+
+from shared import log, settings
+from shared.config import load
+from shared.errors import AppError, MethodNotAllowed, NotFound, PayloadTooLarge, Unexpected
+from shared.web.cors import cors_headers, preflight_headers
+from shared.web.fc_events import from_event, reply
+from shared.web.requests import Answer, Request, Response, failure
+
+__all__ = ["Endpoint", "Handler", "Request", "Response", "endpoint", "respond", "serve"]
+
+MEBIBYTE = 1024 * 1024
+
+Run = Callable[[Request], Response | Awaitable[Response]]
+Fail = Callable[[AppError, Request], Response]
+Limit = Callable[[Request], None]
+
+
+def unlimited(_: Request) -> None:
+    """Whoever asks may."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A function `Request -> Response` with the method and the paths it answers."""
+
+    method: str
+    paths: tuple[str, ...]
+    run: Run
+    max_body_bytes: int = MEBIBYTE
+    fail: Fail = failure
+    limit: Limit = unlimited
+
+    def __call__(self, event: bytes, context: object) -> dict[str, object]:
+        return serve(self)(event, context)
+
+    @property
+    def endpoints(self) -> tuple["Endpoint", ...]:
+        return (self,)
+
+    def route(self, path: str) -> str | None:
+        """The path of ours that fits; a `*` in it stands for one segment, such as an id."""
+        if path in self.paths:
+            return path
+        return next((one for one in self.paths if "*" in one and _fits(one, path)), None)
+
+
+def _fits(pattern: str, path: str) -> bool:
+    wanted, given = pattern.split("/"), path.split("/")
+    return len(wanted) == len(given) and all(
+        one == other or (one == "*" and other) for one, other in zip(wanted, given, strict=True)
+    )
+
+
+def endpoint(
+    method: str,
+    *paths: str,
+    max_body_bytes: int = MEBIBYTE,
+    fail: Fail = failure,
+    limit: Limit = unlimited,
+) -> Callable[[Run], Endpoint]:
+    """Turn a function `Request -> Response` into what Function Compute calls.
+
+    `fail` words the failures of these paths, those of the boundary too, where
+    clients expect another shape than ours. `limit` refuses those who ask too often
+    (see shared.limits.rate_limits), before their request is read.
+    """
+    return lambda run: Endpoint(method, paths, run, max_body_bytes, fail, limit)
+
+
+@dataclass(frozen=True)
+class Handler:
+    """Several endpoints behind one Function Compute handler."""
+
+    endpoints: tuple[Endpoint, ...]
+
+    def __call__(self, event: bytes, context: object) -> dict[str, object]:
+        return reply(_at_once(respond(self.endpoints, lambda: from_event(event, context))))
+
+
+def serve(*endpoints: Endpoint) -> Handler:
+    return Handler(endpoints)
+
+
+async def respond(
+    endpoints: tuple[Endpoint, ...], receive: Callable[[], Request], known: Request | None = None
+) -> Answer:
+    """The way of every request: receive, find the endpoint, run it, finish, log.
+
+    `known` is what can be said of a request that is never received. Never
+    raises: a failure is an answer, and an unforeseen one tells nothing.
+    """
+    started = time.perf_counter()
+    request = known or Request("", "", request_id=uuid.uuid4().hex)
+    try:
+        request = receive()
+        answer = _finished(await _run(endpoints, request), request, endpoints)
+    except AppError as error:
+        answer = _finished(_failed(error, request, endpoints), request, endpoints)
+    except Exception as error:  # noqa: BLE001  # an uncaught one shows its traceback to the client
+        log.crash(error, request_id=request.request_id)
+        answer = _finished(_failed(Unexpected(), request, endpoints), request, endpoints)
+    write = partial(_log_access, request, answer.status, started)
+    if answer.stream is None:
+        write()
+        return answer
+    return replace(answer, stream=_followed(answer.stream, write))
+
+
+async def _followed(
+    stream: AsyncGenerator[bytes, None], write: Callable[[], None]
+) -> AsyncGenerator[bytes, None]:
+    """A streamed answer is logged when it has ended, however it ends."""
+    try:
+        async for piece in stream:
+            yield piece
+    finally:
+        await stream.aclose()
+        write()
+
+
+async def _run(endpoints: tuple[Endpoint, ...], request: Request) -> Response:
+    load(settings.Http)  # malformed or unsafe, they are refused before anything is done
+    if request.method == "OPTIONS" and _methods(endpoints, request.path):
+        return Response(204)
+    found = _find(endpoints, request)
+    request.notes["route"] = found.route(request.path)
+    if len(request.body) > found.max_body_bytes:
+        raise PayloadTooLarge(limit_bytes=found.max_body_bytes)
+    found.limit(request)
+    result = found.run(request)
+    return await result if isawaitable(result) else result
+
+
+def _find(endpoints: tuple[Endpoint, ...], request: Request) -> Endpoint:
+    wanted = "GET" if request.method == "HEAD" else request.method
+    for candidate in endpoints:
+        if candidate.method == wanted and candidate.route(request.path):
+            return candidate
+    allowed = _methods(endpoints, request.path)
+    if allowed:
+        raise MethodNotAllowed(headers={"Allow": ", ".join(allowed)})
+    raise NotFound
+
+
+def _methods(endpoints: tuple[Endpoint, ...], path: str) -> list[str]:
+    found = {candidate.method for candidate in endpoints if candidate.route(path)}
+    if "GET" in found:
+        found.add("HEAD")
+    return sorted(found | {"OPTIONS"}) if found else []
+
+
+def _failed(error: AppError, request: Request, endpoints: tuple[Endpoint, ...]) -> Response:
+    request.notes["error"] = error.name
+    if error.context:
+        request.notes["context"] = error.context
+    fails = (candidate.fail for candidate in endpoints if candidate.route(request.path))
+    return next(fails, failure)(error, request)
+
+
+def _finished(response: Response, request: Request, endpoints: tuple[Endpoint, ...]) -> Answer:
+    headers = {
+        "X-Request-Id": request.request_id,
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+        **_cors(request, endpoints),
+    }
+    status, body = response.status, response.body
+    if response.envelope is not None:
+        envelope = {**response.envelope, "request_id": request.request_id}
+        body = json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).encode()
+        headers["Content-Type"] = "application/json; charset=utf-8"
+        status = _envelope_status(status)
+    headers.update(response.headers)
+    if request.method == "HEAD":
+        body = b""
+    return Answer(status, headers, body, response.stream)
+
+
+def _envelope_status(status: int) -> int:
+    return 200 if 400 <= status < 500 and _http_settings().envelope_always_200 else status
+
+
+def _cors(request: Request, endpoints: tuple[Endpoint, ...]) -> dict[str, str]:
+    origin = request.headers.get("origin", "")
+    if request.method == "OPTIONS":
+        return preflight_headers(origin, _http_settings(), _methods(endpoints, request.path))
+    return cors_headers(origin, _http_settings())
+
+
+def _http_settings() -> settings.Http:
+    """Even an answer about broken settings must be sent; it gets the strictest ones."""
+    try:
+        return load(settings.Http)
+    except AppError:
+        return settings.Http((), "", False, 0)
+
+
+def _log_access(request: Request, status: int, started: float) -> None:
+    level = "info" if status < 500 else "error"
+    log.write(
+        level,
+        "request",
+        request_id=request.request_id,
+        method=request.method[:10],
+        status=status,
+        latency_ms=round((time.perf_counter() - started) * 1000),
+        **request.notes,
+    )
+
+
+def _at_once(work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Run a coroutine that never waits, without the price of an event loop."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        answer: Answer = done.value
+        return answer
+    raise RuntimeError("an endpoint of a built-in function must not be asynchronous")

@@ -1,0 +1,159 @@
+"""Requests and responses, as every endpoint sees them."""
+
+import json
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from shared import settings
+from shared.config import load
+from shared.credentials import Credentials
+from shared.errors import AppError, InvalidRequest, MalformedJson
+from shared.web.client_ip import address, language
+
+if TYPE_CHECKING:  # health ships without pydantic
+    from pydantic import BaseModel
+
+    Model = TypeVar("Model", bound=BaseModel)
+
+_MOST_DETAILS = 20
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request. Header names are in lower case; `notes` go to the access log.
+
+    `credentials` are those the platform handed over with it, if it did.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    source_ip: str = ""
+    request_id: str = ""
+    notes: dict[str, object] = field(default_factory=dict)
+    credentials: Credentials | None = None
+
+    @property
+    def last_segment(self) -> str:
+        """The id in a path such as `/api/chat/streams/*`."""
+        return self.segments[-1]
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """What stands between the slashes of the path."""
+        return tuple(self.path.removeprefix("/").split("/"))
+
+    @property
+    def language(self) -> str:
+        return language(self.query.get("lang", ""), self.headers.get("accept-language", ""))
+
+    @property
+    def client_ip(self) -> str:
+        forwarded = self.headers.get("x-forwarded-for", "")
+        return address(self.source_ip, forwarded, load(settings.Http).trusted_proxy_hops)
+
+    def json(self) -> object:
+        """Raises: MalformedJson, also for NaN, lone surrogates and absurd nesting."""
+        try:
+            text = self.body.decode("utf-8-sig")
+            value = json.loads(text, parse_constant=_refuse_constant)
+            if "\\ud" in text.lower():
+                json.dumps(value, ensure_ascii=False).encode()
+        except (ValueError, RecursionError):
+            raise MalformedJson from None
+        return value
+
+    def parse(self, model: "type[Model]") -> "Model":
+        """Raises: MalformedJson, InvalidRequest."""
+        return _validated(model, self.json(), "body")
+
+    def parse_query(self, model: "type[Model]") -> "Model":
+        """Raises: InvalidRequest."""
+        return _validated(model, dict(self.query), "query")
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(name)
+
+
+def _validated(model: "type[Model]", value: object, where: str) -> "Model":
+    try:
+        return model.model_validate(value)
+    except ValueError as problem:  # pydantic's ValidationError, without importing it
+        if not hasattr(problem, "errors"):
+            raise
+        found = _errors(problem)
+    raise InvalidRequest(details=[_detail(error, where) for error in found])
+
+
+def _errors(problem: Any) -> list[dict[str, Any]]:
+    found = problem.errors(include_url=False, include_context=False, include_input=False)
+    return list(found[:_MOST_DETAILS])
+
+
+def _detail(error: Mapping[str, Any], where: str) -> dict[str, str]:
+    place = ".".join([where, *(str(part) for part in error["loc"])])
+    return {"field": place, "problem": error["msg"].removeprefix("Value error, ")}
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer: an envelope still without its request id, whole bytes, or a stream of them."""
+
+    status: int = 200
+    envelope: Mapping[str, object] | None = None
+    body: bytes = b""
+    stream: AsyncGenerator[bytes, None] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def ok(cls, data: object, status: int = 200) -> "Response":
+        return cls(status, envelope={"code": 0, "message": "OK", "data": data})
+
+    @classmethod
+    def json(
+        cls, document: object, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> "Response":
+        """A document in a shape that is not ours: without the envelope."""
+        body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        kind = {"Content-Type": "application/json; charset=utf-8"}
+        return cls(status, body=body, headers={**kind, **(headers or {})})
+
+    @classmethod
+    def of(cls, body: bytes, media_type: str, **headers: str) -> "Response":
+        named = {name.replace("_", "-").title(): value for name, value in headers.items()}
+        return cls(body=body, headers={"Content-Type": media_type, **named})
+
+    @classmethod
+    def events(cls, stream: AsyncGenerator[bytes, None]) -> "Response":
+        """Server-sent events (WHATWG HTML, "Server-sent events"), unbuffered by middle boxes."""
+        headers = {
+            "Content-Type": "text/event-stream; charset=utf-8",
+            "Cache-Control": "no-cache",
+            "X-Accel-Buffering": "no",
+        }
+        return cls(stream=stream, headers=headers)
+
+
+def failure(error: AppError, request: Request) -> Response:
+    body: dict[str, object] = {
+        "code": error.status,
+        "message": error.message(request.language),
+        "error": error.name,
+    }
+    if error.details:
+        body["details"] = list(error.details)
+    return Response(error.status, envelope=body, headers=error.headers)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A finished response: every header set, ready for the wire."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    stream: AsyncGenerator[bytes, None] | None = None

@@ -1,0 +1,80 @@
+"""People who sign in on several devices, and do things there at the same moment."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any, TypeVar
+
+from functions.login.index import handler as login
+from functions.register.index import handler as register
+from functions.session.index import handler as session
+from shared.database import transactions
+from shared.database.transactions import read, transaction
+from tests.events import Reply, invoke
+
+Result = TypeVar("Result")
+
+PASSWORD = "correct horse battery"
+
+
+def sign_up(name: str = "anna", device: str = "first") -> Any:
+    """The session they get."""
+    form = {"email": f"{name}@example.com", "password": PASSWORD}
+    agent = {"User-Agent": device}
+    return invoke(register, "POST", "/api/auth/register", json_body=form, headers=agent).data
+
+
+def sign_in(name: str = "anna", device: str = "second", password: str = PASSWORD) -> Reply:
+    form = {"email": f"{name}@example.com", "password": password}
+    agent = {"User-Agent": device}
+    return invoke(login, "POST", "/api/auth/login", json_body=form, headers=agent)
+
+
+def renew(refresh_token: object, device: str = "renewed") -> Reply:
+    body, agent = {"refresh_token": refresh_token}, {"User-Agent": device}
+    return invoke(session, "POST", "/api/auth/refresh", json_body=body, headers=agent)
+
+
+def leave(token: str = "", **body: object) -> Reply:
+    return invoke(session, "POST", "/api/auth/logout", token=token, json_body=body)
+
+
+def devices(token: str) -> Reply:
+    return invoke(session, "GET", "/api/auth/sessions", token=token)
+
+
+def revoke(token: str, session_id: str) -> Reply:
+    return invoke(session, "DELETE", f"/api/auth/sessions/{session_id}", token=token)
+
+
+def outcome(reply: Reply) -> tuple[int, str]:
+    return reply.status, reply.json.get("error", "")
+
+
+def together(calls: Sequence[Callable[[], Result]]) -> list[Result]:
+    """What each of them comes to, in a thread of its own and started at the same moment."""
+    start = Barrier(len(calls))
+
+    def run(call: Callable[[], Result]) -> Result:
+        start.wait()
+        try:
+            return call()
+        finally:
+            transactions.disconnect()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+def count(sql: str) -> int:
+    [found] = read(lambda connection: connection.find_all(lambda n: int(n), sql))
+    return found
+
+
+def let_pass(seconds: int) -> None:
+    """As if what happened to refresh tokens had happened so long ago."""
+    transaction(
+        lambda connection: connection.execute(
+            "UPDATE refresh_tokens SET used_at_ms = used_at_ms - :ms", ms=seconds * 1000
+        )
+    )

@@ -1,0 +1,217 @@
+"""Register and login, from outside."""
+
+import bcrypt
+import pytest
+
+from functions.login.index import handler as login
+from functions.register.index import handler as register
+from shared.accounts import passwords, tokens
+from shared.database.transactions import read, transaction
+from shared.repos import users
+from tests.conftest import Configure
+from tests.events import Reply, invoke
+
+ANNA = {"email": "anna@example.com", "password": "correct horse battery"}
+
+
+def sign_up(**changes: object) -> Reply:
+    return invoke(register, "POST", "/api/auth/register", json_body={**ANNA, **changes})
+
+
+def sign_in(**credentials: object) -> Reply:
+    return invoke(login, "POST", "/api/auth/login", json_body=credentials)
+
+
+@pytest.mark.usefixtures("database")
+def test_registration_opens_an_account_and_a_session() -> None:
+    reply = sign_up(username="Anna")
+    assert reply.status == 201
+    session = reply.data
+    claims = tokens.read_access(session["access_token"])
+    assert session == {
+        "user": {
+            "id": claims.user_id,
+            "email": "anna@example.com",
+            "username": "anna",
+            "role": "user",
+            "created_at": session["user"]["created_at"],
+        },
+        "access_token": session["access_token"],
+        "expires_in": 1800,
+        "refresh_token": session["refresh_token"],
+    }
+    assert session["user"]["created_at"].endswith("Z")
+
+
+@pytest.mark.usefixtures("database")
+def test_a_taken_email_is_refused_however_it_is_spelled() -> None:
+    assert sign_up().status == 201
+    again = sign_up(email=" ANNA@Example.com ")
+    assert (again.status, again.error) == (409, "email_taken")
+
+
+@pytest.mark.usefixtures("database")
+def test_a_taken_username_is_refused_and_leaves_no_account() -> None:
+    assert sign_up(username="anna").status == 201
+    again = sign_up(email="other@example.com", username="ANNA")
+    assert (again.status, again.error) == (409, "username_taken")
+    assert read(users.find_by_login, "other@example.com") is None
+
+
+@pytest.mark.usefixtures("database")
+def test_fields_that_are_nobodys_to_set_have_no_effect() -> None:
+    reply = sign_up(role="admin", id="me", created_at_ms=1, disabled_at_ms=1)
+    assert reply.data["user"]["role"] == "user"
+    assert reply.data["user"]["id"] != "me"
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("login_field", ["email", "username"])
+@pytest.mark.parametrize("name", ["anna@example.com", " Anna@EXAMPLE.com", "anna"])
+def test_a_login_takes_the_email_or_the_username_in_either_field(
+    login_field: str, name: str
+) -> None:
+    created = sign_up(username="anna").data["user"]
+    reply = sign_in(**{login_field: name, "password": ANNA["password"]})
+    assert (reply.status, reply.data["user"]) == (200, created)
+
+
+@pytest.mark.usefixtures("database")
+def test_wrong_password_unknown_user_and_disabled_account_get_one_answer() -> None:
+    sign_up()
+    sign_up(email="off@example.com")
+    transaction(
+        lambda db: db.execute("UPDATE users SET disabled_at_ms = 1 WHERE email = 'off@example.com'")
+    )
+    answers = [
+        sign_in(email="anna@example.com", password="wrong"),
+        sign_in(email="nobody@example.com", password="wrong"),
+        sign_in(email="off@example.com", password=ANNA["password"]),
+    ]
+    assert [(one.status, one.body, one.headers) for one in answers] == [
+        (401, answers[0].body, answers[0].headers)
+    ] * 3
+    assert answers[0].error == "wrong_credentials"
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(
+    "password", ["p" * 71, "p" * 72, "p" * 73, "p" * 1000, "密" * 25, "nul\0inside", "emoji 🐼🐼"]
+)
+def test_every_byte_of_a_password_counts(password: str) -> None:
+    assert sign_up(password=password).status == 201
+    assert sign_in(email=ANNA["email"], password=password).status == 200
+    assert sign_in(email=ANNA["email"], password=password[:-1]).status == 401
+    assert sign_in(email=ANNA["email"], password=password + "x").status == 401
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("password", ["", "p", "p" * 7, "p" * 1025, "密" * 400, None, 12345678, []])
+def test_a_password_too_short_too_long_or_no_text_is_named(password: object) -> None:
+    reply = sign_up(password=password)
+    assert (reply.status, reply.error) == (422, "invalid_request")
+    assert [detail["field"] for detail in reply.json["details"]] == ["body.password"]
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("prefix", [b"2a", b"2b"])
+def test_an_imported_bcrypt_hash_signs_in_and_is_replaced(prefix: bytes) -> None:
+    password = "密" * 25  # 75 bytes, of which plain bcrypt reads 72
+    imported = bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt(4, prefix=prefix)).decode()
+    sign_up()
+    transaction(lambda db: db.execute("UPDATE users SET password_hash = :hash", hash=imported))
+    assert sign_in(email=ANNA["email"], password=password).status == 200
+    stored = read(users.find_by_login, ANNA["email"])
+    assert stored is not None
+    assert stored.password_hash is not None
+    assert stored.password_hash.startswith("sha384-$2b$04$")
+    assert sign_in(email=ANNA["email"], password=password).status == 200
+    assert sign_in(email=ANNA["email"], password=password[:-1]).status == 401
+
+
+@pytest.mark.usefixtures("database")
+def test_a_login_renews_a_hash_cheaper_than_the_setting(configure: Configure) -> None:
+    sign_up()
+    configure(BCRYPT_COST="5")
+    assert sign_in(**ANNA).status == 200
+    stored = read(users.find_by_login, ANNA["email"])
+    assert stored is not None
+    assert stored.password_hash is not None
+    assert stored.password_hash.startswith("sha384-$2b$05$")
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("name", ["root", "root@example.com"])
+def test_the_first_admin_comes_from_the_environment_and_only_the_first(
+    configure: Configure, name: str
+) -> None:
+    assert sign_in(username=name, password="a long secret").status == 401
+    configure(ADMIN_USERNAME=name, ADMIN_PASSWORD="a long secret")
+    assert sign_in(username=name, password="wrong").status == 401
+    assert sign_in(username=name, password="a long secret").data["user"]["role"] == "admin"
+    configure(ADMIN_USERNAME="second", ADMIN_PASSWORD="a long secret")
+    assert sign_in(username="second", password="a long secret").status == 401
+    configure(ADMIN_USERNAME=name, ADMIN_PASSWORD="changed later")
+    assert sign_in(username=name, password="changed later").status == 401
+    assert sign_in(username=name, password="a long secret").status == 200
+
+
+@pytest.mark.usefixtures("database")
+def test_an_empty_admin_setting_admits_nobody(configure: Configure) -> None:
+    configure(ADMIN_USERNAME="root", ADMIN_PASSWORD="")
+    reply = sign_in(username="root", password="")
+    assert (reply.status, reply.error) == (422, "invalid_request")
+
+
+@pytest.mark.usefixtures("configure")
+def test_without_a_database_accounts_say_so() -> None:
+    for reply in (sign_up(), sign_in(**ANNA)):
+        assert (reply.status, reply.error) == (503, "database_not_configured")
+
+
+@pytest.mark.usefixtures("database")
+def test_an_account_with_the_first_admins_name_stays_a_user_and_the_log_says_so(
+    configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sign_up(username="root").status == 201
+    configure(ADMIN_USERNAME="root", ADMIN_PASSWORD="a long secret")
+    assert sign_in(username="root", password="a long secret").status == 401
+    assert "ADMIN_USERNAME belongs to another account" in capsys.readouterr().out
+    assert sign_in(username="root", password=ANNA["password"]).data["user"]["role"] == "user"
+
+
+def test_an_unsafe_admin_password_answers_alike_whoever_asks(
+    configure: Configure, database: str
+) -> None:
+    if database.startswith("sqlite"):
+        pytest.skip("production refuses SQLite")
+    sign_up()
+    configure(APP_ENV="production", BCRYPT_COST="10", ADMIN_USERNAME="root", ADMIN_PASSWORD="short")
+    answers = [sign_in(email=name, password="wrong") for name in (ANNA["email"], "nobody@a.com")]
+    assert [(one.status, one.error) for one in answers] == [(503, "misconfigured")] * 2
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("stored", [None, "$argon2id$v=19$m=65536", "$2b$10$short", "sha384-x"])
+def test_a_hash_of_a_kind_we_do_not_know_admits_nobody(stored: str | None) -> None:
+    sign_up()
+    transaction(lambda db: db.execute("UPDATE users SET password_hash = :hash", hash=stored))
+    reply = sign_in(email=ANNA["email"], password=ANNA["password"])
+    assert (reply.status, reply.error) == (401, "wrong_credentials")
+
+
+@pytest.mark.parametrize("stored", [4, 6, 9, 12])
+def test_a_refusal_costs_todays_price_whatever_is_stored(configure: Configure, stored: int) -> None:
+    configure(BCRYPT_COST="12")
+    imported = f"$2b${stored:02}${'.' * 53}"
+    spent = [stored, *passwords.costs_to_top_up(imported)]
+    assert sum(2**cost for cost in spent) == 2**12
+    assert [*passwords.costs_to_top_up(None)] == [12]
+
+
+@pytest.mark.parametrize("field", ["email", "username"])
+@pytest.mark.usefixtures("configure")
+def test_a_long_name_is_refused_before_it_is_normalised(field: str) -> None:
+    """Or it would take minutes, and the time limit of a test would end it."""
+    reply = sign_up(**{field: "a" + "\u0315" * 240_000 + "\u0300" * 240_000})
+    assert (reply.status, reply.json["details"][0]["field"]) == (422, f"body.{field}")

@@ -1,0 +1,342 @@
+"""What comes back, whole and streamed, whatever the upstream does."""
+
+import re
+
+import pytest
+
+from shared.llm.estimate import estimate_tokens
+from tests.fakes.upstream import (
+    CACHED_TOKENS,
+    COMPLETION_TOKENS,
+    PIECES,
+    PROMPT_TOKENS,
+    SENTENCE,
+    THOUGHT,
+    Upstream,
+)
+from tests.fakes.upstream_scenarios import FALLS_SILENT, SCENARIOS
+from tests.functions.chat.chatting import (
+    Said,
+    Stream,
+    ask,
+    hear,
+    heard_until,
+    open_stream,
+    pieces_of,
+    post,
+)
+from tests.patience import HANG_SECONDS
+from tests.web import WebFunction
+
+ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
+REPORTED = {
+    "prompt_tokens": PROMPT_TOKENS,
+    "completion_tokens": COMPLETION_TOKENS,
+    "cached_tokens": 0,
+    "source": "reported",
+}
+ORIGIN = "https://app.example.com"
+
+# How much of the prompt the upstream says it had in a cache.
+CACHED = {
+    "cached": CACHED_TOKENS,
+    "cached-alias": CACHED_TOKENS,
+    "cached-too-much": PROMPT_TOKENS,
+    "cached-nonsense": 0,
+}
+
+# What an answer says, and whether the upstream counted its tokens.
+AS_DOCUMENTED = (SENTENCE, "stop", True)
+COMPLETE = {
+    **dict.fromkeys(
+        [
+            *("plain", "one-segment", "crlf", "crlf-split", "lone-cr", "no-space"),
+            *("split-characters", "byte-order-mark", "comments", "fields", "data-lines"),
+            *("no-done", "no-last-blank-line", "after-done", "no-finish-reason"),
+            *("blank-finish-reasons", "early-usage", "choice-usage", "growing-usage"),
+            *("null-usage", "choices-null", "delta-null", "content-null", "other-choices"),
+            *("reasoning", "reasoning-alias", "typed-as-json", "malformed-lines", "wrong-types"),
+            *("json", "cookies", "json-after-blank-lines", "json-typed-as-stream"),
+            *("json-reasoning", "compressed", "no-end-after-done", "pings-before-the-answer"),
+            *("json-without-reason", "opens-like-html"),
+        ],
+        AS_DOCUMENTED,
+    ),
+    "content-parts": AS_DOCUMENTED,
+    **dict.fromkeys(CACHED, AS_DOCUMENTED),
+    "long-finish-reason": (SENTENCE, "x" * 32, True),
+    "no-usage": (SENTENCE, "stop", False),
+    "cut-after-finish": (SENTENCE, "stop", False),
+    "silence-after-finish": (SENTENCE, "stop", False),
+    "silence-after-usage": AS_DOCUMENTED,
+    "silence-before-done": AS_DOCUMENTED,
+    "half-character": ("😀, \ufffd", "stop", False),
+    "only-reasoning-and-stop": ("", "stop", False),
+    "no-text-but-a-reason": ("", "content_filter", False),
+}
+
+# What was said before it broke off, and how it is called.
+FAILED, BUSY, LATE = (502, "upstream_error"), (503, "upstream_busy"), (504, "upstream_timeout")
+BROKEN = {
+    **dict.fromkeys(
+        [
+            *("status-400", "status-401", "status-403", "status-404", "status-422"),
+            *("status-500", "status-502", "html-502", "html-200", "plain-500", "redirect"),
+            *("iflow-435", "unknown-scenario", "error-first", "indiscreet", "endless-refusal"),
+            *(
+                "quoting",
+                "quoting-the-first",
+                "endless-json",
+                "empty",
+                "no-body",
+                "garbage",
+                "huge-line",
+                "json-without-text",
+            ),
+            *("json-broken", "closed-at-once", "not-http", "stalled-refusal"),
+        ],
+        ("", FAILED),
+    ),
+    **dict.fromkeys(
+        [
+            *("status-429", "status-503", "retry-after", "retry-after-a-date", "iflow-449"),
+            *("error-busy", "error-flat"),
+        ],
+        ("", BUSY),
+    ),
+    **dict.fromkeys(
+        ["status-408", "status-504", "silence", "slow-headers", "no-first-byte"], ("", LATE)
+    ),
+    "error-later": (PIECES[0], FAILED),
+    "busy-later": (PIECES[0], BUSY),
+    "late-later": (PIECES[0], LATE),
+    "error-after-reasoning": ("", FAILED),
+    "error-same-segment": (PIECES[0], FAILED),
+    "truncated": (SENTENCE, FAILED),
+    "truncated-null-reasons": (SENTENCE, FAILED),
+    "closed-politely": (PIECES[0], FAILED),
+    "cut-inside-a-character": (PIECES[0], FAILED),
+    "closed-inside-a-chunk": (PIECES[0], FAILED),
+    "endless-text": ("很" * 2_000_000, FAILED),
+    "stall": (PIECES[0] + PIECES[1], LATE),
+    "silence-inside-a-character": (PIECES[0], LATE),
+}
+
+
+@pytest.fixture
+def web(name: str, chat: WebFunction, hasty: WebFunction) -> WebFunction:
+    """One with little patience only where the upstream falls silent."""
+    return hasty if name in FALLS_SILENT or name == "pings-before-the-answer" else chat
+
+
+def test_every_scenario_of_the_upstream_is_expected_here() -> None:
+    assert {*COMPLETE, *BROKEN, "endless", "held"} == set(SCENARIOS)
+
+
+def usage(name: str, fake: Upstream) -> dict[str, object]:
+    text, _, counted = COMPLETE[name]
+    reported = {**REPORTED, "cached_tokens": CACHED.get(name, 0)}
+    return reported if counted else estimated(text, fake)
+
+
+def broken_off(text: str, error: str, fake: Upstream) -> dict[str, object]:
+    return {"finish_reason": "error", "usage": estimated(text, fake), "error": error}
+
+
+def estimated(text: str, fake: Upstream) -> dict[str, object]:
+    request = fake.requests[-1]  # a busy upstream is asked again
+    return {
+        "prompt_tokens": sum(estimate_tokens(x["content"]) for x in request.json["messages"]),
+        "completion_tokens": estimate_tokens(text),
+        "cached_tokens": 0,
+        "source": "estimated",
+    }
+
+
+@pytest.mark.parametrize("name", COMPLETE)
+def test_a_whole_answer_has_exactly_these_fields(
+    name: str, web: WebFunction, fake: Upstream
+) -> None:
+    text, finish_reason, _ = COMPLETE[name]
+
+    reply = ask(web, f"scenario: {name}")
+
+    latency_ms, message_id = reply.data["latency_ms"], reply.data["message_id"]
+    assert (reply.status, reply.json) == (
+        200,
+        {
+            "code": 0,
+            "message": "OK",
+            "data": {
+                "reply": text,
+                "message_id": message_id,
+                "conversation_id": None,
+                "model": "test-model",
+                "finish_reason": finish_reason,
+                "usage": usage(name, fake),
+                "latency_ms": latency_ms,
+                "ai_generated": True,
+            },
+            "request_id": reply.headers["x-request-id"],
+        },
+    )
+    assert ID.fullmatch(message_id)
+    assert 0 <= latency_ms < HANG_SECONDS * 1000
+
+
+@pytest.mark.parametrize("name", COMPLETE)
+def test_a_streamed_answer_has_exactly_these_events(
+    name: str, web: WebFunction, fake: Upstream
+) -> None:
+    text, finish_reason, _ = COMPLETE[name]
+
+    stream = hear(web, f"scenario: {name}")
+
+    first, last = stream.events[0], stream.last
+    message_id, latency_ms = first.data["message_id"], last.data["latency_ms"]
+    identity = {"message_id": message_id, "conversation_id": None, "model": "test-model"}
+    assert (stream.status, first, stream.text) == (200, Said("start", identity), text)
+    outcome = {
+        "finish_reason": finish_reason,
+        "usage": usage(name, fake),
+        "latency_ms": latency_ms,
+        "ai_generated": True,
+    }
+    assert last == Said("done", outcome)
+
+
+@pytest.mark.parametrize("name", ["reasoning", "reasoning-alias", "json-reasoning"])
+def test_reasoning_is_streamed_apart_from_the_answer(name: str, chat: WebFunction) -> None:
+    said = hear(chat, f"scenario: {name}").events
+
+    assert said[1] == Said("reasoning", {"text": THOUGHT})
+    assert {event.name for event in said[2:-1]} == {"delta"}
+
+
+@pytest.mark.parametrize("name", [name for name, (text, _) in BROKEN.items() if not text])
+def test_a_failure_before_the_first_word_is_one_error_with_a_stable_name(
+    name: str, web: WebFunction
+) -> None:
+    status, error = BROKEN[name][1]
+
+    reply = ask(web, f"scenario: {name}")
+
+    assert (reply.status, reply.error) == (status, error)
+    assert set(reply.json) == {"code", "message", "error", "request_id"}
+
+
+@pytest.mark.parametrize("name", [name for name, (text, _) in BROKEN.items() if text])
+def test_what_came_before_a_failure_is_handed_over_and_says_that_it_broke_off(
+    name: str, web: WebFunction, fake: Upstream
+) -> None:
+    text, (_, error) = BROKEN[name]
+
+    reply = ask(web, f"scenario: {name}")
+
+    assert (reply.status, reply.data) == (
+        200,
+        {
+            "reply": text,
+            "message_id": reply.data["message_id"],
+            "conversation_id": None,
+            "model": "test-model",
+            **broken_off(text, error, fake),
+            "latency_ms": reply.data["latency_ms"],
+            "ai_generated": True,
+        },
+    )
+
+
+MESSAGES = {
+    "upstream_error": "模型暂时无法回答。",
+    "upstream_busy": "模型繁忙，请稍后重试。",
+    "upstream_timeout": "模型响应超时。",
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_stream_that_breaks_off_says_what_came_then_the_error_and_ends(
+    name: str, web: WebFunction, fake: Upstream
+) -> None:
+    text, (_, error) = BROKEN[name]
+
+    stream = hear(web, f"scenario: {name}", headers={"Accept-Language": "zh"})
+
+    assert (stream.status, stream.text) == (200, text)
+    told = {
+        **broken_off(text, error, fake),
+        "latency_ms": stream.last.data["latency_ms"],
+        "message": MESSAGES[error],
+        "retryable": True,
+    }
+    assert stream.last == Said("error", told)
+
+
+def test_how_long_to_wait_is_passed_on(chat: WebFunction) -> None:
+    assert ask(chat, "scenario: retry-after").headers["retry-after"] == "7"
+
+
+def test_every_streamed_answer_has_the_headers_a_stream_needs(chat: WebFunction) -> None:
+    stream = hear(chat, headers={"Origin": ORIGIN, "X-Fc-Request-Id": "1-6740-stream"})
+
+    assert dict(stream.headers) == {
+        "x-request-id": "1-6740-stream",
+        "x-content-type-options": "nosniff",
+        "cache-control": "no-cache",
+        "vary": "Origin",
+        "access-control-allow-origin": ORIGIN,
+        "access-control-expose-headers": "X-Request-Id, Retry-After, Content-Disposition, X-Aigc",
+        "content-type": "text/event-stream; charset=utf-8",
+        "x-accel-buffering": "no",
+        "transfer-encoding": "chunked",
+    }
+
+
+def test_every_whole_answer_has_these_headers(chat: WebFunction) -> None:
+    reply = ask(chat, headers={"Origin": ORIGIN, "X-Fc-Request-Id": "1-6740-whole"})
+
+    assert dict(reply.headers) == {
+        "x-request-id": "1-6740-whole",
+        "x-content-type-options": "nosniff",
+        "cache-control": "no-store",
+        "vary": "Origin",
+        "access-control-allow-origin": ORIGIN,
+        "access-control-expose-headers": "X-Request-Id, Retry-After, Content-Disposition, X-Aigc",
+        "content-type": "application/json; charset=utf-8",
+        "content-length": str(len(reply.body)),
+    }
+
+
+def test_a_preflight_is_answered_without_a_body(chat: WebFunction) -> None:
+    headers = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
+    reply = chat.client.options("/api/chat", headers=headers)
+
+    assert (reply.status_code, reply.content) == (204, b"")
+    assert reply.headers["access-control-allow-origin"] == ORIGIN
+    assert reply.headers["access-control-allow-methods"] == "OPTIONS, POST"
+    assert "content-length" not in reply.headers  # RFC 9110, 8.6: never with 204
+
+
+@pytest.mark.parametrize("accept", ["text/event-stream", "application/json, Text/Event-Stream"])
+def test_asking_for_an_event_stream_in_the_header_is_enough(accept: str, chat: WebFunction) -> None:
+    reply = ask(chat, headers={"Accept": accept})
+
+    assert reply.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert Stream(reply.status, reply.headers, reply.body).text == SENTENCE
+
+
+def test_a_question_refused_is_no_stream(chat: WebFunction) -> None:
+    reply = post(chat, {"message": "", "stream": True}, headers={"Accept": "text/event-stream"})
+
+    assert (reply.status, reply.error) == (422, "invalid_request")
+
+
+def test_the_first_words_arrive_before_the_upstream_has_sent_its_last(
+    chat: WebFunction, fake: Upstream
+) -> None:
+    with open_stream(chat, "scenario: stall") as answer:
+        heard_until(pieces_of(answer), PIECES[0] + PIECES[1])
+        assert fake.open_connections > 0
+        assert fake.abandoned == 0
+
+    assert fake.wait_closed()

@@ -1,0 +1,240 @@
+"""People with something in every place that a route reaches, and a fair request for each route."""
+
+import itertools
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.accounts import tokens
+from shared.accounts.codes import new_code
+from shared.accounts.passwords import hash_password
+from shared.database.connection import Connection
+from shared.database.transactions import transaction
+from shared.exports.export_request import Wanted
+from shared.exports.object_keys import WORKER
+from shared.ids import new_id
+from shared.repos import (
+    conversations,
+    export_jobs,
+    invites,
+    sessions,
+    turns,
+    users,
+    wallets,
+)
+from shared.repos.conversations import Conversation, Message
+from shared.repos.export_jobs import Job
+from shared.repos.invites import Invite
+from shared.repos.sessions import Session
+from shared.repos.turns import Turn
+from shared.repos.users import User
+from shared.times import now_ms, shanghai_day
+from tests import offering
+
+PASSWORD = "a fair password"
+MINE = "what only its owner may see"
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody, and the ids of what is theirs."""
+
+    id: str
+    token: str
+    session_id: str
+    refresh_token: str
+    conversation_id: str
+    message_id: str
+    login: str
+    invite_code: str
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return (self.id, self.session_id, self.conversation_id, self.message_id)
+
+
+def person(role: str = "user") -> Person:
+    """With a password, a session, an answered question and 1,000 fen."""
+    login = f"route{next(_numbers)}-{new_id().lower()}@example.com"
+    user = User(new_id(), login, None, hash_password(PASSWORD), role, now_ms(), None)
+    refresh, session_id, conversation_id, message_id = (new_id() for _ in range(4))
+    made = Person(
+        user.id,
+        tokens.issue_access(tokens.Claims(user.id, session_id, role)),
+        session_id,
+        refresh,
+        conversation_id,
+        message_id,
+        login,
+        new_code(groups=3),
+    )
+    transaction(users.add, user)
+    transaction(wallets.open_wallet, user.id)
+    transaction(wallets.book, user.id, "grant", 1000, key=f"grant:{user.id}")
+    transaction(_settle_in, made)
+    return made
+
+
+def _settle_in(db: Connection, one: Person) -> None:
+    now = now_ms()
+    sessions.add(db, Session(one.session_id, one.id, MINE, now, now))
+    sessions.add_refresh_token(
+        db,
+        tokens.refresh_hash(one.refresh_token),
+        one.session_id,
+        issued_at_ms=now,
+        expires_at_ms=now + 1_000_000,
+    )
+    conversations.add(db, Conversation(one.conversation_id, one.id, MINE, now))
+    conversations.append(db, Message(new_id(), one.conversation_id, "user", MINE, now))
+    turns.add(db, _ended_turn(one, now))
+    invites.add(db, Invite(one.invite_code, one.id, 1, 0, 0, MINE, True, None, one.id, now))
+
+
+def _ended_turn(one: Person, now: int) -> Turn:
+    return Turn(
+        message_id=one.message_id,
+        subject=one.id,
+        user_id=one.id,
+        conversation_id=one.conversation_id,
+        question=MINE,
+        model="test-model",
+        payment="free",
+        day=shanghai_day(now),
+        daily_limit=20,
+        reserved_fen=0,
+        price="",
+        prompt_tokens=1,
+        lease_until_ms=now,
+        created_at_ms=now,
+        state="settled",
+        ended_at_ms=now,
+        outcome="{}",
+    )
+
+
+@dataclass(frozen=True)
+class Fair:
+    """A request that its route does: `ids` for the stars of the path, and who asks."""
+
+    body: Any = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    ids: tuple[str, ...] = ()
+    token: str = ""
+
+
+# For each route that writes, what a fair request is; the person is whom it is about.
+Ask = Callable[[Person, Person], Fair]
+HELLO = [{"role": "user", "content": "Hello"}]
+
+
+def _nameless() -> str:
+    return f"new{next(_numbers)}-{new_id().lower()}@example.com"
+
+
+def _stored_model() -> str:
+    name = f"model-{next(_numbers)}"
+    offering.offer(name)
+    return name
+
+
+def _stored_upstream() -> str:
+    """Refuses connections."""
+    return offering.store(_stored_model(), "http://127.0.0.1:1/v1/chat/completions").id
+
+
+def _new_upstream() -> dict[str, object]:
+    return {
+        "model": _stored_model(),
+        "name": f"upstream-{next(_numbers)}",
+        "url": "https://upstream.example.com/v1",
+        "key": "sk-fair-enough",
+    }
+
+
+def _queued_export(admin: Person) -> str:
+    now, wanted = now_ms(), Wanted("audit", "csv", 0, 1)
+    job = Job(new_id(), admin.id, wanted.text, lease_until_ms=now, created_at_ms=now)
+    transaction(export_jobs.add, job)
+    return job.id
+
+
+FAIR: dict[str, Ask] = {
+    "POST /api/auth/register": lambda one, admin: Fair(
+        {"email": _nameless(), "password": PASSWORD}
+    ),
+    "POST /api/auth/login": lambda one, admin: Fair({"email": one.login, "password": PASSWORD}),
+    "POST /api/auth/refresh": lambda one, admin: Fair({"refresh_token": one.refresh_token}),
+    "POST /api/auth/logout": lambda one, admin: Fair({}, token=one.token),
+    "DELETE /api/auth/sessions/*": lambda one, admin: Fair(ids=(one.session_id,), token=one.token),
+    "PATCH /api/auth/me": lambda one, admin: Fair(
+        {"username": secrets.token_hex(16)}, token=one.token
+    ),
+    "PUT /api/auth/password": lambda one, admin: Fair(
+        {"current_password": PASSWORD, "new_password": f"another {PASSWORD}"}, token=one.token
+    ),
+    "DELETE /api/account": lambda one, admin: Fair({"password": PASSWORD}, token=one.token),
+    "POST /api/chat": lambda one, admin: Fair({"message": "Hello"}, token=one.token),
+    "POST /api/chat/stop": lambda one, admin: Fair({"message_id": one.message_id}, token=one.token),
+    "POST /v1/chat/completions": lambda one, admin: Fair(
+        {"messages": HELLO, "model": "test-model"}, token=one.token
+    ),
+    "PATCH /api/conversations/*": lambda one, admin: Fair(
+        {"title": "Renamed"}, ids=(one.conversation_id,), token=one.token
+    ),
+    "DELETE /api/conversations/*": lambda one, admin: Fair(
+        ids=(one.conversation_id,), token=one.token
+    ),
+    "POST /api/admin/users": lambda one, admin: Fair(
+        {"email": _nameless(), "password": PASSWORD, "role": "user"}, token=admin.token
+    ),
+    "PATCH /api/admin/users/*": lambda one, admin: Fair(
+        {"disabled": False, "role": "user"}, ids=(one.id,), token=admin.token
+    ),
+    "POST /api/admin/users/*/password": lambda one, admin: Fair(
+        {"password": PASSWORD}, ids=(one.id,), token=admin.token
+    ),
+    "POST /api/admin/invites": lambda one, admin: Fair({"note": "fair"}, token=admin.token),
+    "DELETE /api/admin/invites/*": lambda one, admin: Fair(
+        ids=(one.invite_code,), token=admin.token
+    ),
+    "POST /api/admin/models": lambda one, admin: Fair(
+        {"name": f"model-{next(_numbers)}", "title": "A model"}, token=admin.token
+    ),
+    "PATCH /api/admin/models": lambda one, admin: Fair(
+        {"name": _stored_model(), "title": "Renamed"}, token=admin.token
+    ),
+    "POST /api/admin/upstreams": lambda one, admin: Fair(_new_upstream(), token=admin.token),
+    "PATCH /api/admin/upstreams/*": lambda one, admin: Fair(
+        {"weight": 2}, ids=(_stored_upstream(),), token=admin.token
+    ),
+    "DELETE /api/admin/upstreams/*": lambda one, admin: Fair(
+        ids=(_stored_upstream(),), token=admin.token
+    ),
+    "POST /api/admin/upstreams/*/test": lambda one, admin: Fair(
+        {}, ids=(_stored_upstream(),), token=admin.token
+    ),
+    "POST /api/admin/prices": lambda one, admin: Fair(
+        {"model": f"model-{next(_numbers)}", "unit": "message", "message_fen": 200},
+        token=admin.token,
+    ),
+    "DELETE /api/admin/exports/*": lambda one, admin: Fair(
+        ids=(_queued_export(admin),), token=admin.token
+    ),
+    "POST /api/internal/exports": lambda one, admin: Fair(
+        {}, token=tokens.issue_service(WORKER, _queued_export(admin))
+    ),
+    "POST /api/admin/credits": lambda one, admin: Fair(
+        {"user_id": one.id, "amount_fen": 1, "reason": "fair"}, token=admin.token
+    ),
+}
+
+
+def fair(route: object, one: Person, admin: Person) -> Fair:
+    """Routes that only read need nothing but a token; which one, their path says."""
+    if str(route) in FAIR:
+        return FAIR[str(route)](one, admin)
+    return Fair(token=admin.token if "/admin/" in str(route) else one.token)

@@ -1,0 +1,82 @@
+"""Every route of every function, and one way to call them all."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from urllib.parse import quote
+
+from scripts.tooling.environment import ROOT
+from shared.web.asgi import WebHandler
+from tests.events import Reply, invoke
+from tests.web import WebFunction
+
+
+@dataclass(frozen=True)
+class Route:
+    function: str
+    method: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def writes(self) -> bool:
+        return self.method not in {"GET", "HEAD"}
+
+    def at(self, *ids: str) -> str:
+        """The path with these in the places of its stars."""
+        path = self.path
+        for one in ids:
+            path = path.replace("*", one, 1)
+        return path
+
+
+def _of(function: str) -> list[Route]:
+    handler = import_module(f"functions.{function}.index").handler
+    return [
+        Route(function, one.method, path)
+        for one in getattr(handler, "endpoints", ())
+        for path in one.paths
+    ]
+
+
+FUNCTIONS = sorted(path.parent.name for path in ROOT.glob("functions/*/index.py"))
+ROUTES = [route for function in FUNCTIONS for route in _of(function)]
+
+
+@dataclass(frozen=True)
+class Caller:
+    """`web` is the chat function's process; every other function is called with an event."""
+
+    web: WebFunction
+
+    def ask(
+        self,
+        route: Route,
+        *ids: str,
+        token: str = "",
+        body: object = None,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        handler = import_module(f"functions.{route.function}.index").handler
+        named = {"Authorization": f"Bearer {token}"} if token else {}
+        if not isinstance(handler, WebHandler):
+            return invoke(
+                handler,
+                route.method,
+                route.at(*ids),
+                json_body=body,
+                query=query,
+                headers={**named, **(headers or {})},
+            )
+        answer = self.web.client.request(
+            route.method,
+            route.at(*map(quote, ids)),
+            content=b"" if body is None else json.dumps(body).encode(),
+            params=dict(query or {}),
+            headers={**named, **(headers or {})},
+        )
+        return Reply(answer.status_code, answer.headers, answer.content)

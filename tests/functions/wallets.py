@@ -1,0 +1,103 @@
+"""People with money, and turns that somebody left open."""
+
+import secrets
+from dataclasses import replace
+
+from shared.accounts.tokens import Claims, issue_access
+from shared.database.connection import Connection
+from shared.database.transactions import read, transaction
+from shared.ids import new_id
+from shared.money import charging
+from shared.money.charging import Terms
+from shared.pricing import Price
+from shared.repos import answer_chunks, sessions, turns, users, wallets
+from shared.repos.answer_chunks import Piece
+from shared.repos.sessions import Session
+from shared.repos.turns import Turn
+from shared.repos.users import User
+from shared.repos.wallets import Wallet
+from shared.times import now_ms, shanghai_day
+from tests.ledger_checks import adds_up
+
+PER_MESSAGE = Price("demo", 1, "message", message_fen=100)
+PER_TOKEN = Price("demo", 2, "token", input_ufen=80_000_000, output_ufen=200_000_000)
+
+
+def customer(balance_fen: int = 0) -> str:
+    """The id of somebody new, with so much in the wallet."""
+    user_id = new_id()
+    email = f"{secrets.token_hex(8)}@example.com"
+    transaction(users.add, User(user_id, email, None, None, "user", now_ms(), None))
+    transaction(charging.prepare, user_id, user_id, today())
+    if balance_fen:
+        transaction(wallets.book, user_id, "grant", balance_fen, key=f"grant:{user_id}")
+    return user_id
+
+
+def guest() -> str:
+    subject = secrets.token_hex(32)
+    transaction(charging.prepare, subject, None, today())
+    return subject
+
+
+def today() -> str:
+    return shanghai_day(now_ms())
+
+
+def token_of(user_id: str, *, role: str = "user") -> str:
+    """Of a session of theirs that was just opened, where there is such a user."""
+    session = Session(new_id(), user_id, None, now_ms(), now_ms())
+    if read(users.find, user_id):
+        transaction(sessions.add, session)
+    return issue_access(Claims(user_id, session.id, role))
+
+
+def abandoned(
+    subject: str,
+    *said: Piece,
+    price: Price | None = None,
+    is_guest: bool = False,
+    **changes: object,
+) -> Turn:
+    """An open turn whose producer was killed a moment ago: free, or at a price."""
+    message_id = str(changes.pop("message_id", new_id()))
+    turn = Turn(
+        message_id=message_id,
+        subject=subject,
+        user_id=None if is_guest else subject,
+        conversation_id=None if is_guest else message_id,
+        question=None if is_guest else "Why?",
+        model="demo",
+        payment="free",
+        day=today(),
+        daily_limit=0 if price else 1000,
+        reserved_fen=0,
+        price="",
+        prompt_tokens=100,
+        lease_until_ms=now_ms() - 1,
+        created_at_ms=now_ms(),
+    )
+    turn = replace(turn, **changes)  # type: ignore[arg-type]  # fields of a turn
+    opened = transaction(charging.reserve, turn, Terms(1000, lambda: price, max_tokens=1000))
+    for position, piece in enumerate(said):
+        transaction(answer_chunks.add, opened.message_id, position, piece)
+    return opened
+
+
+def books(user_id: str) -> Wallet:
+    return read(adds_up, user_id)
+
+
+def state_of(turn: Turn) -> str:
+    return read(turns.get, turn.message_id).state
+
+
+def summed_up(turn: Turn) -> tuple[int, ...]:
+    """Prompt, cached and completion tokens and the charge, as the usage report adds them up."""
+    sql = """
+        SELECT counted_prompt_tokens, cached_tokens, completion_tokens, charged_fen
+        FROM turns
+        WHERE message_id = :id
+    """
+    [row] = read(Connection.find_all, dict[str, int], sql, id=turn.message_id)
+    return tuple(row.values())

@@ -1,0 +1,38 @@
+"""A MariaDB whose administrator a test can ask for trouble."""
+
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+import pymysql
+import pytest
+
+from shared.database import transactions
+from tests.conftest import Configure
+
+Ask = Callable[..., object]
+
+
+@pytest.fixture
+def server(mariadb_database: str, configure: Configure) -> Iterator[Ask]:
+    """A migrated database that DATABASE_URL names; ask(sql) speaks to it as its administrator."""
+    configure(DATABASE_URL=mariadb_database)
+    parts = urlsplit(mariadb_database)
+    connection = pymysql.connect(
+        host=parts.hostname,
+        port=parts.port or 0,
+        user=parts.username,
+        password=parts.password or "",
+        database=parts.path.strip("/"),
+        autocommit=True,
+    )
+
+    def ask(sql: str, *values: object) -> object:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, values)
+            return (cursor.fetchone() or [None])[0]
+
+    with connection:
+        yield ask
+        transactions.disconnect()
+        for table in ("refresh_tokens", "sessions", "users"):
+            ask(f"DELETE FROM {table}")  # noqa: S608  # a name of ours

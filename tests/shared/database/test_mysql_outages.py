@@ -1,0 +1,191 @@
+"""A database server that stops, hangs, or turns us away."""
+
+import secrets
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from urllib.parse import urlsplit
+
+import pytest
+
+from shared.database.connection import Connection
+from shared.database.transactions import transaction
+from shared.errors import DatabaseUnavailable
+from tests.conftest import Configure
+from tests.fakes.proxy import Proxy, proxy_to
+from tests.patience import HANG_SECONDS, promised
+from tests.shared.database.conftest import Ask
+from tests.shared.database.people import check_health, sign_in, sign_up
+
+
+@pytest.fixture
+def proxy(server: Ask, mariadb_database: str, configure: Configure) -> Iterator[Proxy]:
+    """Stands between us and the server."""
+    parts = urlsplit(mariadb_database)
+    with proxy_to(parts.hostname or "", parts.port or 0) as between:
+        configure(DATABASE_URL=mariadb_database.replace(f":{parts.port}/", f":{between.port}/"))
+        yield between
+
+
+class Stopwatch:
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._started
+
+
+def becomes(expected: object, look: Callable[[], object]) -> bool:
+    watch = Stopwatch()
+    while (seen := look()) != expected and watch.seconds < HANG_SECONDS:
+        time.sleep(0.02)
+    return seen == expected
+
+
+def test_a_server_that_stopped_is_unavailable_within_5_s_and_back_when_it_is(proxy: Proxy) -> None:
+    assert (sign_up().status, sign_in().status, check_health()) == (201, 200, (200, "connected"))
+    proxy.refuse()
+
+    watch = Stopwatch()
+    refused = [sign_in(), sign_up(email="other@example.com")]
+
+    assert [(one.status, one.error) for one in refused] == [(503, "database_unavailable")] * 2
+    assert [one.headers["Retry-After"] for one in refused] == ["3", "3"]
+    assert check_health() == (503, "down")
+    assert watch.seconds < promised(5)
+    proxy.resume()
+    assert becomes(200, lambda: sign_in().status)
+    assert check_health() == (200, "connected")
+
+
+def test_connections_that_were_cut_are_made_again_unnoticed(proxy: Proxy) -> None:
+    assert sign_up().status == 201
+    proxy.cut()
+
+    assert sign_in().status == 200
+    assert proxy.accepted == 2
+
+
+@pytest.mark.parametrize("connected_before", [True, False])
+def test_a_black_hole_is_reported_by_health_within_2_s_and_by_login_within_5(
+    proxy: Proxy, connected_before: bool
+) -> None:
+    if connected_before:
+        assert sign_up().status == 201
+    proxy.stall()
+
+    watch = Stopwatch()
+    assert check_health() == (503, "down")
+    assert watch.seconds < promised(2)
+
+    watch = Stopwatch()
+    reply = sign_in()
+    assert (reply.status, reply.error) == (503, "database_unavailable")
+    assert watch.seconds < promised(5)
+
+    proxy.resume()
+    assert becomes(200 if connected_before else 401, lambda: sign_in().status)
+
+
+def test_a_black_hole_in_mid_transaction_leaves_nothing_behind(proxy: Proxy, server: Ask) -> None:
+    def work(connection: Connection) -> None:
+        connection.execute(
+            "INSERT INTO users (id, role, created_at_ms) VALUES (:id, 'user', 1)",
+            id=secrets.token_hex(13),
+        )
+        proxy.stall()
+        connection.execute("UPDATE users SET created_at_ms = 2")
+
+    watch = Stopwatch()
+    with pytest.raises(DatabaseUnavailable):
+        transaction(work)
+
+    assert watch.seconds < promised(5)
+    proxy.cut()
+    proxy.resume()
+    assert server("SELECT COUNT(*) FROM users") == 0
+    assert sign_up().status == 201
+
+
+@pytest.fixture
+def plain_user(server: Ask, mariadb_database: str, configure: Configure) -> Iterator[str]:
+    """DATABASE_URL names somebody without rights over the server."""
+    parts, name = urlsplit(mariadb_database), f"plain_{secrets.token_hex(4)}"
+    server(f"CREATE USER {name}@'127.0.0.1' IDENTIFIED BY 'plain'")
+    server(f"GRANT ALL ON `{parts.path.strip('/')}`.* TO {name}@'127.0.0.1'")
+    configure(DATABASE_URL=f"mysql://{name}:plain@127.0.0.1:{parts.port}{parts.path}")
+    yield name
+    server(f"DROP USER {name}@'127.0.0.1'")
+
+
+@pytest.mark.usefixtures("plain_user")
+def test_a_server_that_is_read_only_is_unavailable_for_writers_alone(server: Ask) -> None:
+    assert sign_up().status == 201
+    server("SET GLOBAL read_only = 1")
+    try:
+        refused = [sign_in(), sign_up(email="other@example.com")]
+        seen = check_health()
+    finally:
+        server("SET GLOBAL read_only = 0")
+
+    assert [(one.status, one.error) for one in refused] == [(503, "database_unavailable")] * 2
+    assert seen == (200, "connected")
+    assert sign_in().status == 200
+
+
+def test_a_server_with_no_connection_left_is_unavailable(server: Ask, plain_user: str) -> None:
+    server(f"ALTER USER {plain_user}@'127.0.0.1' WITH MAX_USER_CONNECTIONS 1")
+    assert sign_up().status == 201
+
+    assert check_health() == (503, "down")
+    assert sign_in().status == 200
+
+
+@contextmanager
+def turning_away(code: int) -> Iterator[str]:
+    """A server that greets everybody with an error (MySQL protocol, "ERR_Packet")."""
+    error = b"\xff" + struct.pack("<H", code) + b"Not you"
+    packet = struct.pack("<I", len(error)) + error  # three bytes of length, number 0
+
+    def turn_away(listener: socket.socket) -> None:
+        with suppress(OSError):  # the listener was shut
+            while True:
+                listener.accept()[0].sendall(packet)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=turn_away, args=(listener,), daemon=True).start()
+        yield f"mysql://me:secret@127.0.0.1:{listener.getsockname()[1]}/shop"
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("code", [1040, 1129, 1130, 1203, 1226])
+def test_a_server_that_turns_everybody_away_is_unavailable(configure: Configure, code: int) -> None:
+    with turning_away(code) as url:
+        configure(DATABASE_URL=url)
+        reply, seen = sign_in(), check_health()
+
+    assert (reply.status, reply.error) == (503, "database_unavailable")
+    assert seen == (503, "down")
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize(
+    ("pattern", "change"),
+    [
+        ("tester:", "nobody:"),
+        ("/test_", "/missing_"),
+    ],
+)
+def test_wrong_credentials_for_the_database_are_no_defect_of_ours(
+    configure: Configure, mariadb_database: str, pattern: str, change: str
+) -> None:
+    configure(DATABASE_URL=mariadb_database.replace(pattern, change))
+
+    reply = sign_in()
+
+    assert (reply.status, reply.error) == (503, "database_unavailable")
+    assert check_health() == (503, "down")

@@ -1,0 +1,279 @@
+"""Money: whatever happens in whatever order, it adds up."""
+
+import math
+import secrets
+import time
+from contextlib import suppress
+from multiprocessing import get_context
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from functions.maintenance import sweep
+from shared.database import transactions
+from shared.database.connection import Connection
+from shared.database.transactions import read, transaction
+from shared.errors import DailyLimitReached, InsufficientBalance, TooManyStreams
+from shared.ids import new_id
+from shared.money import charging
+from shared.money.charging import Ending, Terms
+from shared.pricing import Price, Tokens, amount_fen
+from shared.repos import daily_messages, turns, users, wallets
+from shared.repos.turns import Turn
+from shared.repos.users import User
+from shared.times import now_ms, shanghai_day
+from tests.functions.wallets import summed_up
+from tests.ledger_checks import adds_up
+from tests.patience import HANG_SECONDS
+
+DAY = "2026-11-22"
+PER_MESSAGE = Price("demo", 1, "message", message_fen=100)
+PER_TOKEN = Price(
+    "demo", 2, "token", input_ufen=80_000_000, cached_ufen=8_000_000, output_ufen=200_000_000
+)
+
+
+def customer(balance_fen: int = 0) -> str:
+    user_id = new_id()
+    user = User(user_id, f"{secrets.token_hex(4)}@example.com", None, None, "user", now_ms(), None)
+    transaction(users.add, user)
+    transaction(charging.prepare, user_id, user_id, DAY)
+    if balance_fen:
+        transaction(wallets.book, user_id, "grant", balance_fen, key=f"grant:{user_id}")
+    return user_id
+
+
+def a_turn(user_id: str, free: int = 0, day: str = DAY) -> Turn:
+    """One that gets `free` messages a day."""
+    return Turn(
+        message_id=new_id(),
+        subject=user_id,
+        user_id=user_id,
+        conversation_id=None,
+        question=None,
+        model="demo",
+        payment="free",
+        day=day,
+        daily_limit=free,
+        reserved_fen=0,
+        price="",
+        prompt_tokens=100,
+        lease_until_ms=0,
+        created_at_ms=now_ms(),
+    )
+
+
+def terms(price: Price | None = PER_MESSAGE, most_open: int = 1000) -> Terms:
+    return Terms(most_open, lambda: price, max_tokens=1000)
+
+
+def said(text: str, tokens: Tokens | None = None) -> Ending:
+    return Ending(text, "stop", tokens or Tokens(1, 1))
+
+
+def charged(turn: Turn, tokens: Tokens) -> Any:
+    """End it with an answer; the charge its client is told of."""
+    outcome = transaction(charging.conclude, turn, said("an answer", tokens))
+    assert outcome is not None
+    return outcome["charge"]
+
+
+@pytest.mark.usefixtures("database")
+def test_a_charge_can_be_computed_again_from_its_receipt() -> None:
+    user_id = customer(10_000)
+    turn = transaction(charging.reserve, a_turn(user_id), terms(PER_TOKEN))
+    charge = charged(turn, Tokens(1200, 340, cached=1000))
+    receipt = charge["receipt"]
+    price = Price(**receipt["price"])
+    tokens = Tokens(
+        receipt["prompt_tokens"], receipt["completion_tokens"], receipt["cached_tokens"]
+    )
+    assert summed_up(turn) == (1200, 1000, 340, 92)
+    assert charge["kind"] == "balance"
+    assert charge["amount_fen"] == min(amount_fen(price, tokens), receipt["reserved_fen"]) == 92
+    assert read(adds_up, user_id).balance_fen == 10_000 - 92
+
+
+@pytest.mark.usefixtures("database")
+def test_the_formula_of_a_receipt_is_what_was_computed() -> None:
+    user_id = customer(10_000)
+    for price in (PER_MESSAGE, PER_TOKEN):
+        turn = transaction(charging.reserve, a_turn(user_id), terms(price))
+        charge = charged(turn, Tokens(1200, 340, cached=1000))
+        receipt = charge["receipt"]
+        named = {**receipt["price"], **receipt, "ceil": math.ceil, "min": min}
+        _, formula = receipt["formula"].split(" = ")
+        assert charge["amount_fen"] == eval(formula, {}, named)  # noqa: S307  # our own formula
+
+
+@pytest.mark.usefixtures("database")
+def test_free_messages_come_first_then_the_balance_then_nothing() -> None:
+    user_id = customer(250)
+    paid = [
+        transaction(charging.reserve, a_turn(user_id, free=2), terms()).payment for _ in range(4)
+    ]
+    assert paid == ["free", "free", "balance", "balance"]
+    with pytest.raises(InsufficientBalance):
+        transaction(charging.reserve, a_turn(user_id, free=2), terms())
+    with pytest.raises(DailyLimitReached):
+        transaction(charging.reserve, a_turn(user_id, free=2), terms(None))
+    with pytest.raises(TooManyStreams):
+        transaction(charging.reserve, a_turn(user_id, free=9), terms(most_open=4))
+    assert read(adds_up, user_id) == wallets.Wallet(250, 200, 1, 4)
+
+
+@pytest.mark.usefixtures("database")
+def test_at_midnight_in_shanghai_there_are_free_messages_again() -> None:
+    midnight_ms = 1_795_363_200_000  # 2026-11-22T16:00:00Z
+    user_id = customer()
+    taken = dict[str, int]()
+    for at_ms in (midnight_ms - 1, midnight_ms):
+        day = shanghai_day(at_ms)
+        transaction(charging.prepare, user_id, user_id, day)
+        for _ in range(30):
+            with suppress(InsufficientBalance):
+                transaction(charging.reserve, a_turn(user_id, 20, day), terms())
+                taken[day] = taken.get(day, 0) + 1
+    assert taken == {"2026-11-22": 20, "2026-11-23": 20}
+
+
+@pytest.mark.usefixtures("database")
+def test_what_began_before_midnight_is_given_back_to_that_day() -> None:
+    user_id, next_day = customer(), "2026-11-23"
+    transaction(charging.prepare, user_id, user_id, next_day)
+    before = transaction(charging.reserve, a_turn(user_id, 20), terms())
+    transaction(charging.reserve, a_turn(user_id, 20, next_day), terms())
+    transaction(charging.conclude, before, said(""))
+    used = [read(daily_messages.find_used, user_id, day) for day in (DAY, next_day)]
+    assert used == [0, 1]
+
+
+@pytest.mark.usefixtures("database")
+def test_a_turn_ends_once_whoever_ends_it() -> None:
+    user_id = customer(1000)
+    turn = transaction(charging.reserve, a_turn(user_id), terms())
+    first = transaction(charging.conclude, turn, said("an answer"))
+    assert transaction(charging.conclude, turn, said("another answer")) is None
+    assert transaction(charging.conclude, turn, said("")) is None
+    ended = read(turns.get, turn.message_id)
+    assert (ended.state, charging.outcome_of(ended)) == ("settled", first)
+    assert read(adds_up, user_id) == wallets.Wallet(900, 0, 2, 0)
+
+
+@pytest.mark.usefixtures("database")
+def test_what_produced_no_text_costs_nothing() -> None:
+    user_id = customer(1000)
+    free = transaction(charging.reserve, a_turn(user_id, free=1), terms())
+    paid = transaction(charging.reserve, a_turn(user_id, free=1), terms())
+    for turn in (free, paid):
+        outcome = transaction(charging.conclude, turn, Ending("", "error", Tokens(9, 0), "x"))
+        assert outcome is not None
+        assert outcome["charge"] == {"kind": "none", "amount_fen": 0, "receipt": None}
+    assert read(daily_messages.find_used, user_id, DAY) == 0
+    assert read(adds_up, user_id) == wallets.Wallet(1000, 0, 1, 0)
+
+
+@pytest.mark.usefixtures("database")
+def test_what_the_upstream_claims_cannot_cost_more_than_was_reserved() -> None:
+    user_id = customer(1000)
+    turn = transaction(charging.reserve, a_turn(user_id), terms(PER_TOKEN))
+    assert charged(turn, Tokens(2**31 - 1, 2**31 - 1))["amount_fen"] == turn.reserved_fen
+
+
+@pytest.mark.usefixtures("database")
+def test_the_same_key_moves_money_once() -> None:
+    user_id = customer()
+    first = transaction(wallets.book, user_id, "purchase", 500, key="order:1")
+    again = transaction(wallets.book, user_id, "purchase", 500, key="order:1")
+    assert first is not None
+    assert again is None
+    assert read(adds_up, user_id).balance_fen == 500
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["reserve", "answer", "fail", "sweep", "grant", "refund"]),
+        st.integers(0, 5),
+    ),
+    max_size=25,
+)
+
+
+class Customer:
+    """One who does whatever comes next; what was refused is refused for a reason."""
+
+    def __init__(self) -> None:
+        self.id = customer(300)
+        self.turns = list[Turn]()
+
+    def take(self, step: str, which: int) -> None:
+        with suppress(InsufficientBalance, TooManyStreams):
+            if step == "reserve":
+                price = (PER_MESSAGE, PER_TOKEN)[which % 2]
+                turn = a_turn(self.id, free=1)
+                self.turns.append(transaction(charging.reserve, turn, terms(price, most_open=3)))
+            elif step in {"grant", "refund"}:
+                transaction(wallets.book, self.id, step, 70, key=f"{step}:{self.id}:{which}")
+            elif step == "sweep":
+                sweep.run(time.monotonic() + HANG_SECONDS)
+            elif self.turns:
+                text = "an answer" if step == "answer" else ""
+                turn = self.turns[which % len(self.turns)]
+                transaction(charging.conclude, turn, said(text, Tokens(10 * which, 100 * which)))
+
+
+@pytest.mark.usefixtures("database")
+@settings(
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(STEPS)
+def test_any_order_of_events_keeps_the_invariants(steps: list[tuple[str, int]]) -> None:
+    somebody = Customer()
+    for step, which in steps:
+        somebody.take(step, which)
+        read(adds_up, somebody.id)
+        assert read(free_taken, somebody.id) in {0, 1}
+    sweep.run(time.monotonic() + HANG_SECONDS)
+    left = read(adds_up, somebody.id)
+    assert (left.reserved_fen, left.open_turns) == (0, 0)
+
+
+def free_taken(connection: Connection, user_id: str) -> int:
+    """The free messages of the day, which are those of turns that have not been released."""
+    counted = connection.find_all(
+        lambda state: str(state),
+        """
+        SELECT state
+        FROM turns
+        WHERE user_id = :id AND payment = 'free' AND state <> 'released'
+        """,
+        id=user_id,
+    )
+    assert daily_messages.find_used(connection, user_id, DAY) == len(counted)
+    return len(counted)
+
+
+def _reserve_and_settle(user_id: str, count: int) -> int:
+    """One of several processes; how many of its turns went through."""
+    granted = 0
+    for _ in range(count):
+        try:
+            turn = transaction(charging.reserve, a_turn(user_id), terms())
+        except InsufficientBalance:
+            continue
+        granted += bool(transaction(charging.conclude, turn, said("an answer")))
+    transactions.disconnect()
+    return granted
+
+
+@pytest.mark.usefixtures("database")
+def test_two_hundred_at_once_on_a_balance_for_fifty() -> None:
+    user_id = customer(50 * 100)
+    transactions.disconnect()
+    with get_context("spawn").Pool(4) as pool:
+        granted = pool.starmap(_reserve_and_settle, [(user_id, 50)] * 4)
+    assert sum(granted) == 50
+    assert read(adds_up, user_id) == wallets.Wallet(0, 0, 51, 0)

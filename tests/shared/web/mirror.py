@@ -1,0 +1,34 @@
+"""Endpoints that show what the boundary made of an event."""
+
+from shared.web.endpoint import Request, Response, endpoint, serve
+
+
+def _seen(request: Request) -> Response:
+    return Response.ok(
+        {
+            "method": request.method,
+            "path": request.path,
+            "headers": dict(request.headers),
+            "query": dict(request.query),
+            "body": request.body.decode("latin-1"),
+            "client_ip": request.client_ip,
+        }
+    )
+
+
+@endpoint("GET", "/mirror", "/镜子")
+def look(request: Request) -> Response:
+    return _seen(request)
+
+
+@endpoint("POST", "/mirror")
+def show(request: Request) -> Response:
+    return _seen(request)
+
+
+@endpoint("POST", "/file", max_body_bytes=10)
+def file(request: Request) -> Response:
+    return Response.of(request.body, "application/octet-stream", x_length=str(len(request.body)))
+
+
+mirror = serve(look, show, file)

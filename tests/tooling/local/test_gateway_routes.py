@@ -1,0 +1,45 @@
+"""Which function a path belongs to."""
+
+import pytest
+
+from scripts.tooling.local.gateway.app import find_route
+from scripts.tooling.local.gateway.refusals import NoRoute, WrongMethod
+from scripts.tooling.manifest.s_yaml import Route
+
+ROUTES = (
+    Route("/*", ("GET",), "everything"),
+    Route("/api/*", ("GET", "POST"), "api"),
+    Route("/api/a/b/*", ("GET",), "deep"),
+    Route("/api/a", ("GET",), "exact"),
+    Route("/api/a", ("POST",), "exact-post"),
+    Route("/api/", ("GET",), "folder"),
+    Route("/any", (), "any"),
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("GET", "/", "everything"),
+        ("GET", "/api", "everything"),
+        ("GET", "/api/", "folder"),
+        ("GET", "/api/x", "api"),
+        ("GET", "/api/a", "exact"),
+        ("POST", "/api/a", "exact-post"),
+        ("GET", "/api/a/b", "api"),
+        ("GET", "/api/a/b/c/d", "deep"),
+        ("PATCH", "/any", "any"),
+    ],
+)
+def test_the_exact_path_wins_then_the_longest(method: str, path: str, expected: str) -> None:
+    assert find_route(ROUTES, method, path).function == expected
+
+
+def test_the_nearest_path_decides_about_the_method() -> None:
+    with pytest.raises(WrongMethod, match="/api/a is routed for GET, POST only"):
+        find_route(ROUTES, "DELETE", "/api/a")
+
+
+def test_a_path_no_route_matches_is_not_found() -> None:
+    with pytest.raises(NoRoute):
+        find_route(ROUTES[1:], "GET", "/apis")
