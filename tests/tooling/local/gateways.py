@@ -36,15 +36,20 @@ resources:
       triggers: []
   hasty:
     component: fc3
-    props: {<<: *builtin-props, functionName: odd-hasty, timeout: 1}
+    props: {<<: *builtin-props, functionName: odd-hasty, code: ./.build/hasty, timeout: 1}
   broken:
     component: fc3
-    props: {<<: *builtin-props, functionName: odd-broken, handler: functions.broken.index.handler}
+    props:
+      <<: *builtin-props
+      functionName: odd-broken
+      code: ./.build/broken
+      handler: functions.broken.index.handler
   web:
     component: fc3
     props:
       <<: *builtin-props
       functionName: odd-web
+      code: ./.build/web
       runtime: custom.debian11
       timeout: 30
       customRuntimeConfig:
@@ -65,6 +70,7 @@ resources:
     props:
       <<: *builtin-props
       functionName: odd-slowweb
+      code: ./.build/slowweb
       runtime: custom.debian11
       timeout: 1
       customRuntimeConfig:

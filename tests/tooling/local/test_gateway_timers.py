@@ -20,6 +20,7 @@ TICKING = """\
     props:
       <<: *builtin-props
       functionName: odd-ticking
+      code: ./.build/ticking
       handler: functions.echo.index.on_tick
       triggers:
         - triggerName: each-second
