@@ -65,10 +65,10 @@ def create(request: Request) -> Response:
     return Response.ok(transaction(_create, claims, key, request.parse(Batch)), status=201)
 
 
-@endpoint("DELETE", "/api/admin/invites/*")
+@endpoint("DELETE", "/api/admin/invites/{code}")
 def deactivate(request: Request) -> Response:
     claims = auth.admitted_administrator(request)
-    return Response.ok(transaction(_deactivate, claims, request.last_segment.upper()))
+    return Response.ok(transaction(_deactivate, claims, request.path["code"].upper()))
 
 
 @endpoint("GET", "/api/admin/invites/export")

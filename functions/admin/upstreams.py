@@ -72,26 +72,26 @@ def create(request: Request) -> Response:
     return Response.ok(transaction(_create, claims, key, upstream), 201)
 
 
-@endpoint("PATCH", "/api/admin/upstreams/*")
+@endpoint("PATCH", "/api/admin/upstreams/{upstream_id}")
 def change(request: Request) -> Response:
     claims = auth.admitted_administrator(request)
     wanted = request.parse(Wanted)
-    return Response.ok(tell(transaction(_change, claims, request.last_segment, wanted)))
+    return Response.ok(tell(transaction(_change, claims, request.path["upstream_id"], wanted)))
 
 
-@endpoint("DELETE", "/api/admin/upstreams/*")
+@endpoint("DELETE", "/api/admin/upstreams/{upstream_id}")
 def delete(request: Request) -> Response:
     claims = auth.admitted_administrator(request)
-    transaction(_delete, claims, request.last_segment)
-    return Response.ok({"id": request.last_segment})
+    transaction(_delete, claims, request.path["upstream_id"])
+    return Response.ok({"id": request.path["upstream_id"]})
 
 
-@endpoint("POST", "/api/admin/upstreams/*/test")
+@endpoint("POST", "/api/admin/upstreams/{upstream_id}/test")
 def test(request: Request) -> Response:
     from functions.admin import connection_test  # the model client, which nothing else here needs
 
     claims = auth.admitted_administrator(request)
-    upstream = transaction(_begin_test, claims, request.segments[-2])
+    upstream = transaction(_begin_test, claims, request.path["upstream_id"])
     return Response.ok(connection_test.of(upstream))
 
 

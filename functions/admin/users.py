@@ -55,10 +55,10 @@ def listing(request: Request) -> Response:
     return Response.ok(read(_list, request.parse_query(Wanted)))
 
 
-@endpoint("GET", "/api/admin/users/*")
+@endpoint("GET", "/api/admin/users/{user_id}")
 def one(request: Request) -> Response:
     auth.admitted_administrator(request)
-    return Response.ok(read(_told, request.last_segment))
+    return Response.ok(read(_told, request.path["user_id"]))
 
 
 @endpoint("POST", "/api/admin/users")
@@ -70,16 +70,16 @@ def create(request: Request) -> Response:
     return Response.ok(transaction(_create, claims, key, user, made), status=201)
 
 
-@endpoint("PATCH", "/api/admin/users/*")
+@endpoint("PATCH", "/api/admin/users/{user_id}")
 def change(request: Request) -> Response:
     claims = auth.admitted_administrator(request)
-    return Response.ok(transaction(_change, claims, request.last_segment, request.parse(Change)))
+    return Response.ok(transaction(_change, claims, request.path["user_id"], request.parse(Change)))
 
 
-@endpoint("POST", "/api/admin/users/*/password")
+@endpoint("POST", "/api/admin/users/{user_id}/password")
 def reset_password(request: Request) -> Response:
     claims, form = auth.admitted_administrator(request), request.parse(NewPasswordOrNone)
-    user_id = read(users.get, request.segments[3]).id
+    user_id = read(users.get, request.path["user_id"]).id
     made = None if form.password else new_code(groups=_PASSWORD_GROUPS)
     transaction(_reset_password, claims, user_id, _hash(form.password or made or ""))
     return Response.ok({"id": user_id, "password": made})

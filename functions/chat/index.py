@@ -1,4 +1,4 @@
-"""POST /api/chat, POST /api/chat/stop, GET /api/chat/streams/*: talk to the model."""
+"""POST /api/chat, POST /api/chat/stop, GET /api/chat/streams/{message_id}: talk to the model."""
 
 from pydantic import BaseModel
 
@@ -64,9 +64,9 @@ async def stop(request: Request) -> Response:
     return Response.ok({"message_id": row.message_id})
 
 
-@endpoint("GET", "/api/chat/streams/*")
+@endpoint("GET", "/api/chat/streams/{message_id}")
 async def watch(request: Request) -> Response:
-    row = await _own(request, request.last_segment)
+    row = await _own(request, request.path["message_id"])
     said = await said_so_far(row)
     watchers.admit(row.subject)
     told = watchers.counted(row.subject, as_stored(row, said, request))

@@ -18,26 +18,26 @@ def listing(request: Request) -> Response:
     return Response.ok(read(_list, claims, request.parse_query(Paging)))
 
 
-@endpoint("GET", "/api/conversations/*/messages")
+@endpoint("GET", "/api/conversations/{conversation_id}/messages")
 def messages(request: Request) -> Response:
     claims = auth.signed_in(request)
     return Response.ok(read(_messages, claims, _id(request), request.parse_query(Paging)))
 
 
-@endpoint("PATCH", "/api/conversations/*")
+@endpoint("PATCH", "/api/conversations/{conversation_id}")
 def rename(request: Request) -> Response:
     claims, change = auth.signed_in(request), request.parse(Change)
     return Response.ok(transaction(_rename, claims, _id(request), change.title))
 
 
-@endpoint("DELETE", "/api/conversations/*")
+@endpoint("DELETE", "/api/conversations/{conversation_id}")
 def delete(request: Request) -> Response:
     transaction(_erase, auth.signed_in(request), _id(request))
     return Response.ok({"id": _id(request)})
 
 
 def _id(request: Request) -> str:
-    return request.segments[2]
+    return request.path["conversation_id"]
 
 
 def _list(db: Connection, claims: Claims, paging: Paging) -> dict[str, object]:

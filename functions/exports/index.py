@@ -21,10 +21,10 @@ def listed(request: Request) -> Response:
     return Response.ok(read(_listed, claims, request.parse_query(Paging)))
 
 
-@endpoint("GET", f"{_PATH}/*")
+@endpoint("GET", f"{_PATH}/{{export_id}}")
 def shown(request: Request) -> Response:
     claims = auth.admitted_administrator(request)
-    job = read(export_jobs.get, request.last_segment)
+    job = read(export_jobs.get, request.path["export_id"])
     if job.object_key is None or request.method == "HEAD":
         return Response.ok(logic.told(job))
     filename, expires_ms = logic.filename(job.object_key), now_ms() + logic.LINK_SECONDS * 1000
@@ -33,10 +33,10 @@ def shown(request: Request) -> Response:
     return Response.ok(logic.told(job, logic.link(url, expires_ms)))
 
 
-@endpoint("DELETE", f"{_PATH}/*")
+@endpoint("DELETE", f"{_PATH}/{{export_id}}")
 def ended(request: Request) -> Response:
     claims = auth.admitted_administrator(request)
-    job = read(export_jobs.get, request.last_segment)
+    job = read(export_jobs.get, request.path["export_id"])
     if job.object_key:
         cancellation.remove(claims, job, storage(request.credentials))
     else:

@@ -42,10 +42,10 @@ def listing(request: Request) -> Response:
     return Response.ok(read(_list, auth.signed_in(request)))
 
 
-@endpoint("DELETE", "/api/auth/sessions/*")
+@endpoint("DELETE", "/api/auth/sessions/{session_id}")
 def revoke(request: Request) -> Response:
-    transaction(_revoke, auth.signed_in(request), request.last_segment)
-    return Response.ok({"id": request.last_segment})
+    transaction(_revoke, auth.signed_in(request), request.path["session_id"])
+    return Response.ok({"id": request.path["session_id"]})
 
 
 def _hold_back_strangers(request: Request, refresh_token: str) -> None:

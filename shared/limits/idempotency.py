@@ -42,7 +42,7 @@ def client_key(request: Request, instead: str | None = None) -> ClientKey | None
 def _hash(request: Request) -> str:
     """Keyed, because a body may hold a password that a plain hash would give away."""
     secret = load(settings.Tokens).secret.reveal().encode()
-    sent = b"request:" + request.path.encode() + b"\n" + request.body
+    sent = b"request:" + request.url_path.encode() + b"\n" + request.body
     return hmac.new(secret, sent, hashlib.sha256).hexdigest()
 
 

@@ -145,7 +145,7 @@ def _head(scope: Scope) -> Request:
     peer = scope.get("client")
     return Request(
         method=scope["method"],
-        path=scope["path"],
+        url_path=scope["path"],
         headers=headers,
         query=_joined(query),
         source_ip="" if "x-forwarded-for" in headers or not peer else peer[0],
@@ -169,7 +169,12 @@ def _is_invocation(request: Request) -> bool:
     """
     outside = "x-forwarded-for" in request.headers
     control = request.headers.get("x-fc-control-path", "/invoke")
-    return (request.method, request.path, control, outside) == ("POST", "/invoke", "/invoke", False)
+    return (request.method, request.url_path, control, outside) == (
+        "POST",
+        "/invoke",
+        "/invoke",
+        False,
+    )
 
 
 def _with_body(request: Request, body: bytes | None) -> Request:

@@ -47,18 +47,27 @@ class Endpoint:
     def endpoints(self) -> tuple["Endpoint", ...]:
         return (self,)
 
-    def route(self, path: str) -> str | None:
-        """The path of ours that fits; a `*` in it stands for one segment, such as an id."""
-        if path in self.paths:
-            return path
-        return next((one for one in self.paths if "*" in one and _fits(one, path)), None)
+    def route(self, url_path: str) -> str | None:
+        """The pattern among `paths` that the path fits."""
+        fitting = (one for one in self.paths if path_parameters(one, url_path) is not None)
+        return next(fitting, None)
 
 
-def _fits(pattern: str, path: str) -> bool:
-    wanted, given = pattern.split("/"), path.split("/")
-    return len(wanted) == len(given) and all(
-        one == other or (one == "*" and other) for one, other in zip(wanted, given, strict=True)
-    )
+def path_parameters(pattern: str, url_path: str) -> dict[str, str] | None:
+    """The named segments of a path that fits the pattern; None where it does not fit.
+
+    `/api/admin/users/{user_id}` fits `/api/admin/users/01ABC` with `{"user_id": "01ABC"}`.
+    """
+    names, segments = pattern.split("/"), url_path.split("/")
+    if len(names) != len(segments):
+        return None
+    found = {}
+    for name, segment in zip(names, segments, strict=True):
+        if name.startswith("{") and segment:
+            found[name[1:-1]] = segment
+        elif name != segment:
+            return None
+    return found
 
 
 def endpoint(
@@ -130,10 +139,12 @@ async def _followed(
 
 async def _run(endpoints: tuple[Endpoint, ...], request: Request) -> Response:
     load(settings.Http)  # malformed or unsafe, they are refused before anything is done
-    if request.method == "OPTIONS" and _methods(endpoints, request.path):
+    if request.method == "OPTIONS" and _methods(endpoints, request.url_path):
         return Response(204)
     found = _find(endpoints, request)
-    request.notes["route"] = found.route(request.path)
+    route = found.route(request.url_path) or ""
+    request.notes["route"] = route
+    request = replace(request, path=path_parameters(route, request.url_path) or {})
     if len(request.body) > found.max_body_bytes:
         raise PayloadTooLarge(limit_bytes=found.max_body_bytes)
     found.limit(request)
@@ -144,9 +155,9 @@ async def _run(endpoints: tuple[Endpoint, ...], request: Request) -> Response:
 def _find(endpoints: tuple[Endpoint, ...], request: Request) -> Endpoint:
     wanted = "GET" if request.method == "HEAD" else request.method
     for candidate in endpoints:
-        if candidate.method == wanted and candidate.route(request.path):
+        if candidate.method == wanted and candidate.route(request.url_path):
             return candidate
-    allowed = _methods(endpoints, request.path)
+    allowed = _methods(endpoints, request.url_path)
     if allowed:
         raise MethodNotAllowed(headers={"Allow": ", ".join(allowed)})
     raise NotFound
@@ -163,7 +174,7 @@ def _failed(error: AppError, request: Request, endpoints: tuple[Endpoint, ...]) 
     request.notes["error"] = error.name
     if error.context:
         request.notes["context"] = error.context
-    fails = (candidate.fail for candidate in endpoints if candidate.route(request.path))
+    fails = (candidate.fail for candidate in endpoints if candidate.route(request.url_path))
     return next(fails, failure)(error, request)
 
 
@@ -193,7 +204,7 @@ def _envelope_status(status: int) -> int:
 def _cors(request: Request, endpoints: tuple[Endpoint, ...]) -> dict[str, str]:
     origin = request.headers.get("origin", "")
     if request.method == "OPTIONS":
-        return preflight_headers(origin, _http_settings(), _methods(endpoints, request.path))
+        return preflight_headers(origin, _http_settings(), _methods(endpoints, request.url_path))
     return cors_headers(origin, _http_settings())
 
 

@@ -26,7 +26,7 @@ def from_event(event: bytes | str, context: object = None) -> Request:
         http = data["requestContext"]["http"]
         return Request(
             method=http["method"].upper(),
-            path=_path(data.get("rawPath"), http),
+            url_path=_path(data.get("rawPath"), http),
             headers={name.lower(): str(value) for name, value in _map(data.get("headers"))},
             query=_query(data.get("queryParameters")),
             body=_body(data),

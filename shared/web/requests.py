@@ -23,11 +23,12 @@ _MOST_DETAILS = 20
 class Request:
     """One HTTP request. Header names are in lower case; `notes` go to the access log.
 
+    `path` holds the named segments of `url_path`: "user_id" of "/api/admin/users/{user_id}".
     `credentials` are those the platform handed over with it, if it did.
     """
 
     method: str
-    path: str
+    url_path: str
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
@@ -35,16 +36,7 @@ class Request:
     request_id: str = ""
     notes: dict[str, object] = field(default_factory=dict)
     credentials: Credentials | None = None
-
-    @property
-    def last_segment(self) -> str:
-        """The id in a path such as `/api/chat/streams/*`."""
-        return self.segments[-1]
-
-    @property
-    def segments(self) -> tuple[str, ...]:
-        """What stands between the slashes of the path."""
-        return tuple(self.path.removeprefix("/").split("/"))
+    path: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def language(self) -> str:

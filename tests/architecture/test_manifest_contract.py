@@ -99,9 +99,9 @@ def test_a_path_with_an_id_needs_a_route_that_fits_any() -> None:
         f"s.yaml:{line_of(text, '/api/talks/*')}: conversations does not answer /api/talks/*"
     )
     assert [re.sub(r".*:\d+: ", "", line) for line in found[1:]] == [
-        "s.yaml has no route to GET /api/conversations/*/messages",
-        "s.yaml has no route to PATCH /api/conversations/*",
-        "s.yaml has no route to DELETE /api/conversations/*",
+        "s.yaml has no route to GET /api/conversations/{conversation_id}/messages",
+        "s.yaml has no route to PATCH /api/conversations/{conversation_id}",
+        "s.yaml has no route to DELETE /api/conversations/{conversation_id}",
     ]
 
 

@@ -1,5 +1,6 @@
 """Who may administer: an active administrator, by the word of the database, on every path."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -19,7 +20,7 @@ each_endpoint = pytest.mark.parametrize(
 
 
 def ask(endpoint: Endpoint, token: str = "") -> Reply:
-    path = endpoint.paths[0].replace("*", new_id())
+    path = re.sub(r"{\w+}", new_id(), endpoint.paths[0])
     return invoke(admin, endpoint.method, path, token=token)
 
 

@@ -169,7 +169,9 @@ FAIR: dict[str, Ask] = {
     "POST /api/auth/login": lambda one, admin: Fair({"email": one.login, "password": PASSWORD}),
     "POST /api/auth/refresh": lambda one, admin: Fair({"refresh_token": one.refresh_token}),
     "POST /api/auth/logout": lambda one, admin: Fair({}, token=one.token),
-    "DELETE /api/auth/sessions/*": lambda one, admin: Fair(ids=(one.session_id,), token=one.token),
+    "DELETE /api/auth/sessions/{session_id}": lambda one, admin: Fair(
+        ids=(one.session_id,), token=one.token
+    ),
     "PATCH /api/auth/me": lambda one, admin: Fair(
         {"username": secrets.token_hex(16)}, token=one.token
     ),
@@ -182,23 +184,23 @@ FAIR: dict[str, Ask] = {
     "POST /v1/chat/completions": lambda one, admin: Fair(
         {"messages": HELLO, "model": "test-model"}, token=one.token
     ),
-    "PATCH /api/conversations/*": lambda one, admin: Fair(
+    "PATCH /api/conversations/{conversation_id}": lambda one, admin: Fair(
         {"title": "Renamed"}, ids=(one.conversation_id,), token=one.token
     ),
-    "DELETE /api/conversations/*": lambda one, admin: Fair(
+    "DELETE /api/conversations/{conversation_id}": lambda one, admin: Fair(
         ids=(one.conversation_id,), token=one.token
     ),
     "POST /api/admin/users": lambda one, admin: Fair(
         {"email": _nameless(), "password": PASSWORD, "role": "user"}, token=admin.token
     ),
-    "PATCH /api/admin/users/*": lambda one, admin: Fair(
+    "PATCH /api/admin/users/{user_id}": lambda one, admin: Fair(
         {"disabled": False, "role": "user"}, ids=(one.id,), token=admin.token
     ),
-    "POST /api/admin/users/*/password": lambda one, admin: Fair(
+    "POST /api/admin/users/{user_id}/password": lambda one, admin: Fair(
         {"password": PASSWORD}, ids=(one.id,), token=admin.token
     ),
     "POST /api/admin/invites": lambda one, admin: Fair({"note": "fair"}, token=admin.token),
-    "DELETE /api/admin/invites/*": lambda one, admin: Fair(
+    "DELETE /api/admin/invites/{code}": lambda one, admin: Fair(
         ids=(one.invite_code,), token=admin.token
     ),
     "POST /api/admin/models": lambda one, admin: Fair(
@@ -208,20 +210,20 @@ FAIR: dict[str, Ask] = {
         {"name": _stored_model(), "title": "Renamed"}, token=admin.token
     ),
     "POST /api/admin/upstreams": lambda one, admin: Fair(_new_upstream(), token=admin.token),
-    "PATCH /api/admin/upstreams/*": lambda one, admin: Fair(
+    "PATCH /api/admin/upstreams/{upstream_id}": lambda one, admin: Fair(
         {"weight": 2}, ids=(_stored_upstream(),), token=admin.token
     ),
-    "DELETE /api/admin/upstreams/*": lambda one, admin: Fair(
+    "DELETE /api/admin/upstreams/{upstream_id}": lambda one, admin: Fair(
         ids=(_stored_upstream(),), token=admin.token
     ),
-    "POST /api/admin/upstreams/*/test": lambda one, admin: Fair(
+    "POST /api/admin/upstreams/{upstream_id}/test": lambda one, admin: Fair(
         {}, ids=(_stored_upstream(),), token=admin.token
     ),
     "POST /api/admin/prices": lambda one, admin: Fair(
         {"model": f"model-{next(_numbers)}", "unit": "message", "message_fen": 200},
         token=admin.token,
     ),
-    "DELETE /api/admin/exports/*": lambda one, admin: Fair(
+    "DELETE /api/admin/exports/{export_id}": lambda one, admin: Fair(
         ids=(_queued_export(admin),), token=admin.token
     ),
     "POST /api/internal/exports": lambda one, admin: Fair(

@@ -1,6 +1,7 @@
 """Every route of every function, and one way to call them all."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -26,11 +27,9 @@ class Route:
         return self.method not in {"GET", "HEAD"}
 
     def at(self, *ids: str) -> str:
-        """The path with these in the places of its stars."""
-        path = self.path
-        for one in ids:
-            path = path.replace("*", one, 1)
-        return path
+        """The path with these in the places of its parameters."""
+        given = iter(ids)
+        return re.sub(r"{\w+}", lambda name: next(given, name[0]), self.path)
 
 
 def _of(function: str) -> list[Route]:

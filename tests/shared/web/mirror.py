@@ -7,7 +7,7 @@ def _seen(request: Request) -> Response:
     return Response.ok(
         {
             "method": request.method,
-            "path": request.path,
+            "path": request.url_path,
             "headers": dict(request.headers),
             "query": dict(request.query),
             "body": request.body.decode("latin-1"),
