@@ -1,18 +1,18 @@
-"""Who is calling: the address that counts, and the language to answer in. Does no I/O."""
+"""The client's trusted IP address, its network, and its preferred language. Does no I/O."""
 
 import ipaddress
 import re
 
-# A language range and its weight (RFC 9110, 12.5.4); what is neither zh nor en is passed over.
+# A language range and its weight (RFC 9110, 12.5.4); languages other than zh and en are ignored.
 _ACCEPTED = re.compile(r"(?<![\w-])(zh|en)[\w-]*\s*(?:;\s*q\s*=\s*([\d.]{1,5}))?")
 
 
 def address(source_ip: str, forwarded_for: str, trusted_hops: int) -> str:
     """The client's IP address as far as it can be trusted, or "unknown".
 
-    Each proxy appends the peer it saw, so only the rightmost entries are worth
-    anything: the platform's own, then one for each proxy of ours in front of
-    it. What stands left of them is whatever the client wrote.
+    Each proxy appends its peer's address, so only the rightmost entries are
+    trustworthy: the platform's own, then one for each of our proxies in front of
+    it. The entries to the left of them come from the client.
     """
     chain = [entry.strip() for entry in forwarded_for.split(",") if entry.strip()]
     if source_ip and chain[-1:] != [source_ip]:
@@ -24,23 +24,23 @@ def address(source_ip: str, forwarded_for: str, trusted_hops: int) -> str:
 
 def _canonical(entry: str) -> str:
     try:
-        given = ipaddress.ip_address(entry.strip("[]"))
+        parsed = ipaddress.ip_address(entry.strip("[]"))
     except ValueError:
         return "unknown"
-    return str(getattr(given, "ipv4_mapped", None) or given)
+    return str(getattr(parsed, "ipv4_mapped", None) or parsed)
 
 
 def network(ip: str) -> str:
-    """What one household or phone shares: the IPv4 address, or the IPv6 /64."""
+    """The network of one household or phone: the IPv4 address, or the IPv6 /64."""
     if ":" not in ip:
         return ip
     return str(ipaddress.ip_network((ip, 64), strict=False))
 
 
-def language(asked: str, accepted: str) -> str:
-    """`zh` or `en`: what `?lang=` asks for, else the best of Accept-Language, else `en`."""
-    if asked[:2].lower() in {"zh", "en"}:
-        return asked[:2].lower()
+def language(parameter: str, accepted: str) -> str:
+    """`zh` or `en`: the value of `?lang=`, else the best of Accept-Language, else `en`."""
+    if parameter[:2].lower() in {"zh", "en"}:
+        return parameter[:2].lower()
     best, best_quality = "en", 0.0
     for tag, quality in _ACCEPTED.findall(accepted.lower()):
         weight = _quality(quality)

@@ -1,4 +1,4 @@
-"""Which origins a browser may call us from (Fetch standard, "CORS protocol"). Does no I/O."""
+"""CORS headers: the origins that browsers may call us from (Fetch standard). Does no I/O."""
 
 import re
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ _LOCAL_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})
 
 _ALLOWED_HEADERS = (
     "Authorization, Content-Type, Accept, Accept-Language, Idempotency-Key, Last-Event-ID"
-    # What OpenAI's SDK says of itself in every request; a browser asks about each.
+    # Headers of every request of OpenAI's SDK; a browser's preflight lists each of them.
     ", User-Agent, X-Stainless-Arch, X-Stainless-Helper-Method, X-Stainless-Lang, X-Stainless-OS"
     ", X-Stainless-Package-Version, X-Stainless-Retry-Count, X-Stainless-Runtime"
     ", X-Stainless-Runtime-Version, X-Stainless-Timeout"
 )
 _EXPOSED_HEADERS = "X-Request-Id, Retry-After, Content-Disposition, X-Aigc"
-_PREFLIGHT_SECONDS = "7200"  # the most that Chromium keeps
+_PREFLIGHT_SECONDS = "7200"  # the maximum of Chromium
 
 
 def cors_headers(origin: str, http: settings.Http) -> dict[str, str]:
@@ -42,7 +42,7 @@ def preflight_headers(origin: str, http: settings.Http, methods: Sequence[str]) 
 
 
 def _is_allowed(origin: str, http: settings.Http) -> bool:
-    """Outside production any port of this machine is allowed too, so that a page can be tried."""
+    """Outside production, any port of this machine is allowed too, for pages in development."""
     if origin in http.allowed_origins or origin == _origin_of(http.frontend_base_url):
         return True
     if is_production():

@@ -1,4 +1,4 @@
-"""@endpoint: what every endpoint has in common, from the event to the access log."""
+"""@endpoint: the common steps of every request, from the event to the access log."""
 
 import json
 import time
@@ -14,7 +14,7 @@ from shared.config import load
 from shared.errors import AppError, MethodNotAllowed, NotFound, PayloadTooLarge, Unexpected
 from shared.web.cors import cors_headers, preflight_headers
 from shared.web.fc_events import from_event, reply
-from shared.web.requests import Answer, Request, Response, failure
+from shared.web.requests import Request, Response, WireResponse, failure
 
 __all__ = ["Endpoint", "Handler", "Request", "Response", "endpoint", "respond", "serve"]
 
@@ -26,12 +26,12 @@ Limit = Callable[[Request], None]
 
 
 def unlimited(_: Request) -> None:
-    """Whoever asks may."""
+    """No rate limit."""
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A function `Request -> Response` with the method and the paths it answers."""
+    """A function `Request -> Response` with its method and its paths."""
 
     method: str
     paths: tuple[str, ...]
@@ -49,7 +49,7 @@ class Endpoint:
 
     def route(self, url_path: str) -> str | None:
         """The pattern among `paths` that the path fits."""
-        fitting = (one for one in self.paths if path_parameters(one, url_path) is not None)
+        fitting = (path for path in self.paths if path_parameters(path, url_path) is not None)
         return next(fitting, None)
 
 
@@ -77,11 +77,11 @@ def endpoint(
     fail: Fail = failure,
     limit: Limit = unlimited,
 ) -> Callable[[Run], Endpoint]:
-    """Turn a function `Request -> Response` into what Function Compute calls.
+    """Turn a function `Request -> Response` into a handler of Function Compute.
 
-    `fail` words the failures of these paths, those of the boundary too, where
-    clients expect another shape than ours. `limit` refuses those who ask too often
-    (see shared.limits.rate_limits), before their request is read.
+    `fail` makes the error responses of these paths, for clients that expect another
+    shape than ours. `limit` counts the request against a rate limit and may refuse
+    it (see shared.limits.rate_limits), before its body is parsed.
     """
     return lambda run: Endpoint(method, paths, run, max_body_bytes, fail, limit)
 
@@ -93,7 +93,7 @@ class Handler:
     endpoints: tuple[Endpoint, ...]
 
     def __call__(self, event: bytes, context: object) -> dict[str, object]:
-        return reply(_at_once(respond(self.endpoints, lambda: from_event(event, context))))
+        return reply(_run_now(respond(self.endpoints, lambda: from_event(event, context))))
 
 
 def serve(*endpoints: Endpoint) -> Handler:
@@ -102,60 +102,61 @@ def serve(*endpoints: Endpoint) -> Handler:
 
 async def respond(
     endpoints: tuple[Endpoint, ...], receive: Callable[[], Request], known: Request | None = None
-) -> Answer:
-    """The way of every request: receive, find the endpoint, run it, finish, log.
+) -> WireResponse:
+    """The steps of every request: receive it, find the endpoint, run it, finish, log.
 
-    `known` is what can be said of a request that is never received. Never
-    raises: a failure is an answer, and an unforeseen one tells nothing.
+    `known` stands in for a request that `receive` fails to read. Never raises: an
+    expected failure becomes its error response, any other exception a 500 without
+    details.
     """
     started = time.perf_counter()
     request = known or Request("", "", request_id=uuid.uuid4().hex)
     try:
         request = receive()
-        answer = _finished(await _run(endpoints, request), request, endpoints)
+        response = _finished(await _run(endpoints, request), request, endpoints)
     except AppError as error:
-        answer = _finished(_failed(error, request, endpoints), request, endpoints)
+        response = _finished(_failed(error, request, endpoints), request, endpoints)
     except Exception as error:  # noqa: BLE001  # an uncaught one shows its traceback to the client
         log.crash(error, request_id=request.request_id)
-        answer = _finished(_failed(Unexpected(), request, endpoints), request, endpoints)
-    write = partial(_log_access, request, answer.status, started)
-    if answer.stream is None:
+        response = _finished(_failed(Unexpected(), request, endpoints), request, endpoints)
+    write = partial(_log_access, request, response.status, started)
+    if response.stream is None:
         write()
-        return answer
-    return replace(answer, stream=_followed(answer.stream, write))
+        return response
+    return replace(response, stream=_logged_at_end(response.stream, write))
 
 
-async def _followed(
+async def _logged_at_end(
     stream: AsyncGenerator[bytes, None], write: Callable[[], None]
 ) -> AsyncGenerator[bytes, None]:
-    """A streamed answer is logged when it has ended, however it ends."""
+    """Write the access log when the stream has ended, whether complete or not."""
     try:
-        async for piece in stream:
-            yield piece
+        async for chunk in stream:
+            yield chunk
     finally:
         await stream.aclose()
         write()
 
 
 async def _run(endpoints: tuple[Endpoint, ...], request: Request) -> Response:
-    load(settings.Http)  # malformed or unsafe, they are refused before anything is done
+    load(settings.Http)  # raises for malformed or unsafe settings, before any work
     if request.method == "OPTIONS" and _methods(endpoints, request.url_path):
         return Response(204)
-    found = _find(endpoints, request)
-    route = found.route(request.url_path) or ""
+    matched = _find(endpoints, request)
+    route = matched.route(request.url_path) or ""
     request.notes["route"] = route
     request = replace(request, path=path_parameters(route, request.url_path) or {})
-    if len(request.body) > found.max_body_bytes:
-        raise PayloadTooLarge(limit_bytes=found.max_body_bytes)
-    found.limit(request)
-    result = found.run(request)
+    if len(request.body) > matched.max_body_bytes:
+        raise PayloadTooLarge(limit_bytes=matched.max_body_bytes)
+    matched.limit(request)
+    result = matched.run(request)
     return await result if isawaitable(result) else result
 
 
 def _find(endpoints: tuple[Endpoint, ...], request: Request) -> Endpoint:
-    wanted = "GET" if request.method == "HEAD" else request.method
+    method = "GET" if request.method == "HEAD" else request.method
     for candidate in endpoints:
-        if candidate.method == wanted and candidate.route(request.url_path):
+        if candidate.method == method and candidate.route(request.url_path):
             return candidate
     allowed = _methods(endpoints, request.url_path)
     if allowed:
@@ -178,7 +179,9 @@ def _failed(error: AppError, request: Request, endpoints: tuple[Endpoint, ...]) 
     return next(fails, failure)(error, request)
 
 
-def _finished(response: Response, request: Request, endpoints: tuple[Endpoint, ...]) -> Answer:
+def _finished(
+    response: Response, request: Request, endpoints: tuple[Endpoint, ...]
+) -> WireResponse:
     headers = {
         "X-Request-Id": request.request_id,
         "X-Content-Type-Options": "nosniff",
@@ -194,7 +197,7 @@ def _finished(response: Response, request: Request, endpoints: tuple[Endpoint, .
     headers.update(response.headers)
     if request.method == "HEAD":
         body = b""
-    return Answer(status, headers, body, response.stream)
+    return WireResponse(status, headers, body, response.stream)
 
 
 def _envelope_status(status: int) -> int:
@@ -209,7 +212,7 @@ def _cors(request: Request, endpoints: tuple[Endpoint, ...]) -> dict[str, str]:
 
 
 def _http_settings() -> settings.Http:
-    """Even an answer about broken settings must be sent; it gets the strictest ones."""
+    """The settings, or the strictest ones where they are invalid: an error response needs some."""
     try:
         return load(settings.Http)
     except AppError:
@@ -229,11 +232,11 @@ def _log_access(request: Request, status: int, started: float) -> None:
     )
 
 
-def _at_once(work: Coroutine[Any, Any, Answer]) -> Answer:
-    """Run a coroutine that never waits, without the price of an event loop."""
+def _run_now(work: Coroutine[Any, Any, WireResponse]) -> WireResponse:
+    """Run a coroutine that never waits, without the cost of an event loop."""
     try:
         work.send(None)
     except StopIteration as done:
-        answer: Answer = done.value
-        return answer
+        response: WireResponse = done.value
+        return response
     raise RuntimeError("an endpoint of a built-in function must not be asynchronous")

@@ -1,4 +1,4 @@
-"""Function Compute's events: v1 HTTP events in, four-key answers out."""
+"""Function Compute's events: v1 HTTP events in, four-key results out."""
 
 import base64
 import json
@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from shared.credentials import of_context
 from shared.errors import MalformedRequest
-from shared.web.requests import Answer, Request
+from shared.web.requests import Request, WireResponse
 
 _LONGEST_TEXT = 1_000_000
 
@@ -19,7 +19,7 @@ def from_event(event: bytes | str, context: object = None) -> Request:
     """Read a v1 HTTP event (Function Compute 3.0, "HTTP trigger request format").
 
     Raises:
-        MalformedRequest: it is no v1 event, or its body is not what it says.
+        MalformedRequest: it is no v1 event, or its body is not encoded as it declares.
     """
     try:
         data = json.loads(event)
@@ -49,12 +49,12 @@ def _map(pairs: Mapping[str, object] | None) -> list[tuple[str, object]]:
 
 def _query(parameters: Mapping[str, object] | None) -> dict[str, str]:
     """The local runner sends a literal `?null` where there is no query."""
-    found = {name: str(value) for name, value in _map(parameters)}
-    return {} if found == {"null": ""} else found
+    query = {name: str(value) for name, value in _map(parameters)}
+    return {} if query == {"null": ""} else query
 
 
 def _body(data: Mapping[str, Any]) -> bytes:
-    """`isBase64Encoded` alone decides; the content type says nothing about it."""
+    """The body's bytes. Only `isBase64Encoded` says whether it is Base64, not the content type."""
     body: str = data.get("body") or ""
     if data.get("isBase64Encoded"):
         return base64.b64decode(body, validate=True)
@@ -66,25 +66,25 @@ def _request_id(request_context: Mapping[str, object], context: object) -> str:
 
 
 def usable_id(given: object) -> str:
-    """The platform's request id, or one of ours where there is none fit for a header."""
+    """The platform's request id, or a new one where it has none that a header can carry."""
     if isinstance(given, str) and re.fullmatch(r"[\w.-]{1,64}", given, re.ASCII):
         return given
     return uuid.uuid4().hex
 
 
-def reply(answer: Answer) -> dict[str, object]:
-    """The four keys a built-in runtime wants; anything else is sent as it is, with 200."""
-    text = _text(answer.body)
+def reply(response: WireResponse) -> dict[str, object]:
+    """The result of a built-in function: the four keys that make the platform send our status."""
+    text = _text(response.body)
     return {
-        "statusCode": answer.status,
-        "headers": dict(answer.headers),
+        "statusCode": response.status,
+        "headers": dict(response.headers),
         "isBase64Encoded": text is None,
-        "body": base64.b64encode(answer.body).decode() if text is None else text,
+        "body": base64.b64encode(response.body).decode() if text is None else text,
     }
 
 
 def _text(body: bytes) -> str | None:
-    """None for what is no text, and for long text: JSON may double it, base64 adds a third."""
+    """The body as text; None for binary data and for long text, which JSON may double in size."""
     if len(body) > _LONGEST_TEXT:
         return None
     try:

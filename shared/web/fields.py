@@ -1,4 +1,4 @@
-"""Reusable field types for what comes from outside."""
+"""Field types of request models: email, username, password, invite code, search text."""
 
 import re
 import unicodedata
@@ -14,7 +14,7 @@ _LONGEST_PASSWORD_BYTES = 1024
 
 
 def _normal(text: str) -> str:
-    """One person, one spelling: databases disagree on case and trailing blanks."""
+    """One spelling per name, because databases disagree on case and trailing blanks."""
     return unicodedata.normalize("NFKC", text).strip().lower()
 
 
@@ -33,7 +33,7 @@ def _username(text: str) -> str:
 
 
 def _invite_code(text: str) -> str:
-    """As it is stored, however it was copied."""
+    """The stored spelling: upper case, without surrounding blanks."""
     return unicodedata.normalize("NFKC", text).strip().upper()
 
 
@@ -46,11 +46,11 @@ def _password(text: str) -> str:
 # Lengths come first: normalising takes time that grows with the square of the length.
 Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email)]
 Username = Annotated[str, StringConstraints(max_length=64), AfterValidator(_username)]
-# What somebody signs in with: an e-mail address or a username, well-formed or not.
+# An e-mail address or a username at login, well-formed or not.
 Login = Annotated[str, StringConstraints(min_length=1, max_length=254), AfterValidator(_normal)]
-# What somebody looks for, in the spelling of what is stored.
+# A search term, in the spelling of stored names.
 Search = Annotated[str, StringConstraints(max_length=254), AfterValidator(_normal)]
 Password = Annotated[str, StringConstraints(min_length=1), AfterValidator(_password)]
 NewPassword = Annotated[str, StringConstraints(min_length=8), AfterValidator(_password)]
-# An empty one is none: forms send their empty fields too.
+# An empty code means no code: forms send their empty fields too.
 InviteCode = Annotated[str, StringConstraints(max_length=64), AfterValidator(_invite_code)]

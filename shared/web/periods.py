@@ -1,4 +1,4 @@
-"""Moments, and periods between them, as people name them in queries."""
+"""Moments and periods in query parameters, written in ISO 8601."""
 
 import re
 from datetime import datetime, timedelta, timezone
@@ -14,7 +14,7 @@ _ISO_8601 = re.compile(
 
 
 def _iso_8601(text: object) -> str:
-    """Refuse bare numbers, which would pass for seconds; repair a `+` sent without escaping."""
+    """Refuse bare numbers, which pydantic would read as seconds; repair an unescaped `+`."""
     match = _ISO_8601.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         raise ValueError("must be like 2026-11-22 or 2026-11-22T08:00:00+08:00")
@@ -30,12 +30,12 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("must be in the years 1 to 9999 of UTC") from None
 
 
-# A date is its first instant; without an offset both mean UTC, as all our times do.
+# A date means its first instant; without an offset, dates and times are in UTC.
 Moment = Annotated[datetime, BeforeValidator(_iso_8601), AfterValidator(_in_utc)]
 
 
 class Period(BaseModel):
-    """It is half open: `from` belongs to it, `to` does not. What is empty is not asked for."""
+    """A half-open period: `from` is in it, `to` is not. An empty parameter counts as absent."""
 
     from_: Moment | None = Field(default=None, alias="from")
     to: Moment | None = None

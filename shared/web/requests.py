@@ -1,4 +1,4 @@
-"""Requests and responses, as every endpoint sees them."""
+"""Requests and responses: the input and the output of every endpoint."""
 
 import json
 from collections.abc import AsyncGenerator, Mapping
@@ -24,7 +24,7 @@ class Request:
     """One HTTP request. Header names are in lower case; `notes` go to the access log.
 
     `path` holds the named segments of `url_path`: "user_id" of "/api/admin/users/{user_id}".
-    `credentials` are those the platform handed over with it, if it did.
+    `credentials` are the role's, where the platform passed them with the event.
     """
 
     method: str
@@ -87,13 +87,13 @@ def _errors(problem: Any) -> list[dict[str, Any]]:
 
 
 def _detail(error: Mapping[str, Any], where: str) -> dict[str, str]:
-    place = ".".join([where, *(str(part) for part in error["loc"])])
-    return {"field": place, "problem": error["msg"].removeprefix("Value error, ")}
+    field_path = ".".join([where, *(str(part) for part in error["loc"])])
+    return {"field": field_path, "problem": error["msg"].removeprefix("Value error, ")}
 
 
 @dataclass(frozen=True)
 class Response:
-    """An answer: an envelope still without its request id, whole bytes, or a stream of them."""
+    """An endpoint's result: an envelope still without its request id, bytes, or a stream."""
 
     status: int = 200
     envelope: Mapping[str, object] | None = None
@@ -109,10 +109,10 @@ class Response:
     def json(
         cls, document: object, status: int = 200, headers: Mapping[str, str] | None = None
     ) -> "Response":
-        """A document in a shape that is not ours: without the envelope."""
+        """A JSON document without the envelope, for clients of another API."""
         body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-        kind = {"Content-Type": "application/json; charset=utf-8"}
-        return cls(status, body=body, headers={**kind, **(headers or {})})
+        media_type = {"Content-Type": "application/json; charset=utf-8"}
+        return cls(status, body=body, headers={**media_type, **(headers or {})})
 
     @classmethod
     def of(cls, body: bytes, media_type: str, **headers: str) -> "Response":
@@ -121,7 +121,7 @@ class Response:
 
     @classmethod
     def events(cls, stream: AsyncGenerator[bytes, None]) -> "Response":
-        """Server-sent events (WHATWG HTML, "Server-sent events"), unbuffered by middle boxes."""
+        """Server-sent events (WHATWG HTML, "Server-sent events"), which proxies must not buffer."""
         headers = {
             "Content-Type": "text/event-stream; charset=utf-8",
             "Cache-Control": "no-cache",
@@ -142,8 +142,8 @@ def failure(error: AppError, request: Request) -> Response:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A finished response: every header set, ready for the wire."""
+class WireResponse:
+    """A finished response with all its headers, ready to be sent."""
 
     status: int
     headers: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""Server-sent events to our own clients (WHATWG HTML, "Server-sent events")."""
+"""Server-sent events for our clients (WHATWG HTML, "Server-sent events")."""
 
 import asyncio
 import json
@@ -10,57 +10,57 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def event(id_: str, name: str, data: Mapping[str, object]) -> bytes:
-    """JSON keeps line breaks escaped, so one data line always does."""
+    """One event. JSON escapes line breaks, so one data line is enough."""
     return f"id: {id_}\nevent: {name}\ndata: {_encode(data)}\n\n".encode()
 
 
 async def with_pings(
     source: AsyncGenerator[bytes, None], every_seconds: float
 ) -> AsyncGenerator[bytes, None]:
-    """Pass the source on, with a comment whenever it is silent for too long.
+    """Yield the source's chunks, and a comment after every silence of `every_seconds`.
 
-    Proxies and mini programs close connections on which nothing moves. What
-    comes together is passed on together. Closing this closes the source,
-    wherever it waits.
+    Proxies and mini programs close idle connections. Chunks that arrive together
+    are yielded together. Closing this generator closes the source, even while the
+    source waits.
     """
-    pieces = _Pieces(every_seconds)
-    pump = asyncio.create_task(_pump(source, pieces))
+    queue = _ChunkQueue(every_seconds)
+    pump = asyncio.create_task(_pump(source, queue))
     try:
-        while piece := await pieces.next():
-            yield piece
+        while chunk := await queue.next():
+            yield chunk
         await pump
     finally:
-        pieces.close()
+        queue.close()
         pump.cancel()
         with suppress(asyncio.CancelledError):
             await pump
 
 
-async def _pump(source: AsyncGenerator[bytes, None], pieces: "_Pieces") -> None:
-    """One task runs the source from its first step to its last; its time limits need that."""
+async def _pump(source: AsyncGenerator[bytes, None], queue: "_ChunkQueue") -> None:
+    """Run the source in one task from start to end, as its time limits require."""
     try:
-        async for piece in source:
-            pieces.put(piece)
+        async for chunk in source:
+            queue.put(chunk)
     finally:
         await source.aclose()
-        pieces.end()
+        queue.end()
 
 
-class _Pieces:
-    """What one task says and another hears. One timer rings however much is said."""
+class _ChunkQueue:
+    """Chunks from one task to another. One timer serves all chunks, for pings in silences."""
 
     def __init__(self, every_seconds: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._every_seconds = every_seconds
         self._waiting: list[bytes] = []
         self._ended = False
-        self._hearer: asyncio.Future[None] | None = None
+        self._reader: asyncio.Future[None] | None = None
         self._silent_since = self._loop.time()
-        self._timer = self._loop.call_later(every_seconds, self._ring)
+        self._timer = self._loop.call_later(every_seconds, self._ping_if_silent)
 
-    def put(self, piece: bytes) -> None:
-        if piece:  # nothing at all would be taken for the end
-            self._waiting.append(piece)
+    def put(self, chunk: bytes) -> None:
+        if chunk:  # `next` returns an empty chunk at the end
+            self._waiting.append(chunk)
             self._wake()
 
     def end(self) -> None:
@@ -71,22 +71,22 @@ class _Pieces:
         self._timer.cancel()
 
     async def next(self) -> bytes:
-        """Everything since the last time, or nothing at the end."""
+        """All chunks since the last call, joined; empty at the end."""
         while not self._waiting and not self._ended:
-            self._hearer = self._loop.create_future()
-            await self._hearer
+            self._reader = self._loop.create_future()
+            await self._reader
         self._silent_since = self._loop.time()
-        said = b"".join(self._waiting)
+        joined = b"".join(self._waiting)
         self._waiting.clear()
-        return said
+        return joined
 
-    def _ring(self) -> None:
+    def _ping_if_silent(self) -> None:
         due = self._silent_since + self._every_seconds
         if due <= self._loop.time():
             self.put(PING)
             due = self._loop.time() + self._every_seconds
-        self._timer = self._loop.call_at(due, self._ring)
+        self._timer = self._loop.call_at(due, self._ping_if_silent)
 
     def _wake(self) -> None:
-        if self._hearer and not self._hearer.done():
-            self._hearer.set_result(None)
+        if self._reader and not self._reader.done():
+            self._reader.set_result(None)

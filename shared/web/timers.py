@@ -1,4 +1,4 @@
-"""@timer: what every function that a clock starts has in common."""
+"""@timer: the common steps of every function that a timer trigger starts."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -11,15 +11,15 @@ Run = Callable[[], Mapping[str, object]]
 
 
 class TimerFailed(Exception):
-    """What the platform hears and prints of a failure: its name, and nothing that led to it."""
+    """The failure as the platform sees and prints it: its name, without cause or details."""
 
 
 @dataclass(frozen=True)
 class Timer:
-    """What Function Compute calls with `{"triggerTime", "triggerName", "payload"}`.
+    """A handler of timer events: `{"triggerTime", "triggerName", "payload"}`.
 
-    It answers no HTTP. The summary of what was done is the result and the log
-    line; a failure is one log line, and raised, so that the platform counts it.
+    The summary of the run is the result and the log line. A failure is written as
+    one log line and raised, so that the platform counts it.
     """
 
     run: Run
@@ -34,14 +34,14 @@ class Timer:
         except AppError as error:
             failure = error.name
             _log("error", request_id, started, {"error": failure, "context": error.context})
-        except Exception as error:  # noqa: BLE001  # the platform would print what it quotes
+        except Exception as error:  # noqa: BLE001  # the platform would print its message, which may quote data
             failure = type(error).__name__
             log.crash(error, request_id=request_id)
-        raise TimerFailed(failure)  # out here, where no cause hangs on it
+        raise TimerFailed(failure)  # outside `except`, so that it has no cause or context
 
 
 def timer(run: Run) -> Timer:
-    """Turn a function that returns a summary into what Function Compute calls."""
+    """Turn a function that returns a summary into a handler of Function Compute."""
     return Timer(run)
 
 
