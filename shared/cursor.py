@@ -1,15 +1,15 @@
-"""Where a row stands in a list, so that the next page can begin after it."""
+"""Cursors: positions in sorted lists, after which the next page begins."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Place:
-    """By a time or a number, and among equals by an id."""
+class Cursor:
+    """A row's sort key: a time or a number, then an id for rows where that is equal."""
 
     at: int
     id: str
 
 
-START = Place(0, "")  # of a list that counts up
-END = Place(2**63 - 1, "")  # of one that counts down
+START = Cursor(0, "")  # before the first row of an ascending list
+END = Cursor(2**63 - 1, "")  # before the first row of a descending list

@@ -9,11 +9,11 @@ from shared.repos import audit
 from shared.repos.audit import Entry, Filter
 from shared.times import iso_utc
 from shared.web.endpoint import Request, Response, endpoint
-from shared.web.pagination import Paging, page
+from shared.web.pagination import ListQuery, page
 from shared.web.periods import Period
 
 
-class Wanted(Paging, Period):
+class Wanted(ListQuery, Period):
     actor_id: str | None = None
     action: str | None = None
 
@@ -26,7 +26,7 @@ def listing(request: Request) -> Response:
 
 def _list(db: Connection, wanted: Wanted) -> dict[str, object]:
     sought = Filter(wanted.actor_id, wanted.action, wanted.from_ms, wanted.to_ms)
-    rows = audit.list_newest(db, sought, after=wanted.last, count=wanted.count)
+    rows = audit.list_newest(db, sought, after=wanted.after, count=wanted.fetch_count)
     return page("entries", rows, wanted, tell)
 
 

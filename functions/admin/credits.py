@@ -18,7 +18,7 @@ from shared.repos.users import User
 from shared.repos.wallets import Entry
 from shared.times import iso_utc, now_ms, shanghai_day
 from shared.web.endpoint import Request, Response, endpoint
-from shared.web.pagination import Paging, page
+from shared.web.pagination import ListQuery, page
 
 _MOST_FEN = 1_000_000_000
 
@@ -40,7 +40,7 @@ class Adjustment(BaseModel):
         return self
 
 
-class Wanted(Paging):
+class Wanted(ListQuery):
     user_id: str
 
 
@@ -62,7 +62,7 @@ def adjust(request: Request) -> Response:
 def _ledger(db: Connection, wanted: Wanted) -> dict[str, object]:
     """Raises: NotFound."""
     user_id = user_search.get(db, wanted.user_id, shanghai_day(now_ms())).id
-    rows = wallets.list_entries(db, user_id, after=wanted.last, count=wanted.count)
+    rows = wallets.list_entries(db, user_id, after=wanted.after, count=wanted.fetch_count)
     return page("transactions", rows, wanted, tell)
 
 

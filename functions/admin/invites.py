@@ -20,7 +20,7 @@ from shared.repos.invites import Invite
 from shared.repos.users import User
 from shared.times import iso_utc, iso_utc_if, now_ms
 from shared.web.endpoint import Request, Response, endpoint
-from shared.web.pagination import Paging, page
+from shared.web.pagination import ListQuery, page
 from shared.web.periods import Moment, Period, milliseconds
 
 _CODE_GROUPS = 3  # of four characters: 59 bits, far more than anybody can try
@@ -49,7 +49,7 @@ class Batch(BaseModel):
     owner_id: str | None = None
 
 
-class Wanted(Paging):
+class Wanted(ListQuery):
     active: bool | None = None
 
 
@@ -84,7 +84,9 @@ def export(request: Request) -> Response:
 
 
 def _list(db: Connection, wanted: Wanted) -> dict[str, object]:
-    rows = invites.list_newest(db, is_active=wanted.active, after=wanted.last, count=wanted.count)
+    rows = invites.list_newest(
+        db, is_active=wanted.active, after=wanted.after, count=wanted.fetch_count
+    )
     return page("invites", rows, wanted, tell)
 
 

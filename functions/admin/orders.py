@@ -9,11 +9,11 @@ from shared.repos import orders
 from shared.repos.orders import Filter, Order
 from shared.times import iso_utc, iso_utc_if
 from shared.web.endpoint import Request, Response, endpoint
-from shared.web.pagination import Paging, page
+from shared.web.pagination import ListQuery, page
 from shared.web.periods import Period
 
 
-class Wanted(Paging, Period):
+class Wanted(ListQuery, Period):
     status: Literal["pending", "paid", "closed", "refunded"] | None = None
     user_id: str | None = None
 
@@ -26,7 +26,7 @@ def listing(request: Request) -> Response:
 
 def _list(db: Connection, wanted: Wanted) -> dict[str, object]:
     sought = Filter(wanted.status, wanted.user_id, wanted.from_ms, wanted.to_ms)
-    rows = orders.list_newest(db, sought, after=wanted.last, count=wanted.count)
+    rows = orders.list_newest(db, sought, after=wanted.after, count=wanted.fetch_count)
     return page("orders", rows, wanted, tell)
 
 

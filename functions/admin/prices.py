@@ -20,10 +20,10 @@ from shared.repos.prices import Version
 from shared.repos.users import User
 from shared.times import iso_utc
 from shared.web.endpoint import Request, Response, endpoint
-from shared.web.pagination import Paging, page
+from shared.web.pagination import ListQuery, page
 
 
-class Wanted(Paging):
+class Wanted(ListQuery):
     """With a model its history, the newest first; without one the latest price of each."""
 
     model: ModelName | None = None
@@ -61,7 +61,7 @@ def _list(db: Connection, wanted: Wanted) -> dict[str, object]:
     if wanted.model is None:
         latest = [tell(version) for version in prices.list_latest(db)]
         return {"prices": latest, "next_cursor": None}
-    rows = prices.list_versions(db, wanted.model, after=wanted.last, count=wanted.count)
+    rows = prices.list_versions(db, wanted.model, after=wanted.after, count=wanted.fetch_count)
     return page("prices", rows, wanted, tell)
 
 

@@ -20,12 +20,12 @@ from shared.repos.users import User
 from shared.times import iso_utc, iso_utc_if, now_ms, shanghai_day
 from shared.web.endpoint import Request, Response, endpoint
 from shared.web.fields import Email, NewPassword, Search, Username
-from shared.web.pagination import Paging, page
+from shared.web.pagination import ListQuery, page
 
 _PASSWORD_GROUPS = 5  # of four characters: 98 bits
 
 
-class Wanted(Paging):
+class Wanted(ListQuery):
     q: Search | None = None
     role: Literal["user", "admin"] | None = None
     disabled: bool | None = None
@@ -87,7 +87,7 @@ def reset_password(request: Request) -> Response:
 
 def _list(db: Connection, wanted: Wanted) -> dict[str, object]:
     sought = Filter(wanted.q, wanted.role, wanted.disabled)
-    rows = user_search.search(db, sought, _today(), after=wanted.last, count=wanted.count)
+    rows = user_search.search(db, sought, _today(), after=wanted.after, count=wanted.fetch_count)
     return page("users", rows, wanted, tell)
 
 
@@ -128,7 +128,7 @@ def _change(db: Connection, claims: Claims, user_id: str, wanted: Change) -> dic
     administrators = users.lock_administrators(db)
     admin, user, now = auth.administrator(db, claims), users.get(db, user_id), now_ms()
     changed = role_change.changed(user, wanted, administrators, now)
-    users.set_standing(db, changed)
+    users.set_role_and_status(db, changed)
     if user.is_active and not changed.is_active:
         sessions.end_all(db, user.id, at_ms=now)
     for action in role_change.actions(user, changed):

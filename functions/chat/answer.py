@@ -8,14 +8,14 @@ from shared.errors import AppError
 from shared.llm.estimate import estimate_tokens
 from shared.llm.events import Delta, Event, Finish, Reasoning, Usage
 from shared.pricing import Tokens
-from shared.repos.answer_chunks import Piece
+from shared.repos.answer_chunks import AnswerChunk
 
 
 class Answer:
     """What one model has said so far. It ends once, with an outcome or a failure."""
 
     def __init__(self) -> None:
-        self.pieces: list[Piece] = []
+        self.pieces: list[AnswerChunk] = []
         self.finish_reason = ""
         self.outcome: dict[str, object] | None = None
         self.failure: AppError | None = None
@@ -24,9 +24,9 @@ class Answer:
 
     def take(self, event: Event) -> None:
         if isinstance(event, Delta):
-            self._grow(Piece("text", event.text))
+            self._grow(AnswerChunk("text", event.text))
         elif isinstance(event, Reasoning):
-            self._grow(Piece("reasoning", event.text))
+            self._grow(AnswerChunk("reasoning", event.text))
         elif isinstance(event, Usage):
             self._reported = event
         elif isinstance(event, Finish):
@@ -51,7 +51,7 @@ class Answer:
             return Tokens(told.prompt_tokens, told.completion_tokens, told.cached_tokens)
         return Tokens(prompt_estimate, estimate_tokens(self.text), source="estimated")
 
-    async def watch(self) -> AsyncGenerator[Sequence[Piece], None]:
+    async def watch(self) -> AsyncGenerator[Sequence[AnswerChunk], None]:
         """Yield what is new, all of it at once, until the answer has ended."""
         seen, woken = 0, asyncio.Event()
         self._watchers.add(woken)
@@ -68,7 +68,7 @@ class Answer:
         finally:
             self._watchers.discard(woken)
 
-    def _grow(self, piece: Piece) -> None:
+    def _grow(self, piece: AnswerChunk) -> None:
         self.pieces.append(piece)
         self._wake()
 

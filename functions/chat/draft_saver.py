@@ -12,7 +12,7 @@ from shared.database import threads
 from shared.database.connection import Connection
 from shared.errors import AppError
 from shared.repos import answer_chunks, turns
-from shared.repos.answer_chunks import NewPiece
+from shared.repos.answer_chunks import NewChunk
 from shared.times import now_ms
 
 _SAVE_SECONDS = 0.4  # a stop asked for elsewhere is seen within it too
@@ -28,19 +28,19 @@ class Draft:
     saved: int = 0
     save_failed: bool = False
 
-    def unsaved(self, length: int) -> Iterator[NewPiece]:
+    def unsaved(self, length: int) -> Iterator[NewChunk]:
         """A run of one kind becomes one row; its place is that of its first piece."""
         position = self.saved
         for kind, run in groupby(self.answer.pieces[position:length], lambda piece: piece.kind):
             texts = [piece.text for piece in run]
-            yield NewPiece(kind, "".join(texts), position, self.message_id)
+            yield NewChunk(kind, "".join(texts), position, self.message_id)
             position += len(texts)
 
 
 def save(connection: Connection, drafts: Sequence[Draft]) -> list[int]:
     """Store what is new of each; return how many pieces are stored then. Answers go on growing."""
     lengths = [len(draft.answer.pieces) for draft in drafts]
-    new: list[NewPiece] = []
+    new: list[NewChunk] = []
     for draft, length in zip(drafts, lengths, strict=True):
         if draft.save_failed:
             answer_chunks.remove_from(connection, draft.message_id, draft.saved)

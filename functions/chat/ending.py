@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from shared.errors import AppError, UpstreamFailed
-from shared.repos.answer_chunks import Piece
+from shared.repos.answer_chunks import AnswerChunk
 from shared.web.endpoint import Request
 
 
@@ -15,7 +15,7 @@ class Ended:
 
     identity: Mapping[str, object]
     started_ms: int
-    pieces: Sequence[Piece]
+    pieces: Sequence[AnswerChunk]
     outcome: Mapping[str, object]
     failure: AppError | None
 
@@ -24,7 +24,7 @@ class Ended:
         return text_of(self.pieces)
 
 
-def text_of(pieces: Sequence[Piece]) -> str:
+def text_of(pieces: Sequence[AnswerChunk]) -> str:
     return "".join(piece.text for piece in pieces if piece.kind == "text")
 
 

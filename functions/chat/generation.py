@@ -16,7 +16,7 @@ from shared.llm import routing
 from shared.money import charging
 from shared.money.charging import Ending
 from shared.repos import turns, upstream_calls
-from shared.repos.upstream_calls import Attempt
+from shared.repos.upstream_calls import UpstreamCall
 from shared.times import now_ms
 from shared.web.endpoint import Request
 
@@ -58,7 +58,7 @@ class Production:
     def __init__(self, turn: Turn, *, thinking: bool) -> None:
         self.turn = turn
         self.answer = Answer()
-        self.attempts: list[Attempt] = []
+        self.attempts: list[UpstreamCall] = []
         self.left = False
         self._interrupted = False
         self._thinking = thinking

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Discriminator, Field, Tag
 
 from shared.errors import AppError
-from shared.repos.answer_chunks import Piece
+from shared.repos.answer_chunks import AnswerChunk
 
 DONE = b"data: [DONE]\n\n"
 
@@ -111,7 +111,9 @@ class Shape:
         }
         self._counted = counted
 
-    def whole(self, pieces: Iterable[Piece], outcome: Mapping[str, object]) -> dict[str, object]:
+    def whole(
+        self, pieces: Iterable[AnswerChunk], outcome: Mapping[str, object]
+    ) -> dict[str, object]:
         said = {"text": "", "reasoning": ""}
         for piece in pieces:
             said[piece.kind] += piece.text
@@ -130,7 +132,7 @@ class Shape:
     def start(self) -> bytes:
         return self._chunk({"role": "assistant", "content": ""})
 
-    def grown(self, new: Iterable[Piece]) -> bytes:
+    def grown(self, new: Iterable[AnswerChunk]) -> bytes:
         """What came together is told together."""
         return b"".join(
             self._chunk({_field(kind): "".join(piece.text for piece in run)})

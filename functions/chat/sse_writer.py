@@ -14,7 +14,7 @@ from shared.database.connection import Connection
 from shared.errors import AppError
 from shared.money import charging
 from shared.repos import answer_chunks, turns
-from shared.repos.answer_chunks import Piece, StoredPiece
+from shared.repos.answer_chunks import AnswerChunk, StoredChunk
 from shared.web import sse
 from shared.web.endpoint import Request
 
@@ -48,7 +48,7 @@ class Teller:
     def start(self, identity: Mapping[str, object]) -> bytes:
         return sse.event(str(self._known), "start", identity)
 
-    def grown(self, new: Iterable[Piece]) -> bytes:
+    def grown(self, new: Iterable[AnswerChunk]) -> bytes:
         """What came together is told together."""
         return b"".join(
             self._told(kind, "".join(piece.text for piece in run))
@@ -88,7 +88,7 @@ async def as_it_grows(production: Production, request: Request) -> AsyncGenerato
 
 
 async def as_stored(
-    row: turns.Turn, said: list[StoredPiece], request: Request
+    row: turns.Turn, said: list[StoredChunk], request: Request
 ) -> AsyncGenerator[bytes, None]:
     """Tell an answer wherever it is produced, from what is stored of it, until it has ended."""
     known = Place.of(request.headers.get("last-event-id", ""))
@@ -107,7 +107,7 @@ async def as_stored(
 
 def _look(
     connection: Connection, message_id: str, position: int
-) -> tuple[turns.Turn, list[StoredPiece]]:
+) -> tuple[turns.Turn, list[StoredChunk]]:
     """The state first: whatever ends a turn has stored its last pieces before."""
     return turns.get(connection, message_id), answer_chunks.list_from(
         connection, message_id, position

@@ -9,19 +9,19 @@ from shared.database.transactions import read, transaction
 from shared.errors import NotFound
 from shared.repos import answer_chunks, conversations, turns
 from shared.web.endpoint import Request, Response, endpoint, serve
-from shared.web.pagination import Paging, page
+from shared.web.pagination import ListQuery, page
 
 
 @endpoint("GET", "/api/conversations")
 def listing(request: Request) -> Response:
     claims = auth.signed_in(request)
-    return Response.ok(read(_list, claims, request.parse_query(Paging)))
+    return Response.ok(read(_list, claims, request.parse_query(ListQuery)))
 
 
 @endpoint("GET", "/api/conversations/{conversation_id}/messages")
 def messages(request: Request) -> Response:
     claims = auth.signed_in(request)
-    return Response.ok(read(_messages, claims, _id(request), request.parse_query(Paging)))
+    return Response.ok(read(_messages, claims, _id(request), request.parse_query(ListQuery)))
 
 
 @endpoint("PATCH", "/api/conversations/{conversation_id}")
@@ -40,19 +40,19 @@ def _id(request: Request) -> str:
     return request.path["conversation_id"]
 
 
-def _list(db: Connection, claims: Claims, paging: Paging) -> dict[str, object]:
+def _list(db: Connection, claims: Claims, query: ListQuery) -> dict[str, object]:
     user = auth.active_user(db, claims)
-    rows = conversations.list_of(db, user.id, after=paging.last, count=paging.count)
-    return page("conversations", rows, paging, logic.conversation)
+    rows = conversations.list_of(db, user.id, after=query.after, count=query.fetch_count)
+    return page("conversations", rows, query, logic.conversation)
 
 
 def _messages(
-    db: Connection, claims: Claims, conversation_id: str, paging: Paging
+    db: Connection, claims: Claims, conversation_id: str, query: ListQuery
 ) -> dict[str, object]:
     user = auth.active_user(db, claims)
     found = conversations.get_for(db, conversation_id, user.id)
-    rows = conversations.list_messages(db, found.id, after=paging.last, count=paging.count)
-    return page("messages", rows, paging, logic.message)
+    rows = conversations.list_messages(db, found.id, after=query.after, count=query.fetch_count)
+    return page("messages", rows, query, logic.message)
 
 
 def _rename(db: Connection, claims: Claims, conversation_id: str, title: str) -> dict[str, object]:

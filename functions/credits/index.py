@@ -11,7 +11,7 @@ from shared.money import price_list
 from shared.repos import daily_messages, wallets
 from shared.times import now_ms, shanghai_day
 from shared.web.endpoint import Request, Response, endpoint, serve
-from shared.web.pagination import Paging, page
+from shared.web.pagination import ListQuery, page
 
 
 @endpoint("GET", "/api/credits")
@@ -22,7 +22,7 @@ def credits(request: Request) -> Response:
 @endpoint("GET", "/api/credits/transactions")
 def transactions(request: Request) -> Response:
     claims = auth.signed_in(request)
-    return Response.ok(read(_transactions, claims, request.parse_query(Paging)))
+    return Response.ok(read(_transactions, claims, request.parse_query(ListQuery)))
 
 
 @endpoint("GET", "/api/credits/pricing")
@@ -37,10 +37,10 @@ def _credits(db: Connection, claims: Claims) -> dict[str, object]:
     return logic.credits(load(settings.Quota).daily_free_messages, used, wallet)
 
 
-def _transactions(db: Connection, claims: Claims, paging: Paging) -> dict[str, object]:
+def _transactions(db: Connection, claims: Claims, query: ListQuery) -> dict[str, object]:
     user = auth.active_user(db, claims)
-    rows = wallets.list_entries(db, user.id, after=paging.last, count=paging.count)
-    return page("transactions", rows, paging, logic.transaction)
+    rows = wallets.list_entries(db, user.id, after=query.after, count=query.fetch_count)
+    return page("transactions", rows, query, logic.transaction)
 
 
 def _pricing(db: Connection, claims: Claims) -> dict[str, object]:

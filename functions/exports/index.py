@@ -10,7 +10,7 @@ from shared.repos.export_jobs import Job
 from shared.storage.choice import storage
 from shared.times import now_ms
 from shared.web.endpoint import Request, Response, endpoint, serve
-from shared.web.pagination import Paging, page
+from shared.web.pagination import ListQuery, page
 
 _PATH = "/api/admin/exports"
 
@@ -18,7 +18,7 @@ _PATH = "/api/admin/exports"
 @endpoint("GET", _PATH)
 def listed(request: Request) -> Response:
     claims = auth.signed_in(request)
-    return Response.ok(read(_listed, claims, request.parse_query(Paging)))
+    return Response.ok(read(_listed, claims, request.parse_query(ListQuery)))
 
 
 @endpoint("GET", f"{_PATH}/{{export_id}}")
@@ -50,10 +50,10 @@ def _write_down(db: Connection, claims: Claims, job: Job) -> None:
     audit.record(db, admin.id, "export.link", {"export": job.id})
 
 
-def _listed(db: Connection, claims: Claims, paging: Paging) -> dict[str, object]:
+def _listed(db: Connection, claims: Claims, query: ListQuery) -> dict[str, object]:
     auth.administrator(db, claims)
-    jobs = export_jobs.list_latest(db, after=paging.last, count=paging.count)
-    return page("exports", jobs, paging, logic.told)
+    jobs = export_jobs.list_latest(db, after=query.after, count=query.fetch_count)
+    return page("exports", jobs, query, logic.told)
 
 
 handler = serve(listed, shown, ended)

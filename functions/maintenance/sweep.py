@@ -58,7 +58,7 @@ def _ended(message_id: str, before_ms: int) -> str | None:
 
 def _end(db: Connection, message_id: str, before_ms: int) -> str | None:
     """Return the state it ended in; None where somebody else ended it, or its producer is back."""
-    if not turns.take_over(db, message_id, before_ms=before_ms):
+    if not turns.lock_abandoned(db, message_id, before_ms=before_ms):
         return None
     turn = turns.get(db, message_id)
     ending = _ending(db, turn)

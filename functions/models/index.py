@@ -33,5 +33,5 @@ def _look() -> logic.Listing:
 
 
 def _stored(db: Connection, environment: list[str]) -> logic.Listing:
-    offered = model_list.offered(environment, models.list_standing(db))
+    offered = model_list.offered(environment, models.list_statuses(db))
     return logic.listing(offered, price_list.of(db, [model.name for model in offered]))

@@ -1,17 +1,17 @@
-"""Which addresses an upstream that administrators stored may have: public ones alone."""
+"""Public addresses, the only ones that stored upstreams may have."""
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-# Those that stand for IPv4 addresses (RFC 3056, 4380) are left out of what is public.
+# Addresses that embed IPv4 addresses (RFC 3056, 4380) do not count as public.
 _GLOBAL = IPv6Network("2000::/3")
 _TUNNELS = (IPv6Network("2002::/16"), IPv6Network("2001::/32"))
 _PROTOCOLS = IPv4Network("192.0.0.0/24")  # RFC 6890; not every Python knows it
 
 
 def is_public(address: str) -> bool:
-    """False for whatever is private, shared, local to a link or a host, or no address at all.
+    """False for private, shared, link-local and loopback addresses, and for other text.
 
-    100.100.100.200, where Alibaba Cloud tells an instance its credentials, is in
+    100.100.100.200, where Alibaba Cloud serves an instance its credentials, is in
     the shared space of RFC 6598.
     """
     try:
@@ -27,9 +27,9 @@ def is_public(address: str) -> bool:
 
 
 def is_written_inside(host: str) -> bool:
-    """Say whether a host is an address, in whatever spelling, that is not public.
+    """Whether a host is a literal address, in any spelling, that is not public.
 
-    Resolvers take 127.1 and 0x7f000001 for addresses too; a name ends in no number.
+    Resolvers accept 127.1 and 0x7f000001 as addresses too; host names end in no number.
     """
     last = host.rstrip(".").rpartition(".")[2].lower()
     is_address = ":" in host or last.isdigit() or last.startswith("0x")

@@ -1,23 +1,23 @@
-"""When to leave an upstream alone: a circuit breaker over a ratio of failures. Does no I/O."""
+"""Circuit breaker of an upstream, opened by a ratio of failures. Does no I/O."""
 
 from collections import deque
 
 _WINDOW_SECONDS = 30.0
-FEWEST = 5  # one failure, or two, say nothing
+FEWEST = 5  # fewer answers are too few to judge by
 _MOST = 50
 FAILURE_RATIO = 0.5
 _OPEN_SECONDS = 10.0
 
 
 class Breaker:
-    """Opens when half of the last answers failed; then one probe every ten seconds may close it."""
+    """Opens when half of the recent answers failed; then one probe per ten seconds may close it."""
 
     def __init__(self) -> None:
         self._answers: deque[tuple[float, bool]] = deque(maxlen=_MOST)
         self._opened_at: float | None = None
 
     def allows(self, now: float) -> bool:
-        """Whether to ask. Where it is open, a True is the probe: the next waits its turn."""
+        """Whether to call the upstream. While open, True permits one probe per ten seconds."""
         if self._opened_at is None:
             return True
         if now - self._opened_at < _OPEN_SECONDS:

@@ -1,4 +1,4 @@
-"""The models we offer and whom we ask for them, from the environment and from the tables."""
+"""Catalog of offered models and their upstreams, from the environment and the database."""
 
 import asyncio
 import time
@@ -15,17 +15,17 @@ from shared.llm.breaker import Breaker
 from shared.llm.model_list import Offered
 from shared.pricing import Costs
 from shared.repos import models, upstreams
-from shared.repos.models import Standing
+from shared.repos.models import ModelStatus
 
-_FRESH_SECONDS = 15.0  # after that, whoever asks has the tables read again and does not wait
-_OLDEST_SECONDS = 29.0  # after that, whoever asks waits: an instance may have been frozen
-_WAIT_SECONDS = 0.4  # but not for a database that is down
+_FRESH_SECONDS = 15.0  # older: the tables are read again, without waiting for it
+_OLDEST_SECONDS = 29.0  # older: requests wait for the reading, as after a freeze
+_WAIT_SECONDS = 0.4  # the longest wait, for a database that is down
 _RETRY_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Upstream:
-    """`serves` is our name for the model, `vendor_model` the upstream's own."""
+    """`serves` is our name for the model, `vendor_model` the upstream's name for it."""
 
     name: str
     serves: str
@@ -44,9 +44,9 @@ class Known:
 
 
 class Catalog:
-    """What is known, at most half a minute old; where reading it fails, it stays as it was.
+    """Models and upstreams, at most half a minute old; kept when reading them again fails.
 
-    Breakers live on, whatever is read again: each belongs to an upstream and its URL.
+    Breakers survive every reading: each belongs to an upstream and its URL.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -58,7 +58,7 @@ class Catalog:
         self._breakers: dict[tuple[str, str], Breaker] = {}
 
     async def current(self) -> Known:
-        """Raises: DatabaseUnavailable, where nothing has been known yet; Misconfigured."""
+        """Raises: DatabaseUnavailable, if nothing has been read yet; Misconfigured."""
         if not transactions.is_configured():
             self._known = self._known or self._built([], [])
             return self._known
@@ -73,7 +73,7 @@ class Catalog:
         return self._known
 
     def _refresh(self) -> "asyncio.Task[Known]":
-        """One at a time; those who come meanwhile share it."""
+        """The running reading, or a new one: requests at the same time share it."""
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read())
         return self._reading
@@ -82,7 +82,7 @@ class Catalog:
         now = self._clock()
         try:
             self._known = self._built(*await threads.read(_stored))
-        except Exception as error:  # what was known is good enough
+        except Exception as error:  # the last known catalog stays in use
             self._retry_at = now + _RETRY_SECONDS
             if self._known is None:
                 raise
@@ -92,7 +92,9 @@ class Catalog:
             self._read_at = now
         return self._known
 
-    def _built(self, standing: Sequence[Standing], stored: Sequence[upstreams.Upstream]) -> Known:
+    def _built(
+        self, standing: Sequence[ModelStatus], stored: Sequence[upstreams.Upstream]
+    ) -> Known:
         environment = model_list.in_environment()
         offered = model_list.offered(environment, standing)
         names = {model.name for model in offered}
@@ -106,7 +108,7 @@ class Catalog:
         return Known(offered, [one for one in (*ours, *theirs) if one.serves in names])
 
     def _from_environment(self) -> Iterator[Upstream]:
-        """Those of UPSTREAMS, or the one of OPENAI_API_URL."""
+        """The upstreams of UPSTREAMS, or the one of OPENAI_API_URL."""
         first, default = load(settings.Model), load(settings.DefaultModel).name
         listed = load(settings.Upstreams).upstreams
         if not listed:
@@ -123,7 +125,7 @@ class Catalog:
             )
 
     def _from_tables(self, stored: Iterator[upstreams.Upstream]) -> Iterator[Upstream]:
-        """One whose key does not open is not asked; the log says so."""
+        """Stored upstreams. One whose key cannot be decrypted is logged and left out."""
         for one in stored:
             try:
                 key = sealing.unseal(one.sealed_key, one.id, one.url)
@@ -145,5 +147,5 @@ class Catalog:
         return self._breakers.setdefault((name, url), Breaker())
 
 
-def _stored(connection: Connection) -> tuple[list[Standing], list[upstreams.Upstream]]:
-    return models.list_standing(connection), upstreams.list_all(connection)
+def _stored(connection: Connection) -> tuple[list[ModelStatus], list[upstreams.Upstream]]:
+    return models.list_statuses(connection), upstreams.list_all(connection)

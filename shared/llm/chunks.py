@@ -1,4 +1,4 @@
-"""One JSON document of an upstream, and the events it holds. Does no I/O."""
+"""Events of one JSON document from an upstream. Does no I/O."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -6,8 +6,8 @@ from typing import Any, Literal, TypeGuard
 
 from shared.llm.events import Delta, Event, Finish, Reasoning, Usage
 
-_LONGEST_REASON = 32  # what is kept has no more room, and no known one is longer
-_NO_REASON = ("", "null")  # what some upstreams send until there is a reason
+_LONGEST_REASON = 32  # the width of the column; no known reason is longer
+_NO_REASON = ("", "null")  # some upstreams send these until there is a reason
 
 
 def parse(text: str) -> dict[str, Any] | None:
@@ -26,9 +26,9 @@ def events_in(document: Mapping[str, Any], part: Literal["delta", "message"]) ->
     empty objects where the protocol has none.
     """
     choice = _first_choice(document.get("choices"))
-    spoken = choice.get(part)
-    if isinstance(spoken, dict):
-        yield from _spoken(spoken)
+    message = choice.get(part)
+    if isinstance(message, dict):
+        yield from _message_events(message)
     reason = _text(choice.get("finish_reason"))
     if reason not in _NO_REASON:
         yield Finish(reason[:_LONGEST_REASON])
@@ -45,11 +45,11 @@ def _first_choice(choices: object) -> dict[str, Any]:
     return {}
 
 
-def _spoken(spoken: Mapping[str, Any]) -> Iterator[Event]:
-    reasoning = _text(spoken.get("reasoning_content")) or _text(spoken.get("reasoning"))
+def _message_events(message: Mapping[str, Any]) -> Iterator[Event]:
+    reasoning = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
     if reasoning:
         yield Reasoning(reasoning)
-    text = _text(spoken.get("content"))
+    text = _text(message.get("content"))
     if text:
         yield Delta(text)
 
@@ -73,7 +73,7 @@ def _part_text(part: object) -> object:
 
 
 def _usage(usage: object) -> Usage | None:
-    """Return what was counted; a count of nothing at all was not counted."""
+    """The reported token counts; None where they are absent, malformed, or all zero."""
     if not isinstance(usage, dict):
         return None
     prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
@@ -83,10 +83,10 @@ def _usage(usage: object) -> Usage | None:
 
 
 def _cached(usage: Mapping[str, Any]) -> int:
-    """How much of the prompt came from a cache, in OpenAI's words or in DeepSeek's."""
+    """Prompt tokens served from a cache, from OpenAI's field or DeepSeek's."""
     details = usage.get("prompt_tokens_details")
-    told = details.get("cached_tokens") if isinstance(details, dict) else None
-    cached = told if _is_count(told) else usage.get("prompt_cache_hit_tokens")
+    reported = details.get("cached_tokens") if isinstance(details, dict) else None
+    cached = reported if _is_count(reported) else usage.get("prompt_cache_hit_tokens")
     return cached if _is_count(cached) else 0
 
 

@@ -1,4 +1,4 @@
-"""The model upstream over HTTP: one question out, events back, every wait limited."""
+"""HTTP client of upstreams: one request out, events back, every wait limited."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ import httpx
 from shared import settings
 from shared.config import Secret
 from shared.errors import Misconfigured, UpstreamFailed, UpstreamTimeout
-from shared.llm.answer import Answer
+from shared.llm.answer_parser import AnswerParser
 from shared.llm.events import Event
 from shared.llm.redaction import redacted
 from shared.llm.refusals import Redact, complaint_of_body, refusal
@@ -29,8 +29,8 @@ _KEPT_SECONDS = 30  # a frozen instance must not wake up and trust a connection 
 _ERROR_BODY_BYTES = 64 * 1024
 _ERROR_BODY_SECONDS = 2
 _DRAIN_SECONDS = 0.2
-# After the first word, what comes is taken together 20 times a second: smooth enough to read,
-# and less than half the work of taking each token by itself.
+# After the first text, chunks are read together 20 times a second: smooth enough to read, and
+# less than half the work of reading each token by itself.
 _APART_SECONDS = 0.05
 _SMALL_BYTES = 8 * 1024
 
@@ -49,21 +49,21 @@ async def stream(
 ) -> AsyncIterator[AsyncIterator[Event]]:
     """Ask the upstream; `async with stream(...) as events`, then `async for event in events`.
 
-    Entering sends the question and waits for the status, so a refusal is raised
-    there, before anybody was promised an answer. The events are Reasoning, Delta
-    and Usage as they come, then exactly one Finish, last. Leaving, for whatever
-    reason, closes the connection; one whose answer was read to its end is kept.
+    Entering sends the request and waits for the status, so a refusal is raised
+    there, before the response to our client begins. The events are Reasoning, Delta
+    and Usage in their order, then exactly one Finish. Leaving closes the connection,
+    or keeps it for reuse if the answer was read to its end.
 
     `connect_seconds` limits the TCP connection with its TLS handshake,
-    `first_byte_seconds` all from the call until the first byte of the body, and
-    `idle_seconds` every silence after that. A comment counts as a sign of life.
-    An ending that is lost after the finish reason is not missed. `public_only` refuses
-    a host that is, or resolves to, an address inside some network.
+    `first_byte_seconds` the time from the call until the first byte of the body, and
+    `idle_seconds` every silence after that, which a comment ends too. A connection
+    lost after the finish reason is not a failure. `public_only` refuses a host that
+    is, or resolves to, a non-public address.
 
     Raises:
         UpstreamTimeout: one of the limits was reached; the context says which.
         UpstreamBusy: the upstream limits us.
-        UpstreamFailed: anything else that is no complete answer.
+        UpstreamFailed: any other failure to get a complete answer.
         Misconfigured: the key cannot be sent in a header.
     """
     redact = partial(redacted, key=upstream.api_key, messages=messages)
@@ -74,7 +74,7 @@ async def stream(
         if not response.is_success:
             raise await _refusal(response, redact)
         chunks = _chunks(response, deadline)
-        async with aclosing(chunks), aclosing(_events(chunks, Answer(redact))) as events:
+        async with aclosing(chunks), aclosing(_events(chunks, AnswerParser(redact))) as events:
             yield events
     finally:
         await response.aclose()
@@ -106,14 +106,14 @@ async def _send(
 
 
 def _headers(key: Secret) -> dict[str, str]:
-    """Raises: Misconfigured, because h11 would complain by quoting the header, key and all."""
+    """Raises: Misconfigured, where an HTTP library would raise an error that quotes the key."""
     if not (key.reveal().isascii() and key.reveal().isprintable()):
         raise Misconfigured(problems=["OPENAI_API_KEY must be printable ASCII"])
     return {
         "Authorization": f"Bearer {key.reveal()}",
         "Content-Type": "application/json",
         "Accept": "text/event-stream, application/json",
-        "Accept-Encoding": "identity",  # compressors hold events back
+        "Accept-Encoding": "identity",  # compression delays events
         "User-Agent": "fc-ai-backend",
     }
 
@@ -132,7 +132,7 @@ async def _chunks(response: httpx.Response, first_deadline: float) -> AsyncGener
 
 
 async def _events(
-    chunks: AsyncGenerator[bytes, None], answer: Answer
+    chunks: AsyncGenerator[bytes, None], answer: AnswerParser
 ) -> AsyncGenerator[Event, None]:
     try:
         async for chunk in chunks:
@@ -174,7 +174,7 @@ async def _refusal(response: httpx.Response, redact: Redact) -> UpstreamFailed:
 
 @contextmanager
 def _failures(limit: str) -> Iterator[None]:
-    """Name what went wrong by its type alone: the text of an httpx error may quote headers."""
+    """Translate httpx errors, keeping only their type: their text may quote headers."""
     try:
         yield
     except httpx.ConnectTimeout:
@@ -186,12 +186,11 @@ def _failures(limit: str) -> Iterator[None]:
 
 
 def _client() -> httpx.AsyncClient:
-    """One client for the process, made at first use; a second event loop gets its own.
+    """One client per event loop, made at first use.
 
-    The environment (proxies, CA files, .netrc) is not trusted: settings are the
-    only way to configure this product, a proxy meant for a browser would see
-    every prompt, and a SOCKS one cannot even be used. Cookies are not kept, so
-    that no two users share any.
+    The environment (proxies, CA files, .netrc) is ignored: this product is configured
+    by its settings alone, a proxy meant for a browser would see every prompt, and a
+    SOCKS proxy would not work. Cookies are not kept, so that users share none.
     """
     loop = asyncio.get_running_loop()
     if loop not in _clients:

@@ -1,4 +1,4 @@
-"""How many tokens a text has, roughly, for upstreams that do not count. Does no I/O."""
+"""Token estimates for upstreams that do not report their counts. Does no I/O."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ def estimate_tokens(text: str) -> int:
 
 
 def estimate_prompt_tokens(messages: Iterable[Mapping[str, Any]]) -> int:
-    """Those of all contents, each a text or a list of parts with a text each."""
+    """The tokens of all contents, each a text or a list of parts with a text each."""
     contents = (message["content"] for message in messages)
     return sum(
         estimate_tokens(

@@ -1,18 +1,18 @@
-"""What the answer of a model is made of. Does no I/O."""
+"""Events of a model's answer. Does no I/O."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """The next piece of the answer."""
+    """The next part of the answer's text."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """The next piece of what the model thinks before it answers."""
+    """The next part of the model's reasoning before the answer."""
 
     text: str
 
@@ -26,7 +26,7 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the upstream counted so far; where it comes several times, the last one counts."""
+    """Token counts reported by the upstream; of several, the last one is valid."""
 
     prompt_tokens: int
     completion_tokens: int

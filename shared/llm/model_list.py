@@ -1,11 +1,11 @@
-"""Which models we offer: those of the environment, where the tables do not say otherwise."""
+"""Offered models: those of the environment and those stored, which take precedence."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from shared import settings
 from shared.config import load
-from shared.repos.models import Standing
+from shared.repos.models import ModelStatus
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ def in_environment() -> list[str]:
     return list(dict.fromkeys(one.serves or default for one in listed)) or [default]
 
 
-def offered(environment: Sequence[str], stored: Sequence[Standing]) -> list[Offered]:
+def offered(environment: Sequence[str], stored: Sequence[ModelStatus]) -> list[Offered]:
     """The default one first, then the others of the environment, then those only stored."""
     by_name = {model.name: model for model in stored}
     default = load(settings.DefaultModel).name
@@ -28,16 +28,16 @@ def offered(environment: Sequence[str], stored: Sequence[Standing]) -> list[Offe
     return [
         Offered(name, by_name[name].title if name in by_name else name)
         for name in sorted(names, key=lambda name: name != default)
-        if name not in by_name or _stands(by_name[name], environment)
+        if name not in by_name or _is_offered(by_name[name], environment)
     ]
 
 
-def _stands(model: Standing, environment: Collection[str]) -> bool:
-    """A stored model is enabled or not; the environment serves it while no upstream is stored."""
+def _is_offered(model: ModelStatus, environment: Collection[str]) -> bool:
+    """Whether a stored model is enabled and has an upstream, stored or of the environment."""
     has_upstream = model.enabled_upstreams or serves(model, environment)
     return bool(model.is_enabled and has_upstream)
 
 
-def serves(model: Standing | None, environment: Collection[str]) -> bool:
-    """Whether upstreams of the environment answer for a model of the table, or outside of it."""
+def serves(model: ModelStatus | None, environment: Collection[str]) -> bool:
+    """Whether the environment's upstreams serve a model; None is a model that is not stored."""
     return model is None or (model.upstreams == 0 and model.name in environment)

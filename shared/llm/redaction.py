@@ -1,4 +1,4 @@
-"""What an upstream says about a failure, without our key and without the conversation.
+"""Redaction of upstreams' error texts: without our key and without the conversation.
 
 Does no I/O.
 """
@@ -13,8 +13,8 @@ _WITHHELD = "withheld: it quotes the conversation"
 _BLANKS = re.compile(r"[\s\x00-\x1f\x7f]+")
 _LIKE_A_KEY = re.compile(r"\b(?:sk-|Bearer )\S+")
 
-# A run this long that is also in the conversation is a quotation: 5 Chinese characters or 15
-# Latin letters. English prose meets that by chance now and then, and then a detail is lost.
+# A run this long that is also in the conversation counts as a quotation: 5 Chinese characters
+# or 15 Latin letters. English prose matches by chance at times; then a detail is lost.
 _QUOTATION_BYTES = 15
 _SHORTEST_MESSAGE_BYTES = 4
 _SEARCHED_BYTES = 65536
@@ -23,8 +23,8 @@ _SEARCHED_BYTES = 65536
 def redacted(text: str, key: Secret, messages: Sequence[Mapping[str, object]]) -> str:
     """Return one short line fit for the log.
 
-    Vendors quote what they complain about: a wrong key, a prompt their filter
-    stopped. The tail of our log can be read by any caller of a function.
+    Vendors quote the wrong key, or the prompt that their filter stopped. Any caller of
+    a function can read the end of our log.
     """
     line = text
     if key:
@@ -34,22 +34,22 @@ def redacted(text: str, key: Secret, messages: Sequence[Mapping[str, object]]) -
 
 
 def _quotes(line: bytes, messages: Sequence[Mapping[str, object]]) -> bool:
-    """All of it is searched at once: a conversation may be of many thousand short parts."""
-    said = list(_said(messages))
-    if any(len(one) < _QUOTATION_BYTES and one in line for one in said):
+    """Search all messages joined, because a conversation may have thousands of short parts."""
+    texts = list(_texts(messages))
+    if any(len(text) < _QUOTATION_BYTES and text in line for text in texts):
         return True
-    whole = b"\0".join(said)  # nothing that is looked for has one
+    whole = b"\0".join(texts)  # no searched text contains a zero byte
     starts = range(len(line) - _QUOTATION_BYTES + 1)
     return any(line[at : at + _QUOTATION_BYTES] in whole for at in starts)
 
 
-def _said(messages: Sequence[Mapping[str, object]]) -> Iterator[bytes]:
-    """What the system says too: clients of OpenAI's API bring their own instructions."""
+def _texts(messages: Sequence[Mapping[str, object]]) -> Iterator[bytes]:
+    """All texts, system messages included: clients of OpenAI's API write their own."""
     for message in messages:
         for text in _strings(message.get("content")):
-            said = _BLANKS.sub(" ", text[:_SEARCHED_BYTES]).strip().encode("utf-8", "replace")
-            if len(said) >= _SHORTEST_MESSAGE_BYTES:
-                yield said
+            line = _BLANKS.sub(" ", text[:_SEARCHED_BYTES]).strip().encode("utf-8", "replace")
+            if len(line) >= _SHORTEST_MESSAGE_BYTES:
+                yield line
 
 
 def _strings(value: object) -> Iterator[str]:

@@ -1,7 +1,4 @@
-"""What an upstream says when it refuses, in every vendor's shape, as one of our errors.
-
-Does no I/O.
-"""
+"""Refusals of upstreams, in every vendor's format, as our error classes. Does no I/O."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -23,7 +20,7 @@ _TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """What a vendor said, unredacted: only `refusal` may turn it into something to log."""
+    """A vendor's error code and text, unredacted; only `refusal` makes them fit for the log."""
 
     code: str = ""
     message: str = ""
@@ -42,9 +39,9 @@ def complaint_in(document: Mapping[str, Any]) -> Complaint | None:
         return Complaint(_plain(code), _plain(error.get("message")))
     if error:
         return Complaint(message=_plain(error))
-    said = document.get("msg") or document.get("message") or document.get("detail")
-    if said and not document.get("choices"):
-        return Complaint(_plain(document.get("status") or document.get("code")), _plain(said))
+    message = document.get("msg") or document.get("message") or document.get("detail")
+    if message and not document.get("choices"):
+        return Complaint(_plain(document.get("status") or document.get("code")), _plain(message))
     return None
 
 

@@ -1,4 +1,4 @@
-"""Which upstream answers: by weight, past those that fail, and never two in one answer."""
+"""Choice of the upstream: by weight, with failover until the first event of an answer."""
 
 import asyncio
 import random
@@ -10,18 +10,18 @@ from shared.errors import UpstreamBusy, UpstreamFailed
 from shared.llm import client
 from shared.llm.catalog import Catalog, Upstream
 from shared.llm.events import Delta, Event, Reasoning
-from shared.repos.upstream_calls import Attempt
+from shared.repos.upstream_calls import UpstreamCall
 
 _MOST_ATTEMPTS = 3
 _BACKOFF_SECONDS = 0.3
-_LONGEST_WAIT_SECONDS = 3.0  # whoever waits for an answer waits for this too
-_OURS_TO_MEND = {400, 413, 422}  # the same question is refused everywhere
+_LONGEST_WAIT_SECONDS = 3.0  # the client waits for this too
+_BAD_REQUEST = {400, 413, 422}  # every upstream refuses the same request
 
 
 async def models() -> list[str]:
     """The models this deployment offers, the default one first.
 
-    Raises: DatabaseUnavailable, where they have not been known yet.
+    Raises: DatabaseUnavailable, if they have not been read yet.
     """
     return [model.name for model in (await _catalog().current()).models]
 
@@ -32,11 +32,11 @@ async def answer(
     *,
     thinking: bool,
     options: Mapping[str, object],
-    report: Callable[[Attempt], None],
+    report: Callable[[UpstreamCall], None],
 ) -> AsyncGenerator[Event, None]:
-    """Yield one upstream's answer. Another one is asked only while nothing has come yet.
+    """Yield one upstream's answer; try another one only before the first event.
 
-    Raises: UpstreamFailed and its kin: what the last upstream that was asked said.
+    Raises: UpstreamFailed or a subclass: the failure of the last upstream tried.
     """
     failure: UpstreamFailed = UpstreamBusy(reason="every upstream is resting")
     known = await _catalog().current()
@@ -74,9 +74,9 @@ async def answer(
 
 
 class _Watch:
-    """Follows one attempt for the breaker and for the books."""
+    """Times one call to an upstream, for its breaker and for the call's record."""
 
-    def __init__(self, upstream: Upstream, report: Callable[[Attempt], None]) -> None:
+    def __init__(self, upstream: Upstream, report: Callable[[UpstreamCall], None]) -> None:
         self._upstream, self._report = upstream, report
         self._started = time.monotonic()
         self._first: float | None = None
@@ -90,13 +90,15 @@ class _Watch:
             self._first = time.monotonic()
 
     def end(self, outcome: str, *, good: bool = False) -> None:
-        """`good` says whether the upstream did its part; a bad question is not its failure."""
+        """`good`: the upstream did not fail; rightly refusing a bad request is no failure."""
         now = time.monotonic()
         if outcome != "left":
             self._upstream.breaker.record(now, good=good)
         first = None if self._first is None else round((self._first - self._started) * 1000)
         duration = round((now - self._started) * 1000)
-        self._report(Attempt(self._upstream.name, outcome, first, duration, self._upstream.costs))
+        self._report(
+            UpstreamCall(self._upstream.name, outcome, first, duration, self._upstream.costs)
+        )
 
 
 @cache
@@ -106,10 +108,10 @@ def _catalog() -> Catalog:
 
 
 def _order(serving: Sequence[Upstream]) -> Iterator[tuple[Upstream, bool]]:
-    """By weight, each once, then once more.
+    """Upstreams in random order by weight, each once, then once more; True marks the repeat.
 
-    Those whose breaker is open are passed over, unless there is no other: then
-    every question is a probe, and nobody is better served by not asking.
+    Upstreams with an open breaker are skipped. A single upstream never is, because
+    skipping it would fail the request for certain.
     """
     shuffled = sorted(serving, key=lambda one: random.random() ** (1 / one.weight), reverse=True)  # noqa: S311  # balance, no secret
     asked = 0
@@ -121,18 +123,18 @@ def _order(serving: Sequence[Upstream]) -> Iterator[tuple[Upstream, bool]]:
 
 
 def _is_worth_another(error: UpstreamFailed) -> bool:
-    return error.context.get("status") not in _OURS_TO_MEND
+    return error.context.get("status") not in _BAD_REQUEST
 
 
 def _is_worth_repeating(error: UpstreamFailed) -> bool:
-    """The same upstream may have recovered; one that was waited for in vain has had its time."""
+    """Whether to retry the same upstream: busy or failing ones may recover, not after a timeout."""
     status = error.context.get("status")
     return isinstance(error, UpstreamBusy) or (isinstance(status, int) and status >= 500)
 
 
 def _pause(error: UpstreamFailed) -> float:
-    """As long as the upstream asks for, if that is bearable, or a moment."""
-    asked = error.headers.get("Retry-After", "")
-    if asked.isdigit():
-        return min(float(asked), _LONGEST_WAIT_SECONDS)
+    """Seconds to wait: those of Retry-After, up to a limit, or a short random pause."""
+    retry_after = error.headers.get("Retry-After", "")
+    if retry_after.isdigit():
+        return min(float(retry_after), _LONGEST_WAIT_SECONDS)
     return random.uniform(0.5, 1) * _BACKOFF_SECONDS  # noqa: S311  # jitter, no secret

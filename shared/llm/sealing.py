@@ -1,4 +1,4 @@
-"""The keys of stored upstreams: encrypted, each of use only where it was stored for."""
+"""Encryption of stored upstreams' keys, bound to the upstream and the origin of its URL."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import blake2b
@@ -15,12 +15,12 @@ _ID_BYTES = 6
 def seal(key: Secret, upstream_id: str, url: str) -> str:
     """Encrypt a key for one upstream and the origin of its URL, with the first of our secrets.
 
-    Neither in another row nor beside the URL of another server does it open
-    again: whoever may write to the table still cannot have it sent to themselves.
+    It cannot be decrypted in another row or with the URL of another server, so write
+    access to the table is not enough to have the key sent elsewhere.
 
     Raises: Misconfigured.
     """
-    from nacl.secret import Aead  # 20 ms that only those with stored upstreams pay
+    from nacl.secret import Aead  # 20 ms to import, only where upstreams are stored
 
     secret = load(settings.UpstreamKeys).secrets[0]
     sealed = Aead(_key(secret)).encrypt(key.reveal().encode(), _owner(upstream_id, url))
@@ -28,7 +28,7 @@ def seal(key: Secret, upstream_id: str, url: str) -> str:
 
 
 def unseal(sealed: str, upstream_id: str, url: str) -> Secret:
-    """Raises: Misconfigured: none of our secrets opens it, or not for this upstream."""
+    """Raises: Misconfigured: none of our secrets decrypts it for this upstream."""
     from nacl.exceptions import CryptoError
     from nacl.secret import Aead
 
@@ -48,7 +48,7 @@ def unseal(sealed: str, upstream_id: str, url: str) -> Secret:
 
 
 def origin_of(url: str) -> str:
-    """What decides who gets to see the key: scheme, host and port."""
+    """Scheme, host and port: the server that receives the key."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}".lower()
 
@@ -62,7 +62,7 @@ def _key(secret: Secret) -> bytes:
 
 
 def _id(secret: Secret) -> str:
-    """Names the secret without telling anything about it, so that it can be replaced."""
+    """An identifier of the secret that reveals nothing of it, so that secrets can be rotated."""
     return _derived(secret, b"upstream-key-id", _ID_BYTES).hex()
 
 

@@ -1,4 +1,4 @@
-"""Server-sent events, decoded piece by piece: bytes in, the data of each event out. Does no I/O."""
+"""Decoder of server-sent events: bytes in, the data of each event out. Does no I/O."""
 
 from collections.abc import Iterator
 
@@ -12,10 +12,10 @@ class Decoder:
     """Follows the HTML standard ("Server-sent events"), however the bytes are split.
 
     Lines are cut as bytes and decoded whole, so a character split between two
-    chunks stays whole. Only `data` matters to us: every other field, and a line
-    that is no field at all, is passed over. Two liberties: an event that the end
-    of the stream leaves without its blank line is given all the same, and one
-    line or event over 1 MiB is refused. A byte order mark is the caller's to drop.
+    chunks stays whole. Fields other than `data` are ignored, and so are lines without
+    a field. Two deviations: an event without its blank line at the end of the stream
+    is returned, and a line or event over 1 MiB is refused. The caller drops a byte
+    order mark.
 
     Raises:
         UpstreamFailed: after the events before the oversized one.

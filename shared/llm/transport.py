@@ -1,4 +1,4 @@
-"""The connections under httpx: asyncio and httptools, made for hundreds of streams at once."""
+"""An httpx transport on asyncio and httptools, for hundreds of streams at once."""
 
 import asyncio
 import select
@@ -14,14 +14,14 @@ import httpx
 from shared.llm.addresses import is_public
 
 _MOST_BUFFERED_BYTES = 64 * 1024
-_MOST_WORDLESS_BYTES = 64 * 1024  # heads are a few KB, and a chunk is framed by a dozen bytes
+_MOST_UNPRODUCTIVE_BYTES = 64 * 1024  # heads are a few KB, and a chunk is framed by a dozen bytes
 _PORTS = {"http": 80, "https": 443}
 
 Header = tuple[bytes, bytes]
 
 
 class Origin(NamedTuple):
-    """`public_only`: a connection to it must never lead into some network."""
+    """`public_only`: connections may go to public addresses only."""
 
     scheme: str
     host: str
@@ -30,19 +30,19 @@ class Origin(NamedTuple):
 
 
 class NotPublic(httpx.ConnectError):
-    """The host is inside some network, or resolves to it."""
+    """The host is, or resolves to, an address that is not public."""
 
 
 class Transport(httpx.AsyncBaseTransport):
     """Speaks HTTP/1.1 to any origin, and keeps some connections for the next request.
 
-    It stands in for httpx's own, whose pool looks through every connection
-    whenever one opens or closes: at 200 streams that is most of the processor's
-    time. Of httpx's timeouts it knows `connect`, for the TCP connection and the
-    TLS handshake together, and `read`, for each silence after the first bytes of
-    the body; all others are the caller's. Nothing is sent twice. A request with
-    the extension `public_only` goes to addresses that were found to be public, and
-    to no others, whatever the name resolves to a moment later.
+    It replaces httpx's own, whose pool scans every connection whenever one opens or
+    closes: at 200 streams that takes most of the processor's time. Of httpx's timeouts
+    it implements `connect`, for the TCP connection with its TLS handshake, and `read`,
+    for each silence after the first bytes of the body; the caller limits all else. No
+    request is sent twice. A request with the extension `public_only` connects only to
+    the resolved addresses that were checked, even if the name resolves differently
+    a moment later.
     """
 
     def __init__(self, tls: SSLContext, *, most_kept: int, kept_seconds: float) -> None:
@@ -71,7 +71,7 @@ class Transport(httpx.AsyncBaseTransport):
         await asyncio.sleep(0)  # the loop closes the sockets in its next step
 
     def give_back(self, connection: "Connection") -> None:
-        """Keep it for the next request, if its answer was read to the end and there is room."""
+        """Keep the connection if its response was read to the end and the pool has room."""
         self._drop_stale()
         if len(self._kept) < self._most_kept and connection.renew():
             self._kept.append(connection)
@@ -79,7 +79,7 @@ class Transport(httpx.AsyncBaseTransport):
             connection.close()
 
     def _take(self, origin: Origin) -> "Connection | None":
-        """The one used last, so that the others grow old and are closed."""
+        """The idle connection used last, so that the others become stale and are closed."""
         self._drop_stale()
         for connection in reversed(self._kept):
             if connection.origin == origin:
@@ -90,7 +90,7 @@ class Transport(httpx.AsyncBaseTransport):
         return None
 
     def _drop_stale(self) -> None:
-        """They stand in the order of their last use."""
+        """Close connections idle for too long; the list is in the order of last use."""
         oldest = time.monotonic() - self._kept_seconds
         while self._kept and self._kept[0].idle_since < oldest:
             self._kept.pop(0).close()
@@ -106,7 +106,7 @@ class Transport(httpx.AsyncBaseTransport):
         return connection
 
     async def _opened(self, origin: Origin, address: str = "") -> "Connection":
-        """Connect to its host, or to one address of it."""
+        """Connect to the origin's host, or to one address of it."""
         is_tls = origin.scheme == "https"
         _, connection = await asyncio.get_running_loop().create_connection(
             lambda: Connection(origin),
@@ -119,7 +119,7 @@ class Transport(httpx.AsyncBaseTransport):
         return connection
 
     async def _opened_in_public(self, origin: Origin) -> "Connection":
-        """Try one address after another, once all of them were found to be public."""
+        """Try one address after another, after a check that all of them are public."""
         loop, failure = asyncio.get_running_loop(), OSError("no address")
         found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
         addresses = dict.fromkeys(str(address[0]) for *_, address in sorted(found))
@@ -170,8 +170,8 @@ class _Body(httpx.AsyncByteStream):
             self._transport.give_back(connection)
 
 
-class _Answer:
-    """What httptools has understood of one answer; it calls the methods named `on_`."""
+class _ResponseParser:
+    """The state of one response, filled by httptools through the methods named `on_`."""
 
     def __init__(self) -> None:
         self.parser = httptools.HttpResponseParser(self)
@@ -184,16 +184,16 @@ class _Answer:
 
     @property
     def _is_interim(self) -> bool:
-        """Such as 103: the head of the answer itself is still to come."""
+        """Whether this is an interim response, such as 103, before the final one."""
         return self.parser.get_status_code() < 200
 
     @property
     def progress(self) -> tuple[bool, int]:
-        """What changes when something came that anybody waits for."""
+        """A value that changes when the head or a part of the body has arrived."""
         return self.head_complete, len(self.body)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self.head_complete:  # a trailer, which nobody reads
+        if self.head_complete:  # a trailer, which is ignored
             return
         self.headers.append((name, value))
         self._delimited |= name.lower() in (b"content-length", b"transfer-encoding")
@@ -219,13 +219,13 @@ class _Answer:
 
 
 class Connection(asyncio.Protocol):
-    """One exchange after another. What arrives is parsed at once and waits here to be read."""
+    """A connection for one exchange after another, parsing bytes as they arrive."""
 
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
         self.idle_since = 0.0
-        self._answer: _Answer | None = None
-        self._wordless_bytes = 0
+        self._response: _ResponseParser | None = None
+        self._unproductive_bytes = 0
         self._failure: Exception | None = None
         self._paused = False
         self._loop = asyncio.get_running_loop()
@@ -236,7 +236,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def was_closed(self) -> bool:
-        """Ask the socket too: the loop may not have come to tell us yet."""
+        """Whether the peer has closed; polls the socket, because the loop may not know it yet."""
         if self._transport.is_closing():
             return True
         poll = select.poll()
@@ -245,22 +245,22 @@ class Connection(asyncio.Protocol):
 
     def send(self, message: bytes, *, most_silent_seconds: float | None) -> None:
         self._most_silent_seconds = most_silent_seconds
-        self._answer, self._wordless_bytes = _Answer(), 0
+        self._response, self._unproductive_bytes = _ResponseParser(), 0
         self._transport.write(message)
 
     async def head(self) -> tuple[int, list[Header]]:
-        answer = self._current()
-        while not answer.head_complete:
+        response = self._current()
+        while not response.head_complete:
             await self._more()
-        return answer.parser.get_status_code(), answer.headers
+        return response.parser.get_status_code(), response.headers
 
     async def read(self) -> bytes:
-        """All that has arrived since the last time; nothing at the end."""
-        answer = self._current()
-        while not answer.body and not answer.complete:
+        """All bytes since the last call; empty at the end."""
+        response = self._current()
+        while not response.body and not response.complete:
             await self._more()
-        chunk = bytes(answer.body)
-        answer.body.clear()
+        chunk = bytes(response.body)
+        response.body.clear()
         if self._alarm is None and self._most_silent_seconds:
             self._alarm = self._loop.call_later(self._most_silent_seconds, self._check_silence)
         if self._paused:
@@ -269,25 +269,28 @@ class Connection(asyncio.Protocol):
         return chunk
 
     def renew(self) -> bool:
-        """Make ready for another exchange; say whether that is possible."""
-        answer = self._current()
-        current = answer.parser.get_http_version() == "1.1"
-        if not (answer.complete and answer.keeps_open and current) or self._transport.is_closing():
+        """Prepare for another exchange; return whether that is possible."""
+        response = self._current()
+        current = response.parser.get_http_version() == "1.1"
+        if (
+            not (response.complete and response.keeps_open and current)
+            or self._transport.is_closing()
+        ):
             return False
-        self._answer = None
+        self._response = None
         self._end_alarm()
         self.idle_since = time.monotonic()
         return True
 
     def close(self) -> None:
-        """At once: nobody waits for the rest, nor for a farewell of TLS."""
+        """Close at once, without reading the rest or a TLS close_notify."""
         self._end_alarm()
         self._transport.abort()
 
-    def _current(self) -> _Answer:
-        if self._answer is None:
+    def _current(self) -> _ResponseParser:
+        if self._response is None:
             raise RuntimeError("nothing was asked on this connection")
-        return self._answer
+        return self._response
 
     async def _more(self) -> None:
         if self._failure:
@@ -299,9 +302,9 @@ class Connection(asyncio.Protocol):
             self._reader = None
 
     def _check_silence(self) -> None:
-        """One alarm for the whole answer, put off when it rings: a timer a chunk would cost more.
+        """Fail after a silence; otherwise postpone the alarm. One timer serves the whole response.
 
-        Only a reader who waits can wait in vain; a slow one makes no silence.
+        The time counts only while the reader waits: a slow reader is not the peer's silence.
         """
         now, limit = self._loop.time(), self._most_silent_seconds or 0
         since = self._waiting_since if self._reader else now
@@ -320,34 +323,34 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        """Whatever comes unasked, before a question or after an answer, ends the connection."""
-        answer = self._answer
-        if answer is None or answer.complete:
+        """Parse the bytes. Bytes before a request or after a response end the connection."""
+        response = self._response
+        if response is None or response.complete:
             self._failure = self._failure or httpx.RemoteProtocolError("an answer to no question")
             self._transport.abort()
             return
-        before = answer.progress
+        before = response.progress
         try:
-            answer.parser.feed_data(data)
+            response.parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._failure = httpx.RemoteProtocolError(type(error).__name__)
-        self._bound(data, is_wordless=answer.progress == before)
-        if len(answer.body) > _MOST_BUFFERED_BYTES and not self._paused:
+        self._bound(data, is_unproductive=response.progress == before)
+        if len(response.body) > _MOST_BUFFERED_BYTES and not self._paused:
             self._paused = True
             self._transport.pause_reading()
         self._wake()
 
-    def _bound(self, data: bytes, *, is_wordless: bool) -> None:
-        """The parser holds a header until it is whole, however long that takes."""
-        self._wordless_bytes = self._wordless_bytes + len(data) if is_wordless else 0
-        if self._wordless_bytes > _MOST_WORDLESS_BYTES:
+    def _bound(self, data: bytes, *, is_unproductive: bool) -> None:
+        """Limit bytes without progress: the parser buffers a header of any length."""
+        self._unproductive_bytes = self._unproductive_bytes + len(data) if is_unproductive else 0
+        if self._unproductive_bytes > _MOST_UNPRODUCTIVE_BYTES:
             self._failure = self._failure or httpx.RemoteProtocolError("neither head nor body")
             self._transport.abort()
 
     def eof_received(self) -> None:
-        if self._answer:
+        if self._response:
             try:
-                self._answer.on_end()
+                self._response.on_end()
             except httpx.RemoteProtocolError as error:
                 self._failure = self._failure or error
             self._wake()

@@ -1,4 +1,4 @@
-"""What each vendor wants in a request, decided by the host it is sent to."""
+"""Request bodies for each vendor, recognised by the host of the upstream's URL."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ def request_body(
     thinking: bool,
     options: Mapping[str, object] = MappingProxyType({}),
 ) -> dict[str, object]:
-    """Ask for a stream whatever our client asked for: one path, one set of time limits.
+    """The body of a request, always for a stream: one code path and one set of time limits.
 
     `options` are fields of the chat completions API, such as `max_tokens`.
     """
@@ -38,14 +38,14 @@ def request_body(
 
 
 def _named_for(url: str, options: Mapping[str, object]) -> dict[str, object]:
-    """OpenAI's reasoning models refuse the name that all others know (API reference)."""
+    """Rename `max_tokens` for OpenAI, whose reasoning models refuse it (API reference)."""
     if not _OPENAI.match(url):
         return dict(options)
     return {_OPENAI_NAMES.get(name, name): value for name, value in options.items()}
 
 
 def _additions(url: str, model: str, *, thinking: bool) -> dict[str, object]:
-    """Switch off thinking nobody will see, where the vendor and the model know the switch.
+    """Switch off thinking that is not shown, where vendor and model have the switch.
 
     Without the field a hybrid model follows its default. A model that always
     thinks takes no such field (Alibaba Cloud Model Studio, "Deep thinking").

@@ -165,14 +165,14 @@ def charge_for(turn: Turn, tokens: Tokens) -> Charge:
 
 
 def quota(db: Connection, turn: Turn) -> dict[str, object]:
-    left = wallets.find_left(db, turn.subject, turn.day) or wallets.Left(0, None)
+    allowance = wallets.find_allowance(db, turn.subject, turn.day) or wallets.Allowance(0, None)
     counted: dict[str, object] = {
         "daily_limit": turn.daily_limit,
-        "used_today": left.used,
-        "remaining": max(turn.daily_limit - left.used, 0),
+        "used_today": allowance.used,
+        "remaining": max(turn.daily_limit - allowance.used, 0),
     }
-    if left.spendable_fen is not None:
-        counted["balance_fen"] = left.spendable_fen
+    if allowance.spendable_fen is not None:
+        counted["balance_fen"] = allowance.spendable_fen
     return counted
 
 

@@ -1,4 +1,4 @@
-"""Answers as they grow, piece by piece."""
+"""Chunks of answers, stored while an answer is being generated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from shared.repos import rows
 
 
 @dataclass(frozen=True)
-class Piece:
+class AnswerChunk:
     """`kind` is text or reasoning."""
 
     kind: str
@@ -17,19 +17,19 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class StoredPiece(Piece):
+class StoredChunk(AnswerChunk):
     position: int
 
 
 @dataclass(frozen=True)
-class NewPiece(StoredPiece):
+class NewChunk(StoredChunk):
     message_id: str
 
 
 _ROWS_AT_ONCE = 50
 
 
-def add(db: Connection, message_id: str, position: int, piece: Piece) -> None:
+def add(db: Connection, message_id: str, position: int, chunk: AnswerChunk) -> None:
     db.execute(
         """
         INSERT INTO pieces (message_id, position, kind, text)
@@ -37,28 +37,28 @@ def add(db: Connection, message_id: str, position: int, piece: Piece) -> None:
         """,
         message_id=message_id,
         position=position,
-        kind=piece.kind,
-        text=piece.text,
+        kind=chunk.kind,
+        text=chunk.text,
     )
 
 
-def add_all(db: Connection, new: Sequence[NewPiece]) -> None:
-    """One statement for many, which is what several a second for each answer come down to."""
+def add_all(db: Connection, new: Sequence[NewChunk]) -> None:
+    """Insert many chunks with few statements: every running answer adds several a second."""
     for start in range(0, len(new), _ROWS_AT_ONCE):
-        batch = [vars(piece) for piece in new[start : start + _ROWS_AT_ONCE]]
-        places, given = rows.values(("message_id", "position", "kind", "text"), batch)
+        batch = [vars(chunk) for chunk in new[start : start + _ROWS_AT_ONCE]]
+        placeholders, parameters = rows.values(("message_id", "position", "kind", "text"), batch)
         db.execute(
             f"""
             INSERT INTO pieces (message_id, position, kind, text)
-            VALUES {places}
+            VALUES {placeholders}
             """,  # noqa: S608  # names of parameters, made here
-            **given,
+            **parameters,
         )
 
 
-def list_from(db: Connection, message_id: str, position: int) -> list[StoredPiece]:
+def list_from(db: Connection, message_id: str, position: int) -> list[StoredChunk]:
     return db.find_all(
-        StoredPiece,
+        StoredChunk,
         """
         SELECT kind, text, position
         FROM pieces
@@ -71,7 +71,7 @@ def list_from(db: Connection, message_id: str, position: int) -> list[StoredPiec
 
 
 def remove_from(db: Connection, message_id: str, position: int) -> None:
-    """Take back what a save of unknown outcome may have left."""
+    """Remove the chunks that a save of unknown outcome may have left."""
     db.execute(
         "DELETE FROM pieces WHERE message_id = :message_id AND position >= :position",
         message_id=message_id,
@@ -80,10 +80,10 @@ def remove_from(db: Connection, message_id: str, position: int) -> None:
 
 
 def remove_ended(db: Connection, before_ms: int, *, count: int) -> int:
-    """Remove the pieces of `count` answers that ended before; return of how many it did.
+    """Remove the chunks of up to `count` answers that ended before; return of how many.
 
-    Ids are ordered by time, so the oldest pieces come first; on MySQL the order
-    of the join is forced, or all turns there ever were might be read for it.
+    Ids are ordered by time, so the oldest chunks come first. On MySQL the join
+    order is forced, because otherwise it might read every turn.
     """
     ended = db.find_all(
         lambda message_id: str(message_id),
@@ -105,7 +105,7 @@ def remove_ended(db: Connection, before_ms: int, *, count: int) -> int:
 
 
 def remove_of_conversation(db: Connection, user_id: str, conversation_id: str) -> None:
-    """One by one: a DELETE with a subquery would read the whole table on MySQL."""
+    """Delete answer by answer: a DELETE with a subquery reads the whole table on MySQL."""
     answers = db.find_all(
         lambda message_id: str(message_id),
         """
@@ -122,7 +122,7 @@ def remove_of_conversation(db: Connection, user_id: str, conversation_id: str) -
 
 
 def remove_of_user(db: Connection, user_id: str) -> None:
-    """One by one, as those of a conversation."""
+    """Delete answer by answer, as for a conversation."""
     answers = db.find_all(
         lambda message_id: str(message_id),
         """

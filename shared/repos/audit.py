@@ -1,10 +1,10 @@
-"""The audit log: what administrators did. Entries are only ever added."""
+"""The audit log of administrators' actions. Entries are only ever added."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.cursor import END, Place
+from shared.cursor import END, Cursor
 from shared.database.connection import Connection
 from shared.ids import new_id
 from shared.times import now_ms
@@ -12,7 +12,7 @@ from shared.times import now_ms
 
 @dataclass(frozen=True)
 class Entry:
-    """`detail` is a JSON object, its form given by the action."""
+    """`detail` is a JSON object whose fields depend on the action."""
 
     id: str
     at_ms: int
@@ -21,8 +21,8 @@ class Entry:
     detail: str
 
     @property
-    def place(self) -> Place:
-        return Place(self.at_ms, self.id)
+    def cursor(self) -> Cursor:
+        return Cursor(self.at_ms, self.id)
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ def add(db: Connection, entry: Entry) -> None:
 
 
 def record(db: Connection, actor_id: str, action: str, detail: Mapping[str, object]) -> None:
-    """Write down what an administrator does, in the transaction that does it. No secrets."""
+    """Add an entry, in the transaction of the action itself. No secrets."""
     text = json.dumps(detail, ensure_ascii=False)
     add(db, Entry(new_id(), now_ms(), actor_id, action, text))
 
 
-def list_newest(db: Connection, wanted: Filter, *, after: Place | None, count: int) -> list[Entry]:
+def list_newest(db: Connection, wanted: Filter, *, after: Cursor | None, count: int) -> list[Entry]:
     return db.find_all(
         Entry,
         """

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 
-from shared.cursor import END, START, Place
+from shared.cursor import END, START, Cursor
 from shared.database.connection import Connection
 from shared.errors import NotFound
 from shared.repos import rows
@@ -24,8 +24,8 @@ class Listed:
     updated_at_ms: int
 
     @property
-    def place(self) -> Place:
-        return Place(self.updated_at_ms, self.id)
+    def cursor(self) -> Cursor:
+        return Cursor(self.updated_at_ms, self.id)
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Message:
     completion_tokens: int | None = None
 
     @property
-    def place(self) -> Place:
-        return Place(self.created_at_ms, self.id)
+    def cursor(self) -> Cursor:
+        return Cursor(self.created_at_ms, self.id)
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,10 @@ def add(db: Connection, conversation: Conversation, *, updated_at_ms: int | None
 
 
 def touch(db: Connection, conversation_id: str, *, at_ms: int) -> bool:
-    """Note that something was said; say whether there is such a conversation (still).
+    """Record the time of a new message; return whether the conversation (still) exists.
 
-    Do this before you append. Two at once then wait in line: the foreign key
-    alone would let both in, to lock each other out.
+    Call it before `append`. Two transactions at once then run one after the other; with
+    the foreign key alone, both would get a shared lock and then deadlock.
     """
     return bool(
         db.execute(
@@ -81,18 +81,18 @@ def touch(db: Connection, conversation_id: str, *, at_ms: int) -> bool:
 
 def append(db: Connection, *messages: Message) -> None:
     columns = [field.name for field in fields(Message)]
-    places, given = rows.values(columns, [vars(message) for message in messages])
+    placeholders, parameters = rows.values(columns, [vars(message) for message in messages])
     db.execute(
         f"""
         INSERT INTO messages ({", ".join(columns)})
-        VALUES {places}
+        VALUES {placeholders}
         """,  # noqa: S608  # names of columns and parameters, made here
-        **given,
+        **parameters,
     )
 
 
 def get_for(db: Connection, conversation_id: str, user_id: str) -> Conversation:
-    """Raises: NotFound, also for a conversation of somebody else."""
+    """Raises: NotFound, also for a conversation of another user."""
     found = db.find(
         Conversation,
         """
@@ -124,8 +124,8 @@ def get_listed(db: Connection, conversation_id: str) -> Listed:
     return found
 
 
-def list_of(db: Connection, user_id: str, *, after: Place | None, count: int) -> list[Listed]:
-    """Those of one user, the last one spoken in first."""
+def list_of(db: Connection, user_id: str, *, after: Cursor | None, count: int) -> list[Listed]:
+    """The conversations of one user, the last changed first."""
     return db.find_all(
         Listed,
         """
@@ -143,7 +143,7 @@ def list_of(db: Connection, user_id: str, *, after: Place | None, count: int) ->
 
 
 def list_messages(
-    db: Connection, conversation_id: str, *, after: Place | None, count: int
+    db: Connection, conversation_id: str, *, after: Cursor | None, count: int
 ) -> list[Message]:
     """Oldest first."""
     return db.find_all(
@@ -173,10 +173,10 @@ def rename(db: Connection, conversation_id: str, title: str) -> None:
 
 
 def remove(db: Connection, conversation_id: str, user_id: str) -> bool:
-    """Say whether there was such a conversation of theirs.
+    """Delete a conversation of this user with its messages; return whether there was one.
 
-    Whoever is about to append waits for the row, or is waited for. It goes last,
-    because its messages refer to it.
+    The UPDATE locks the row against transactions that append messages. The row is
+    deleted last, because its messages refer to it.
     """
     if not db.execute(
         "UPDATE conversations SET title = '' WHERE id = :id AND user_id = :user_id",
@@ -190,7 +190,7 @@ def remove(db: Connection, conversation_id: str, user_id: str) -> bool:
 
 
 def remove_all(db: Connection, user_id: str) -> None:
-    """All of one user, and what was said in them."""
+    """Delete all conversations of one user, with their messages."""
     of_user = db.find_all(
         lambda id: str(id), "SELECT id FROM conversations WHERE user_id = :user_id", user_id=user_id
     )
@@ -199,7 +199,7 @@ def remove_all(db: Connection, user_id: str) -> None:
 
 
 def find_answer(db: Connection, message_id: str) -> str | None:
-    """The text of an answer that was kept."""
+    """The text of an answer that a conversation holds."""
     return db.find(
         lambda content: str(content),
         "SELECT content FROM messages WHERE id = :id",

@@ -1,4 +1,4 @@
-"""How many messages somebody has had on a day."""
+"""Daily message counts of users and guests."""
 
 from contextlib import suppress
 
@@ -6,11 +6,10 @@ from shared.database.connection import Connection, DuplicateKey
 
 
 def open_day(db: Connection, subject: str, day: str) -> None:
-    """Have a row to count in.
+    """Insert the row to count in, unless it exists.
 
-    Do this in a transaction of its own: whoever finds the row there already
-    holds a lock on it until the transaction ends, and two who then count would
-    wait for each other.
+    Call it in a transaction of its own: an INSERT that finds the row keeps a shared
+    lock on it until the transaction ends, so two of them that then count deadlock.
     """
     with suppress(DuplicateKey):
         db.execute(
@@ -21,7 +20,7 @@ def open_day(db: Connection, subject: str, day: str) -> None:
 
 
 def take(db: Connection, subject: str, day: str, *, limit: int) -> bool:
-    """Count one more message; say whether it was: not at the limit, nor where there is no row."""
+    """Count one more message; False at the limit, and where there is no row."""
     return bool(
         db.execute(
             """
@@ -37,7 +36,7 @@ def take(db: Connection, subject: str, day: str, *, limit: int) -> bool:
 
 
 def give_back(db: Connection, subject: str, day: str) -> None:
-    """An answer that never came does not count."""
+    """Subtract a message whose answer produced no text."""
     db.execute(
         """
         UPDATE daily_messages

@@ -1,15 +1,15 @@
-"""Exports that a worker writes: who has one in hand, how far it is, and how it ended."""
+"""Export jobs: leases of the workers that write them, progress, and result."""
 
 from dataclasses import dataclass
 
-from shared.cursor import END, Place
+from shared.cursor import END, Cursor
 from shared.database.connection import Connection
 from shared.errors import NotFound
 
 
 @dataclass(frozen=True)
 class Job:
-    """`wanted` is JSON. `failure` is the name of what the last attempt failed by."""
+    """`wanted` is the request as JSON; `failure` the error name of the last failed attempt."""
 
     id: str
     requested_by: str
@@ -27,8 +27,8 @@ class Job:
     ended_at_ms: int | None = None
 
     @property
-    def place(self) -> Place:
-        return Place(self.created_at_ms, self.id)
+    def cursor(self) -> Cursor:
+        return Cursor(self.created_at_ms, self.id)
 
 
 def add(db: Connection, job: Job) -> None:
@@ -63,7 +63,7 @@ def get(db: Connection, export_id: str) -> Job:
     return found
 
 
-def list_latest(db: Connection, *, after: Place | None, count: int) -> list[Job]:
+def list_latest(db: Connection, *, after: Cursor | None, count: int) -> list[Job]:
     """The newest first."""
     last = after or END
     return db.find_all(
@@ -83,7 +83,7 @@ def list_latest(db: Connection, *, after: Place | None, count: int) -> list[Job]
 
 
 def list_abandoned(db: Connection, *, before_ms: int, count: int) -> list[Job]:
-    """Those nobody has in hand any more, or never had."""
+    """Jobs not ended whose lease has expired: no worker has them."""
     return db.find_all(
         Job,
         """
@@ -100,9 +100,9 @@ def list_abandoned(db: Connection, *, before_ms: int, count: int) -> list[Job]:
 
 
 def claim(db: Connection, export_id: str, *, at_ms: int, until_ms: int) -> bool:
-    """Take it in hand, if it waits or whoever had it is gone; say whether this call did.
+    """Start an attempt on a job that is queued or abandoned; return whether this call did.
 
-    The attempt this begins is the only one that may change the row from here.
+    From then on only this attempt may change the row.
     """
     return bool(
         db.execute(
@@ -121,7 +121,7 @@ def claim(db: Connection, export_id: str, *, at_ms: int, until_ms: int) -> bool:
 
 
 def renew(db: Connection, job: Job, *, written: tuple[int, int], until_ms: int) -> bool:
-    """Note how far it is (rows, bytes); False when it is lost, or somebody asked to cancel it."""
+    """Store the progress (rows, bytes); False when the lease is lost or the job cancelled."""
     return bool(
         db.execute(
             """
@@ -139,7 +139,7 @@ def renew(db: Connection, job: Job, *, written: tuple[int, int], until_ms: int) 
 
 
 def release(db: Connection, job: Job, failure: str, *, until_ms: int) -> bool:
-    """Give back what failed; maintenance sees to it where nobody takes it before `until_ms`."""
+    """Requeue a failed attempt; maintenance starts it again if no worker does by `until_ms`."""
     return bool(
         db.execute(
             """
@@ -156,7 +156,7 @@ def release(db: Connection, job: Job, failure: str, *, until_ms: int) -> bool:
 
 
 def requeue(db: Connection, job: Job, *, until_ms: int) -> bool:
-    """Have an abandoned one wait again; of several who saw it abandoned, one gets a True."""
+    """Queue an abandoned job again; of concurrent calls, exactly one returns True."""
     return bool(
         db.execute(
             """
@@ -176,7 +176,7 @@ def requeue(db: Connection, job: Job, *, until_ms: int) -> bool:
 def mark_done(
     db: Connection, job: Job, *, written: tuple[int, int], sha256: str, key: str, at_ms: int
 ) -> bool:
-    """Say whether this call ended it. The audit entry must hang on a True from here."""
+    """Mark it done; return whether this call did. Add the audit entry only after a True."""
     return bool(
         db.execute(
             """
@@ -213,7 +213,7 @@ def mark_failed(db: Connection, job: Job, failure: str, *, at_ms: int) -> bool:
 
 
 def ask_to_cancel(db: Connection, export_id: str) -> bool:
-    """Whoever has it in hand ends it; False when it has ended already."""
+    """Ask the worker that has the job to end it; False when it has ended already."""
     return bool(
         db.execute(
             """
@@ -227,7 +227,7 @@ def ask_to_cancel(db: Connection, export_id: str) -> bool:
 
 
 def mark_cancelled(db: Connection, export_id: str, *, before_ms: int, at_ms: int) -> bool:
-    """End what was to be cancelled and waits, or is in nobody's hand since `before_ms`."""
+    """End a job to be cancelled that is queued, or whose lease expired before `before_ms`."""
     return bool(
         db.execute(
             """
@@ -244,7 +244,7 @@ def mark_cancelled(db: Connection, export_id: str, *, before_ms: int, at_ms: int
 
 
 def mark_stopped(db: Connection, job: Job, *, at_ms: int) -> bool:
-    """Whoever has it in hand has seen that it is to be cancelled."""
+    """End a running job that was to be cancelled; called by the worker that has it."""
     return bool(
         db.execute(
             """
@@ -260,7 +260,7 @@ def mark_stopped(db: Connection, job: Job, *, at_ms: int) -> bool:
 
 
 def forget_object(db: Connection, export_id: str) -> bool:
-    """Its file is gone; say whether it was known until now."""
+    """Clear the key of a deleted file; return whether there was one."""
     return bool(
         db.execute(
             """

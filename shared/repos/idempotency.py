@@ -1,4 +1,4 @@
-"""Keys that clients chose, and what each of them led to."""
+"""Idempotency keys chosen by clients, and the results of their first requests."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from shared.database.connection import Connection, DuplicateKey
 
 @dataclass(frozen=True)
 class Key:
-    """`message_id` names what is done for it, `answer` (JSON) is what other than messages came to.
+    """`message_id` is the id of the first request's effect; `answer` its response as JSON.
 
-    A message tells its answer itself.
+    `answer` stays None for chat messages, whose answers are stored with their turns.
     """
 
     subject: str
@@ -22,9 +22,10 @@ class Key:
 
 
 def claim(db: Connection, key: Key) -> Key | None:
-    """Take the key for this request; return the one that had it before, if one had.
+    """Store the key for this request; if it exists already, return the stored one.
 
-    That one is read as it is now: what this transaction has seen so far may be older.
+    The locking read returns its newest version, where this transaction's snapshot may
+    be older.
     """
     with suppress(DuplicateKey):
         db.execute(
@@ -51,7 +52,7 @@ def claim(db: Connection, key: Key) -> Key | None:
 
 
 def record_answer(db: Connection, message_id: str, answer: str) -> None:
-    """For those who repeat the key."""
+    """Store the response for requests that repeat the key."""
     db.execute(
         "UPDATE idempotency_keys SET answer = :answer WHERE message_id = :message_id",
         message_id=message_id,
@@ -60,7 +61,7 @@ def record_answer(db: Connection, message_id: str, answer: str) -> None:
 
 
 def forget(db: Connection, message_id: str) -> None:
-    """What led to no answer may be asked again with the same key."""
+    """Remove the key of a request without effect, so that it can be repeated."""
     db.execute("DELETE FROM idempotency_keys WHERE message_id = :message_id", message_id=message_id)
 
 
@@ -69,7 +70,7 @@ def forget_all(db: Connection, subject: str) -> None:
 
 
 def forget_before(db: Connection, at_ms: int, *, count: int) -> int:
-    """Forget about `count` of the keys that are older, the oldest first; return how many."""
+    """Delete about `count` of the older keys, the oldest first; return how many."""
     oldest = db.find_all(
         lambda created_at_ms: int(created_at_ms),
         """

@@ -1,16 +1,16 @@
-"""Invite codes, and who came by them."""
+"""Invite codes, and the accounts opened with them."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from shared.cursor import END, Place
+from shared.cursor import END, Cursor
 from shared.database.connection import Connection, DuplicateKey
 from shared.errors import NotFound
 
 
 @dataclass(frozen=True)
 class Invite:
-    """`owner_id` is who is rewarded for those who come; `expires_at_ms` None means never."""
+    """`owner_id` is the user who gets the rewards; `expires_at_ms` None means never."""
 
     code: str
     owner_id: str | None
@@ -24,17 +24,17 @@ class Invite:
     created_at_ms: int
 
     @property
-    def place(self) -> Place:
-        return Place(self.created_at_ms, self.code)
+    def cursor(self) -> Cursor:
+        return Cursor(self.created_at_ms, self.code)
 
     def admits_at(self, at_ms: int) -> bool:
-        """What `use` will say, unless somebody else is quicker."""
+        """The result of `use`, unless a concurrent registration takes the last use."""
         expired = self.expires_at_ms is not None and self.expires_at_ms <= at_ms
         return self.is_active and not expired and self.used < self.max_uses
 
 
 def add(db: Connection, invite: Invite) -> bool:
-    """Add, unless there is such a code already; say whether this call did."""
+    """Add the code unless it exists; return whether this call added it."""
     try:
         db.execute(
             """
@@ -75,7 +75,7 @@ def get(db: Connection, code: str) -> Invite:
 
 
 def list_newest(
-    db: Connection, *, is_active: bool | None = None, after: Place | None, count: int
+    db: Connection, *, is_active: bool | None = None, after: Cursor | None, count: int
 ) -> list[Invite]:
     """The newest first."""
     return db.find_all(
@@ -98,7 +98,7 @@ def list_newest(
 def list_created(
     db: Connection, from_ms: int | None, to_ms: int | None, *, count: int
 ) -> list[Invite]:
-    """Those of a period, the oldest first."""
+    """The codes created in a period, the oldest first."""
     return db.find_all(
         _invite,
         """
@@ -117,15 +117,15 @@ def list_created(
 
 
 def deactivate(db: Connection, code: str) -> None:
-    """Nobody else comes in by it. Raises: NotFound."""
+    """Admit no more accounts by this code. Raises: NotFound."""
     if not db.execute("UPDATE invites SET is_active = 0 WHERE code = :code", code=code):
         raise NotFound
 
 
 def use(db: Connection, code: str, user_id: str, *, at_ms: int) -> bool:
-    """Let a new account in by this code; say whether the code still admits one.
+    """Use the code for a new account; return whether it still admitted one.
 
-    The condition is the promise: however many come at once, `max_uses` get True.
+    The condition in the UPDATE guarantees that at most `max_uses` calls return True.
     """
     admitted = db.execute(
         """
@@ -153,5 +153,5 @@ def use(db: Connection, code: str, user_id: str, *, at_ms: int) -> bool:
 
 
 def _invite(**row: Any) -> Invite:
-    """Databases spell yes and no as 1 and 0."""
+    """Databases store booleans as 1 and 0."""
     return Invite(**{**row, "is_active": bool(row["is_active"])})

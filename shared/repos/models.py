@@ -1,4 +1,4 @@
-"""The models administrators offer."""
+"""Models stored by administrators."""
 
 from dataclasses import dataclass
 
@@ -16,8 +16,8 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A model, and how many upstreams are stored for it: all of them, and the enabled ones."""
+class ModelStatus:
+    """A model with the numbers of its stored upstreams: all of them, and the enabled ones."""
 
     name: str
     title: str
@@ -59,7 +59,7 @@ def get(db: Connection, name: str) -> Model:
 def change(
     db: Connection, name: str, *, title: str | None, is_enabled: bool | None, at_ms: int
 ) -> None:
-    """What is None stays as it is."""
+    """Change the values that are not None."""
     db.execute(
         """
         UPDATE models
@@ -86,9 +86,9 @@ def list_all(db: Connection) -> list[Model]:
     )
 
 
-def list_standing(db: Connection) -> list[Standing]:
+def list_statuses(db: Connection) -> list[ModelStatus]:
     return db.find_all(
-        Standing,
+        ModelStatus,
         """
         SELECT m.name, m.title, m.is_enabled, COUNT(u.id) AS upstreams,
             COUNT(CASE WHEN u.is_enabled = 1 THEN 1 END) AS enabled_upstreams

@@ -1,8 +1,8 @@
-"""What people bought."""
+"""Orders: purchases of credit packages."""
 
 from dataclasses import dataclass
 
-from shared.cursor import END, Place
+from shared.cursor import END, Cursor
 from shared.database.connection import Connection
 
 
@@ -22,8 +22,8 @@ class Order:
     refunded_at_ms: int | None
 
     @property
-    def place(self) -> Place:
-        return Place(self.created_at_ms, self.number)
+    def cursor(self) -> Cursor:
+        return Cursor(self.created_at_ms, self.number)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def add(db: Connection, order: Order) -> None:
     )
 
 
-def list_newest(db: Connection, wanted: Filter, *, after: Place | None, count: int) -> list[Order]:
+def list_newest(db: Connection, wanted: Filter, *, after: Cursor | None, count: int) -> list[Order]:
     return db.find_all(
         Order,
         """

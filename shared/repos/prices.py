@@ -1,8 +1,8 @@
-"""The prices a model has had."""
+"""Prices of models, in numbered versions."""
 
 from dataclasses import dataclass, fields
 
-from shared.cursor import END, Place
+from shared.cursor import END, Cursor
 from shared.database.connection import Connection, DuplicateKey
 from shared.errors import ChangedMeanwhile
 from shared.pricing import Price
@@ -11,15 +11,15 @@ from shared.times import now_ms
 
 @dataclass(frozen=True)
 class Version(Price):
-    """A price, with who gave it and when."""
+    """A price with its author and time."""
 
     changed_by: str = ""
     created_at_ms: int = 0
 
     @property
-    def place(self) -> Place:
-        """In the history of its model."""
-        return Place(self.version, "version")
+    def cursor(self) -> Cursor:
+        """Its position in the history of its model."""
+        return Cursor(self.version, "version")
 
     @property
     def price(self) -> Price:
@@ -54,7 +54,7 @@ def list_latest(db: Connection) -> list[Version]:
     )
 
 
-def list_versions(db: Connection, model: str, *, after: Place | None, count: int) -> list[Version]:
+def list_versions(db: Connection, model: str, *, after: Cursor | None, count: int) -> list[Version]:
     """The newest first."""
     return db.find_all(
         Version,
@@ -73,7 +73,7 @@ def list_versions(db: Connection, model: str, *, after: Place | None, count: int
 
 
 def add(db: Connection, price: Price, *, changed_by: str) -> None:
-    """Raises: ChangedMeanwhile: somebody else has just added this version."""
+    """Raises: ChangedMeanwhile: another administrator has just added this version."""
     try:
         db.execute(
             """

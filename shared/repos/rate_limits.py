@@ -1,6 +1,6 @@
-"""How often somebody did something in a window of time that the first of them opened.
+"""Counters of rate limits, in fixed windows that the first request opens.
 
-No transaction around these: each statement decides and commits by itself.
+Run these without a transaction: each statement decides and commits by itself.
 """
 
 from contextlib import suppress
@@ -20,21 +20,21 @@ class Window:
 def take(
     db: Connection, name: str, subject: str, *, most: int, window_ms: int, at_ms: int
 ) -> int | None:
-    """Count one more; where there is no room for it, return when the window ends.
+    """Count one more request; at the limit, return when the window ends instead.
 
-    One statement for whoever is known and has room.
+    Takes one statement where a row exists and is below its limit.
     """
     for _ in range(_ATTEMPTS):
         if _count(db, name, subject, most=most, window_ms=window_ms, at_ms=at_ms):
             return None
         window = find(db, name, subject)
         if window is None:
-            with suppress(DuplicateKey):  # somebody else's first was quicker
+            with suppress(DuplicateKey):  # a concurrent request inserted it first
                 _open(db, name, subject, window_ms=window_ms, at_ms=at_ms)
                 return None
         elif window.used >= most and window.ends_ms > at_ms:
             return window.ends_ms
-    return at_ms  # others took it each time there was room
+    return at_ms  # concurrent requests used up each new window
 
 
 def _count(
@@ -88,7 +88,7 @@ def find(db: Connection, name: str, subject: str) -> Window | None:
 
 
 def give_back(db: Connection, name: str, subject: str, *, taken_ms: int) -> None:
-    """One that was taken, unless its window is over: the next one never had it."""
+    """Subtract a counted request, unless a new window has begun since."""
     db.execute(
         """
         UPDATE rate_limits
@@ -102,7 +102,7 @@ def give_back(db: Connection, name: str, subject: str, *, taken_ms: int) -> None
 
 
 def forget_ended(db: Connection, at_ms: int, *, count: int) -> int:
-    """Forget about `count` of the windows that are over, the oldest first; return how many."""
+    """Delete about `count` of the windows that have ended, the oldest first; return how many."""
     oldest = db.find_all(
         lambda ends_ms: int(ends_ms),
         """

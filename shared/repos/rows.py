@@ -1,4 +1,4 @@
-"""Several rows, or values, in one statement: the names of their parameters."""
+"""Placeholders and parameters for several rows, or values, in one statement."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,21 +6,21 @@ from collections.abc import Mapping, Sequence
 def values(
     columns: Sequence[str], rows: Sequence[Mapping[str, object]]
 ) -> tuple[str, dict[str, object]]:
-    """Return what stands after VALUES, and the parameters that it names."""
+    """The placeholders after VALUES, and the parameters that they name."""
     names = [[f"{column}_{_letters(number)}" for column in columns] for number in range(len(rows))]
-    places = ", ".join(f"(:{', :'.join(row)})" for row in names)
-    given = [row[column] for row in rows for column in columns]
-    return places, dict(zip((name for row in names for name in row), given, strict=True))
+    placeholders = ", ".join(f"(:{', :'.join(row)})" for row in names)
+    row_values = [row[column] for row in rows for column in columns]
+    return placeholders, dict(zip((name for row in names for name in row), row_values, strict=True))
 
 
-def listed(those: Sequence[str]) -> tuple[str, dict[str, object]]:
-    """Return what stands inside IN (...), and the parameters that it names."""
-    named: dict[str, object] = {f"id_{_letters(number)}": one for number, one in enumerate(those)}
-    return ", ".join(f":{name}" for name in named), named
+def in_list(ids: Sequence[str]) -> tuple[str, dict[str, object]]:
+    """The placeholders inside IN (...), and the parameters that they name."""
+    parameters: dict[str, object] = {f"id_{_letters(number)}": id for number, id in enumerate(ids)}
+    return ", ".join(f":{name}" for name in parameters), parameters
 
 
 def _letters(number: int) -> str:
-    """Parameter names are letters: 0 is a, 27 is bb."""
+    """A number spelled in letters, as parameter names need: 0 is a, 27 is bb."""
     return (
         chr(97 + number % 26) if number < 26 else _letters(number // 26 - 1) + _letters(number % 26)
     )

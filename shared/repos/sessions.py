@@ -8,7 +8,7 @@ from shared.errors import NotFound
 
 @dataclass(frozen=True)
 class Session:
-    """`device` is what the client called itself, for people to recognise it by."""
+    """`device` is the client's name for itself, so that users recognise their sessions."""
 
     id: str
     user_id: str
@@ -19,7 +19,7 @@ class Session:
 
 @dataclass(frozen=True)
 class RefreshToken:
-    """A refresh token, and the session it renews."""
+    """A refresh token with the session that it renews."""
 
     session_id: str
     user_id: str
@@ -56,7 +56,7 @@ def get(db: Connection, session_id: str) -> Session:
 
 
 def end(db: Connection, session_id: str, user_id: str, *, at_ms: int) -> bool:
-    """End one session of this user; say whether this call was the one to do it."""
+    """End one session of this user; return whether this call did."""
     return bool(
         db.execute(
             """
@@ -101,7 +101,7 @@ def add_refresh_token(
 
 
 def use_refresh_token(db: Connection, token_hash: str, *, at_ms: int) -> bool:
-    """Mark it used; say whether this call was the one to do it. One that has expired is not."""
+    """Mark an unexpired token used; return whether this call did."""
     return bool(
         db.execute(
             """
@@ -130,7 +130,7 @@ def find_refresh_token(db: Connection, token_hash: str) -> RefreshToken | None:
 
 
 def mark_renewed(db: Connection, session_id: str, *, device: str | None, at_ms: int) -> bool:
-    """Say whether the session has not ended."""
+    """Store the renewal; False where the session has ended."""
     return bool(
         db.execute(
             """
@@ -149,7 +149,7 @@ def mark_renewed(db: Connection, session_id: str, *, device: str | None, at_ms: 
 def list_live(
     db: Connection, user_id: str, *, current: str, at_ms: int, count: int
 ) -> list[Session]:
-    """Those that can still be renewed, and the current one; the last used first."""
+    """Sessions that can still be renewed, and the current one; the last used first."""
     return db.find_all(
         Session,
         """
@@ -175,7 +175,7 @@ def list_live(
 
 
 def remove_all(db: Connection, user_id: str) -> None:
-    """With their refresh tokens."""
+    """Delete all sessions of a user, with their refresh tokens."""
     of_user = db.find_all(
         lambda id: str(id), "SELECT id FROM sessions WHERE user_id = :user_id", user_id=user_id
     )
@@ -189,7 +189,7 @@ def _remove(db: Connection, session_id: str) -> None:
 
 
 def remove_ended(db: Connection, before_ms: int, *, count: int) -> int:
-    """Remove `count` of the sessions that ended before, with their tokens; return how many."""
+    """Delete up to `count` sessions that ended before, with their tokens; return how many."""
     ended = db.find_all(
         lambda id: str(id),
         """
@@ -208,9 +208,9 @@ def remove_ended(db: Connection, before_ms: int, *, count: int) -> int:
 
 
 def remove_expired_tokens(db: Connection, before_ms: int, *, count: int) -> int:
-    """Remove `count` of the refresh tokens that expired before; return how many.
+    """Delete up to `count` refresh tokens that expired before; return how many.
 
-    A session that loses its last one has ended.
+    A session without any refresh token left is ended.
     """
     expired = db.find_all(
         lambda **token: (str(token["token_hash"]), str(token["session_id"])),

@@ -1,4 +1,4 @@
-"""When each timer function last ran, and what that came to."""
+"""The last run of each timer function: its time and its result."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Run:
 
 
 def record(db: Connection, run: Run) -> None:
-    """In place of the run before."""
+    """Store a run, replacing the one before."""
     replaced = db.execute(
         """
         UPDATE timers
@@ -27,7 +27,7 @@ def record(db: Connection, run: Run) -> None:
         **vars(run),
     )
     if not replaced:
-        with suppress(DuplicateKey):  # another first run was quicker
+        with suppress(DuplicateKey):  # a concurrent first run inserted it
             db.execute(
                 """
                 INSERT INTO timers (name, at_ms, outcome, summary)

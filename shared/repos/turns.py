@@ -1,4 +1,4 @@
-"""Questions put to a model, and the one way each of them ends."""
+"""Turns: questions to a model, each of which ends exactly once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from shared.repos import rows
 
 @dataclass(frozen=True)
 class Turn:
-    """`outcome` is JSON: what the client was told at the end. `subject` is a user or a guest."""
+    """`outcome` is the JSON that the client received at the end; `subject` a user or a guest."""
 
     message_id: str
     subject: str
@@ -83,10 +83,10 @@ def get(db: Connection, message_id: str) -> Turn:
 
 
 def mark_ended(db: Connection, message_id: str, state: str, *, at_ms: int) -> bool:
-    """Move an open turn to settled or released; say whether this call was the one to do it.
+    """Move an open turn to settled or released; return whether this call did it.
 
-    The instance that gave the answer and the sweeper may both try. Money and
-    quota must hang on a True from here.
+    The instance that generates the answer and the sweeper may both call this. Change
+    money and quota only after a True.
     """
     return bool(
         db.execute(
@@ -105,7 +105,7 @@ def mark_ended(db: Connection, message_id: str, state: str, *, at_ms: int) -> bo
 def record_outcome(
     db: Connection, message_id: str, outcome: str, *, tokens: Tokens, charged_fen: int
 ) -> None:
-    """The numbers stand beside the outcome, so that they can be summed up."""
+    """Store the outcome, and its numbers in columns of their own for reports."""
     db.execute(
         """
         UPDATE turns
@@ -126,8 +126,8 @@ def record_outcome(
 
 
 def renew(db: Connection, message_ids: Sequence[str], *, until_ms: int) -> None:
-    """Keep open turns from the sweeper."""
-    names, values = rows.listed(message_ids)
+    """Extend the leases of open turns, which the sweeper then leaves alone."""
+    names, values = rows.in_list(message_ids)
     db.execute(
         f"""
         UPDATE turns
@@ -140,8 +140,8 @@ def renew(db: Connection, message_ids: Sequence[str], *, until_ms: int) -> None:
 
 
 def list_to_stop(db: Connection, message_ids: Sequence[str]) -> list[Stopped]:
-    """Those that somebody asked to stop, or that the sweeper has ended."""
-    names, values = rows.listed(message_ids)
+    """The turns that a user asked to stop or that the sweeper has ended."""
+    names, values = rows.in_list(message_ids)
     return db.find_all(
         Stopped,
         f"""
@@ -154,7 +154,7 @@ def list_to_stop(db: Connection, message_ids: Sequence[str]) -> list[Stopped]:
 
 
 def request_stop(db: Connection, message_id: str) -> None:
-    """Whoever produces the answer looks for this, on whichever instance."""
+    """Set the flag that the generating instance polls with `list_to_stop`."""
     db.execute(
         "UPDATE turns SET stop_requested = 1 WHERE message_id = :message_id AND state = 'open'",
         message_id=message_id,
@@ -162,7 +162,7 @@ def request_stop(db: Connection, message_id: str) -> None:
 
 
 def list_abandoned(db: Connection, *, before_ms: int, count: int) -> list[str]:
-    """Open turns whose producer has not been heard of."""
+    """Open turns whose lease has expired: their instance is gone."""
     return db.find_all(
         lambda message_id: str(message_id),
         """
@@ -177,12 +177,11 @@ def list_abandoned(db: Connection, *, before_ms: int, count: int) -> list[str]:
     )
 
 
-def take_over(db: Connection, message_id: str, *, before_ms: int) -> bool:
+def lock_abandoned(db: Connection, message_id: str, *, before_ms: int) -> bool:
     """Lock a turn that is open and still abandoned, to end it in the same transaction.
 
-    Between the listing and now its producer may have come back, or another
-    sweeper may have ended it; both are a False from here. The lease is touched
-    only because a lock needs an update.
+    False where its instance has renewed the lease since the listing, or another
+    sweeper has ended the turn. The UPDATE changes nothing; it only locks the row.
     """
     return bool(
         db.execute(
@@ -198,9 +197,9 @@ def take_over(db: Connection, message_id: str, *, before_ms: int) -> bool:
 
 
 def forget_questions(db: Connection, user_id: str, conversation_id: str) -> bool:
-    """Also those still being answered: an answer without its question is not kept.
+    """Remove the questions of a conversation; return whether there were any.
 
-    Say whether there was any question to forget.
+    Running turns are included: an answer without its question is not stored.
     """
     return bool(
         db.execute(
@@ -217,7 +216,7 @@ def forget_questions(db: Connection, user_id: str, conversation_id: str) -> bool
 
 
 def forget_all_questions(db: Connection, user_id: str) -> None:
-    """Answers still being given are stopped: nobody will read them."""
+    """Remove all questions of a user, and stop the answers that are still running."""
     db.execute(
         """
         UPDATE turns

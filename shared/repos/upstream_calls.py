@@ -1,4 +1,4 @@
-"""What asking the upstreams came to."""
+"""Calls to upstreams: outcome, duration and cost of each."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ from shared.pricing import Costs, Tokens, cost_ufen
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """`first_token_ms` is None where nothing came; `outcome` is ok or the name of a failure.
+class UpstreamCall:
+    """`first_token_ms` is None where no token came; `outcome` is ok or the name of a failure.
 
-    `costs` are what the upstream takes, where somebody said.
+    `costs` are the upstream's prices, where they are known.
     """
 
     upstream: str
@@ -20,7 +20,7 @@ class Attempt:
     costs: Costs | None = None
 
     def cost_ufen(self, tokens: Tokens) -> int | None:
-        """An upstream that said nothing takes nothing; only one of a turn ever speaks."""
+        """The cost of the turn's tokens, 0 where no token came, None where costs are unknown."""
         if self.costs is None:
             return None
         return cost_ufen(self.costs, tokens) if self.first_token_ms is not None else 0
@@ -30,13 +30,13 @@ def add(
     db: Connection,
     message_id: str,
     number: int,
-    attempt: Attempt,
+    call: UpstreamCall,
     tokens: Tokens,
     *,
     model: str,
     at_ms: int,
 ) -> None:
-    """`tokens` are those of the turn."""
+    """`number` counts the calls of one turn; `tokens` are the turn's."""
     db.execute(
         """
         INSERT INTO upstream_attempts
@@ -50,9 +50,9 @@ def add(
         number=number,
         model=model,
         at_ms=at_ms,
-        upstream=attempt.upstream,
-        outcome=attempt.outcome,
-        first_token_ms=attempt.first_token_ms,
-        duration_ms=attempt.duration_ms,
-        cost_ufen=attempt.cost_ufen(tokens),
+        upstream=call.upstream,
+        outcome=call.outcome,
+        first_token_ms=call.first_token_ms,
+        duration_ms=call.duration_ms,
+        cost_ufen=call.cost_ufen(tokens),
     )

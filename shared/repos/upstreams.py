@@ -1,4 +1,4 @@
-"""Whom stored models are answered by."""
+"""Upstreams of stored models."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from shared.pricing import Costs
 
 @dataclass(frozen=True)
 class Upstream:
-    """`vendor_model` is what the upstream calls the model; `key_hint` the end of its key."""
+    """`vendor_model` is the upstream's name for the model; `key_hint` the end of its key."""
 
     id: str
     model: str
@@ -28,14 +28,14 @@ class Upstream:
 
     @property
     def costs(self) -> Costs | None:
-        """None where nobody said them."""
+        """None where no costs are stored."""
         costs = Costs(self.input_ufen, self.cached_ufen, self.output_ufen)
         return costs if any(vars(costs).values()) else None
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What is None stays as it is."""
+    """New values; None leaves a value unchanged."""
 
     name: str | None = None
     url: str | None = None
@@ -86,9 +86,9 @@ def get(db: Connection, upstream_id: str) -> Upstream:
 
 
 def change(db: Connection, known: Upstream, changes: Changes, *, at_ms: int) -> None:
-    """A key is sealed for the URL it was known with, so that must still be the URL.
+    """Change an upstream whose URL is still that of `known`: its key is sealed for that URL.
 
-    Raises: NameTaken; ChangedMeanwhile: it is not.
+    Raises: NameTaken; ChangedMeanwhile: the URL has changed.
     """
     try:
         changed = db.execute(

@@ -42,7 +42,7 @@ def add(db: Connection, user: User) -> None:
 
 
 def add_nameless(db: Connection, user: User) -> None:
-    """Add without the names, for `name` to give them at the end of the transaction."""
+    """Add without email and username; `name` sets them at the end of the transaction."""
     add(db, replace(user, email=None, username=None))
 
 
@@ -70,7 +70,7 @@ def _taken(error: DuplicateKey) -> Conflict:
 
 
 def add_first_admin(db: Connection, admin: User) -> bool:
-    """Add, unless there is one, perhaps from a twin of this request; say whether there is one."""
+    """Add the admin unless a concurrent request did; return whether there is one now."""
     with suppress(EmailTaken, UsernameTaken):
         add(db, admin)
         return True
@@ -140,10 +140,10 @@ def has_admin(db: Connection) -> bool:
 
 
 def lock_administrators(db: Connection) -> list[str]:
-    """Return who is an active administrator; nobody else changes that before we are done.
+    """The ids of the active administrators, locked until the end of the transaction.
 
-    Whoever takes one away calls this first: what was read before may be older.
-    SQLite has locked everything already.
+    Call it before demoting, disabling or erasing one: an earlier read may be outdated.
+    In SQLite the whole database is locked already.
     """
     return db.find_all(
         lambda id: str(id),
@@ -157,8 +157,8 @@ def lock_administrators(db: Connection) -> list[str]:
     )
 
 
-def set_standing(db: Connection, user: User) -> None:
-    """Raises: NotFound: whoever it was deleted the account a moment ago."""
+def set_role_and_status(db: Connection, user: User) -> None:
+    """Raises: NotFound: the account has just been deleted."""
     if not db.execute(
         """
         UPDATE users
@@ -173,7 +173,7 @@ def set_standing(db: Connection, user: User) -> None:
 
 
 def set_hash(db: Connection, user_id: str, password_hash: str) -> None:
-    """Whatever the password was. Raises: NotFound, as `set_standing`."""
+    """Store a hash, whatever the old one was. Raises: NotFound, as `set_role_and_status`."""
     if not db.execute(
         "UPDATE users SET password_hash = :new WHERE id = :id AND erased_at_ms IS NULL",
         id=user_id,
@@ -183,10 +183,10 @@ def set_hash(db: Connection, user_id: str, password_hash: str) -> None:
 
 
 def replace_hash(db: Connection, user_id: str, *, old: str | None, new: str) -> bool:
-    """Store a new hash; say whether the old one was still that of an active account.
+    """Store a new hash if the account is active and `old` is still its hash; return whether.
 
-    Passwords are checked outside of transactions, and much can happen meanwhile.
-    The account stays locked, so nothing can until this transaction ends.
+    Passwords are checked outside of transactions, so the hash may have changed since.
+    The row stays locked until the end of this transaction.
     """
     return bool(
         db.execute(
@@ -206,7 +206,7 @@ def replace_hash(db: Connection, user_id: str, *, old: str | None, new: str) -> 
 def set_names(
     db: Connection, user_id: str, *, email: str | None, username: str | None, known_hash: str | None
 ) -> bool:
-    """Change what is not None, unless the password was another than was shown, if one was.
+    """Change the names that are not None, if the hash is still `known_hash` or that is None.
 
     Raises: EmailTaken, UsernameTaken.
     """
@@ -231,10 +231,10 @@ def set_names(
 
 
 def erase(db: Connection, user: User, *, at_ms: int) -> bool:
-    """Leave nothing that says whose account it was; the ledger hangs on the row.
+    """Remove all personal data from the row, which the ledger refers to.
 
-    Say whether password and role were still what they were: the one was confirmed,
-    the other decided that there is an administrator left.
+    False where the password or the role has changed: the password was confirmed, and
+    the role decided whether an administrator is left.
     """
     return bool(
         db.execute(

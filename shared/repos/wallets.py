@@ -3,7 +3,7 @@
 from contextlib import suppress
 from dataclasses import dataclass
 
-from shared.cursor import END, Place
+from shared.cursor import END, Cursor
 from shared.database.connection import Connection, DuplicateKey
 from shared.ids import new_id
 from shared.times import now_ms
@@ -33,17 +33,17 @@ class Entry:
 
 @dataclass(frozen=True)
 class NumberedEntry(Entry):
-    """An entry in its place in the wallet's ledger."""
+    """An entry with its number in the wallet's ledger."""
 
     entry_number: int
 
     @property
-    def place(self) -> Place:
-        return Place(self.entry_number, self.id)
+    def cursor(self) -> Cursor:
+        return Cursor(self.entry_number, self.id)
 
 
 def open_wallet(db: Connection, user_id: str) -> None:
-    """Have a wallet to count in; in a transaction of its own, as with daily_messages.open_day."""
+    """Insert a wallet unless it exists; in its own transaction, as daily_messages.open_day."""
     with suppress(DuplicateKey):
         db.execute(
             """
@@ -67,17 +67,17 @@ def find(db: Connection, user_id: str) -> Wallet | None:
 
 
 @dataclass(frozen=True)
-class Left:
-    """What somebody used of a day's messages, and may spend; guests have nothing to spend."""
+class Allowance:
+    """Messages used on a day, and the balance that is not reserved; None for guests."""
 
     used: int
     spendable_fen: int | None
 
 
-def find_left(db: Connection, subject: str, day: str) -> Left | None:
-    """Both at once, because every answer tells them."""
+def find_allowance(db: Connection, subject: str, day: str) -> Allowance | None:
+    """Read both with one statement, because every answer reports them."""
     return db.find(
-        Left,
+        Allowance,
         """
         SELECT d.used, w.balance_fen - w.reserved_fen AS spendable_fen
         FROM daily_messages AS d
@@ -90,7 +90,7 @@ def find_left(db: Connection, subject: str, day: str) -> Left | None:
 
 
 def start_turn(db: Connection, user_id: str, *, hold_fen: int, most_open: int) -> bool:
-    """Reserve the amount and count one more answer being given, if there is room for both."""
+    """Reserve the amount and count one more open turn, if balance and limit allow both."""
     return bool(
         db.execute(
             """
@@ -109,7 +109,7 @@ def start_turn(db: Connection, user_id: str, *, hold_fen: int, most_open: int) -
 
 
 def end_turn(db: Connection, user_id: str, *, held_fen: int) -> None:
-    """Give back what start_turn took. Call it once for each, where a turn leaves `open`."""
+    """Undo `start_turn`. Call it exactly once per turn, when the turn leaves `open`."""
     db.execute(
         """
         UPDATE wallets
@@ -125,11 +125,10 @@ def end_turn(db: Connection, user_id: str, *, held_fen: int) -> None:
 def book(
     db: Connection, user_id: str, kind: str, amount_fen: int, *, key: str, reason: str = ""
 ) -> Entry | None:
-    """Move money: change the balance and add the entry that says so.
+    """Change the balance and add the ledger entry of the change.
 
-    `key` is what the movement is for; the same key moves money once, however
-    often it is asked. Return None, and move nothing, if the balance does not
-    cover the amount or the key was booked before.
+    `key` identifies the change: each key is booked at most once. Return None, with
+    no effect, if the balance does not cover the amount or the key was booked before.
     """
     if db.exists("SELECT id FROM ledger WHERE business_key = :key", key=key):
         return None
@@ -164,7 +163,7 @@ def book(
 
 
 def list_entries(
-    db: Connection, user_id: str, *, after: Place | None, count: int
+    db: Connection, user_id: str, *, after: Cursor | None, count: int
 ) -> list[NumberedEntry]:
     """The newest first."""
     return db.find_all(

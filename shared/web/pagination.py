@@ -1,4 +1,4 @@
-"""Lists, a page at a time: how they are asked for, and the cursor that asks for the next page."""
+"""Pagination: query parameters of lists, pages of rows, and the opaque cursors between them."""
 
 import base64
 import re
@@ -7,62 +7,65 @@ from typing import Annotated, Protocol, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from shared.cursor import Place
+from shared.cursor import Cursor
 
 
-class Placed(Protocol):
+class HasCursor(Protocol):
     @property
-    def place(self) -> Place: ...
+    def cursor(self) -> Cursor: ...
 
 
-Row = TypeVar("Row", bound=Placed)
+Row = TypeVar("Row", bound=HasCursor)
 
 
-def cursor_of(place: Place) -> str:
-    """Opaque, so that nobody counts on what it is made of."""
-    return base64.urlsafe_b64encode(f"{place.at} {place.id}".encode()).decode().rstrip("=")
+def encode_cursor(cursor: Cursor) -> str:
+    """Base64, so that clients do not rely on the content."""
+    return base64.urlsafe_b64encode(f"{cursor.at} {cursor.id}".encode()).decode().rstrip("=")
 
 
-def place_of(cursor: str) -> Place:
-    """Read a cursor of ours. Raises: ValueError."""
+def decode_cursor(text: str) -> Cursor:
+    """Raises: ValueError: the text is not a cursor of this product."""
     try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except ValueError:
-        text = b""
-    match = re.fullmatch(rb"(\d{1,15}) ([\w-]{1,64})", text)
+        decoded = b""
+    match = re.fullmatch(rb"(\d{1,15}) ([\w-]{1,64})", decoded)
     if match is None:
         raise ValueError("must be a next_cursor that this path gave")
-    return Place(int(match[1]), match[2].decode())
+    return Cursor(int(match[1]), match[2].decode())
 
 
-def _readable(cursor: str) -> str:
-    place_of(cursor)
-    return cursor
+def _decodable(text: str) -> str:
+    decode_cursor(text)
+    return text
 
 
-class Paging(BaseModel):
-    """What every list takes; one with filters adds them."""
+class ListQuery(BaseModel):
+    """Query parameters of every list; lists with filters add their own."""
 
     limit: int = Field(default=20, ge=1, le=100)
-    cursor: Annotated[str, Field(max_length=120), AfterValidator(_readable)] | None = None
+    cursor: Annotated[str, Field(max_length=120), AfterValidator(_decodable)] | None = None
 
     @property
-    def last(self) -> Place | None:
-        """Where the page before ended."""
-        return place_of(self.cursor) if self.cursor else None
+    def after(self) -> Cursor | None:
+        """The cursor of the last row of the page before."""
+        return decode_cursor(self.cursor) if self.cursor else None
 
     @property
-    def count(self) -> int:
-        """One more than is shown: it tells whether there is another page."""
+    def fetch_count(self) -> int:
+        """One row more than a page shows; if it exists, there is a next page."""
         return self.limit + 1
 
 
 def page(
-    name: str, rows: Sequence[Row], paging: Paging, tell: Callable[[Row], Mapping[str, object]]
+    name: str,
+    rows: Sequence[Row],
+    query: ListQuery,
+    row_json: Callable[[Row], Mapping[str, object]],
 ) -> dict[str, object]:
-    """`rows` are the first `paging.count` of those after `paging.last`."""
-    shown, more = rows[: paging.limit], len(rows) > paging.limit
+    """One page as JSON. `rows` are the first `query.fetch_count` rows after `query.after`."""
+    shown, more = rows[: query.limit], len(rows) > query.limit
     return {
-        name: [tell(row) for row in shown],
-        "next_cursor": cursor_of(shown[-1].place) if more else None,
+        name: [row_json(row) for row in shown],
+        "next_cursor": encode_cursor(shown[-1].cursor) if more else None,
     }

@@ -20,7 +20,7 @@ from shared.money import charging
 from shared.money.charging import Ending, Terms
 from shared.pricing import Price, Tokens
 from shared.repos import answer_chunks, conversations, turns, wallets
-from shared.repos.answer_chunks import Piece
+from shared.repos.answer_chunks import AnswerChunk
 from shared.repos.conversations import Conversation, Message
 from shared.repos.turns import Turn
 from shared.times import now_ms
@@ -293,7 +293,7 @@ def begin(owner: Person, conversation_id: str, number: int, message_id: str | No
     transaction(wallets.book, owner.id, "grant", 100, key=f"grant:{new_id()}")
     asked = a_turn(owner, conversation_id, number, message_id)
     turn = transaction(charging.reserve, asked, TERMS)
-    transaction(answer_chunks.add, turn.message_id, 0, Piece("text", "The answer."))
+    transaction(answer_chunks.add, turn.message_id, 0, AnswerChunk("text", "The answer."))
     return turn
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from functions.credits.index import handler as credits
 from shared.accounts.tokens import Claims, issue_access
-from shared.cursor import Place
+from shared.cursor import Cursor
 from shared.database.transactions import transaction
 from shared.ids import new_id
 from shared.money import charging, price_list
@@ -17,7 +17,7 @@ from shared.money.price_list import NewPrice
 from shared.pricing import Tokens
 from shared.repos import users, wallets
 from shared.repos.users import User
-from shared.web.pagination import cursor_of
+from shared.web.pagination import encode_cursor
 from tests.conftest import Configure
 from tests.events import Reply, invoke
 from tests.functions.wallets import PER_MESSAGE, abandoned, customer, token_of
@@ -155,8 +155,8 @@ def test_nobody_sees_anything_of_somebody_else() -> None:
         {"cursor": "é"},
         {"cursor": "a"},
         {"cursor": "YWJj"},
-        {"cursor": cursor_of(Place(5, "a"))[:-1] + "!"},
-        {"cursor": cursor_of(Place(10**15, "a"))},
+        {"cursor": encode_cursor(Cursor(5, "a"))[:-1] + "!"},
+        {"cursor": encode_cursor(Cursor(10**15, "a"))},
         {"cursor": "A" * 5000},
     ],
 )

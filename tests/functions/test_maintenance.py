@@ -22,7 +22,7 @@ from shared.money import charging
 from shared.money.charging import Ending
 from shared.pricing import Price, Tokens, amount_fen
 from shared.repos import answer_chunks, conversations, daily_messages, idempotency, sessions, turns
-from shared.repos.answer_chunks import Piece
+from shared.repos.answer_chunks import AnswerChunk
 from shared.repos.conversations import Said
 from shared.repos.idempotency import Key
 from shared.repos.turns import Turn
@@ -54,7 +54,7 @@ DAY_MS = 24 * HOUR_MS
 COUNTED = ("settled", "released", "failed", "keys", "answers", "limits")
 ENDED = ("refresh_tokens", "sessions", "exports_resumed", "exports_ended")
 NOTHING = dict.fromkeys((*COUNTED, *ENDED), 0)
-PIECES = (Piece("reasoning", "Hm."), Piece("text", "因为"), Piece("text", " so."))
+PIECES = (AnswerChunk("reasoning", "Hm."), AnswerChunk("text", "因为"), AnswerChunk("text", " so."))
 
 
 def run() -> dict[str, object]:
@@ -110,7 +110,9 @@ def test_its_receipt_is_enough_to_compute_the_charge_again() -> None:
 
 @pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("said", [(), PIECES[:1]], ids=["nothing", "reasoning alone"])
-def test_an_answer_without_text_gives_back_what_was_taken_for_it(said: tuple[Piece, ...]) -> None:
+def test_an_answer_without_text_gives_back_what_was_taken_for_it(
+    said: tuple[AnswerChunk, ...],
+) -> None:
     anna = customer(300)
     paid, free = abandoned(anna, *said, price=PER_MESSAGE), abandoned(anna, *said)
     transaction(idempotency.claim, Key(anna, "k", "hash", paid.message_id, now_ms()))
@@ -243,7 +245,7 @@ def test_a_turn_whose_producer_renews_its_lease_is_left_alone() -> None:
     turn, listed_ms = abandoned(customer(), *PIECES), now_ms()
     transaction(turns.renew, [turn.message_id], until_ms=now_ms() + 30_000)
 
-    assert transaction(turns.take_over, turn.message_id, before_ms=listed_ms) is False
+    assert transaction(turns.lock_abandoned, turn.message_id, before_ms=listed_ms) is False
     assert run() == NOTHING
     assert state_of(turn) == "open"
 
@@ -353,7 +355,7 @@ def ended(user_id: str, *, began_ms: int, ended_ms: int) -> Turn:
     return turn
 
 
-def pieces_of(turn: Turn) -> list[answer_chunks.StoredPiece]:
+def pieces_of(turn: Turn) -> list[answer_chunks.StoredChunk]:
     return read(answer_chunks.list_from, turn.message_id, 0)
 
 

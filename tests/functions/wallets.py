@@ -11,7 +11,7 @@ from shared.money import charging
 from shared.money.charging import Terms
 from shared.pricing import Price
 from shared.repos import answer_chunks, sessions, turns, users, wallets
-from shared.repos.answer_chunks import Piece
+from shared.repos.answer_chunks import AnswerChunk
 from shared.repos.sessions import Session
 from shared.repos.turns import Turn
 from shared.repos.users import User
@@ -54,7 +54,7 @@ def token_of(user_id: str, *, role: str = "user") -> str:
 
 def abandoned(
     subject: str,
-    *said: Piece,
+    *said: AnswerChunk,
     price: Price | None = None,
     is_guest: bool = False,
     **changes: object,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from shared.cursor import END, Place
+from shared.cursor import END, Cursor
 from shared.database.connection import Connection
 from shared.errors import NotFound
 
@@ -23,8 +23,8 @@ class Listed:
     used_today: int
 
     @property
-    def place(self) -> Place:
-        return Place(self.created_at_ms, self.id)
+    def cursor(self) -> Cursor:
+        return Cursor(self.created_at_ms, self.id)
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Filter:
 
 
 def search(
-    db: Connection, wanted: Filter, day: str, *, after: Place | None, count: int
+    db: Connection, wanted: Filter, day: str, *, after: Cursor | None, count: int
 ) -> list[Listed]:
     """The newest first."""
     beginning = _beginning_with(wanted.text) if wanted.text else None

@@ -24,7 +24,7 @@ from shared.money import charging
 from shared.money.charging import Ending
 from shared.pricing import Tokens
 from shared.repos import answer_chunks, conversations, idempotency, orders, turns, users, wallets
-from shared.repos.answer_chunks import Piece
+from shared.repos.answer_chunks import AnswerChunk
 from shared.repos.idempotency import Key
 from shared.repos.orders import Order
 from shared.repos.wallets import Wallet
@@ -247,7 +247,11 @@ def somebody_with_everything() -> Any:
     transaction(wallets.book, user_id, "grant", 1000, key=f"grant:{user_id}")
     kept = new_id()
     turn = abandoned(
-        user_id, Piece("text", "said"), price=PER_MESSAGE, conversation_id=kept, message_id=kept
+        user_id,
+        AnswerChunk("text", "said"),
+        price=PER_MESSAGE,
+        conversation_id=kept,
+        message_id=kept,
     )
     transaction(charging.conclude, turn, Ending("what was said", "stop", Tokens(1, 1)))
     transaction(idempotency.claim, Key(user_id, "key", "hash", turn.message_id, now_ms()))
@@ -323,10 +327,10 @@ def test_without_the_password_nothing_is_deleted(body: object) -> None:
 @pytest.mark.parametrize("text", ["it was said", ""])
 def test_an_answer_still_being_given_is_charged_as_ever_and_not_kept(text: str) -> None:
     anna = somebody_with_everything()
-    turn = abandoned(anna["user"]["id"], Piece("text", "it"), price=PER_MESSAGE)
+    turn = abandoned(anna["user"]["id"], AnswerChunk("text", "it"), price=PER_MESSAGE)
 
     assert delete(anna, password=PASSWORD).status == 200
-    transaction(answer_chunks.add, turn.message_id, 1, Piece("text", " was"))
+    transaction(answer_chunks.add, turn.message_id, 1, AnswerChunk("text", " was"))
     ended = transaction(charging.conclude, turn, Ending(text, "stop", Tokens(1, 1)))
 
     assert ended is not None
@@ -343,7 +347,7 @@ def test_a_question_that_slips_in_while_the_account_goes_does_not_stay() -> None
     user_id = anna["user"]["id"]
     assert delete(anna, password=PASSWORD).status == 200
     late = new_id()
-    turn = abandoned(user_id, Piece("text", "late"), conversation_id=late, message_id=late)
+    turn = abandoned(user_id, AnswerChunk("text", "late"), conversation_id=late, message_id=late)
     transaction(charging.conclude, turn, Ending("late", "stop", Tokens(1, 1)))
     assert len(rows("messages")) == 2
 

@@ -17,7 +17,7 @@ from shared.money import charging
 from shared.money.charging import Ending
 from shared.pricing import Tokens
 from shared.repos import conversations, invites, orders, wallets
-from shared.repos.answer_chunks import Piece
+from shared.repos.answer_chunks import AnswerChunk
 from shared.repos.conversations import Message
 from shared.repos.invites import Invite
 from shared.repos.orders import Order
@@ -54,7 +54,7 @@ def with_everything(name: str, said: str = "Because.") -> tuple[Any, str, Order]
     transaction(wallets.book, user_id, "grant", 1000, key=f"grant:{user_id}", reason=f"for {name}")
     turn = abandoned(
         user_id,
-        Piece("text", said),
+        AnswerChunk("text", said),
         price=PER_MESSAGE,
         conversation_id=message_id,
         message_id=message_id,

@@ -11,7 +11,7 @@ from scripts.tooling.database import migrations
 from shared.database.transactions import read, transaction
 from shared.pricing import Tokens
 from shared.repos import timers, upstream_calls
-from shared.repos.upstream_calls import Attempt
+from shared.repos.upstream_calls import UpstreamCall
 from shared.times import iso_utc, now_ms
 from shared.version import VERSION
 from shared.web.timers import TimerFailed
@@ -37,7 +37,7 @@ def attempt(upstream: str, *outcomes: str, at_ms: int | None = None) -> None:
             upstream_calls.add,
             turn.message_id,
             0,
-            Attempt(upstream, outcome, None, 10),
+            UpstreamCall(upstream, outcome, None, 10),
             Tokens(0, 0),
             model="demo",
             at_ms=at_ms or now_ms(),

@@ -11,7 +11,7 @@ from shared.money.charging import Ending
 from shared.pricing import Tokens
 from shared.repos import turns, upstream_calls
 from shared.repos.turns import Turn
-from shared.repos.upstream_calls import Attempt
+from shared.repos.upstream_calls import UpstreamCall
 from tests.functions.exports.exporting import (
     ANNA,
     NOON_MS,
@@ -99,7 +99,7 @@ def test_a_turn_leaves_with_its_receipt_and_how_it_went_and_without_a_word() -> 
 
 
 def _answered(db: Connection, turn: Turn, ending: Ending) -> None:
-    asked = [Attempt("first", "busy", None, 9), Attempt("second", "ok", 40, 90)]
+    asked = [UpstreamCall("first", "busy", None, 9), UpstreamCall("second", "ok", 40, 90)]
     for number, attempt in enumerate(asked, 1):
         upstream_calls.add(
             db, turn.message_id, number, attempt, ending.tokens, model="m", at_ms=number

@@ -70,7 +70,7 @@ def test_codes_are_listed_newest_first_page_by_page() -> None:
     for invite in made:
         transaction(invites.add, invite)
     first = read(invites.list_newest, after=None, count=3)
-    rest = read(invites.list_newest, after=first[-1].place, count=3)
+    rest = read(invites.list_newest, after=first[-1].cursor, count=3)
     assert first + rest == made[::-1]
 
 

@@ -7,9 +7,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from shared.llm.answer_parser import AnswerParser
 
 from shared.errors import UpstreamFailed
-from shared.llm.answer import Answer
 from shared.llm.estimate import estimate_tokens
 from shared.llm.events import Event
 from shared.llm.sse import LONGEST_EVENT_BYTES, Decoder
@@ -33,7 +33,7 @@ def split(body: bytes, at: Iterable[int]) -> list[bytes]:
 
 
 def read(chunks: Iterable[bytes]) -> tuple[list[Event], dict[str, object] | None]:
-    answer, heard = Answer(redact=str), list[Event]()
+    answer, heard = AnswerParser(redact=str), list[Event]()
     try:
         for chunk in chunks:
             heard.extend(answer.feed(chunk))

@@ -12,7 +12,7 @@ from shared.config import load
 from shared.errors import Misconfigured, UpstreamBusy, UpstreamFailed
 from shared.llm import client, routing
 from shared.llm.events import Delta, Event
-from shared.repos.upstream_calls import Attempt
+from shared.repos.upstream_calls import UpstreamCall
 from tests.conftest import Configure
 from tests.fakes import upstream
 from tests.fakes.upstream import SENTENCE, Upstream
@@ -49,7 +49,7 @@ class Heard:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
-        self.attempts: list[Attempt] = []
+        self.attempts: list[UpstreamCall] = []
         self.failure: Exception | None = None
 
     @property

@@ -1,4 +1,4 @@
-"""The bytes of one upstream answer, whatever shape it took, as events. Does no I/O."""
+"""Parser of one upstream answer: bytes in, events out, in any format. Does no I/O."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,17 +13,17 @@ MOST_WHOLE_BYTES = 8 * 1024 * 1024  # JSON may spend 6 bytes on a character
 _BEFORE_CONTENT = b"\xef\xbb\xbf \t\r\n"
 
 
-class Answer:
-    """Feed it what arrives, then call `end` once; it gives exactly one Finish, the last event.
+class AnswerParser:
+    """Feed it every chunk, then call `end` once; the last event is exactly one Finish.
 
-    The first byte decides what the answer is, because content types lie: `{` is
-    a whole completion or a complaint in JSON, `<` is an error page, and all else
-    is a stream of events. A stream whose first line merely looks like JSON is
-    read as a stream when it has ended.
+    The first byte decides the format, because content types are unreliable: `{` is a
+    whole completion or an error in JSON, `<` is an error page, and anything else is a
+    stream of events. A stream whose first line only looks like JSON is read as a
+    stream when it has ended.
 
-    An answer is complete when `[DONE]` or a finish reason was read. One that
-    ends otherwise was cut, even if the connection closed politely: an upstream
-    that answers without chunked encoding cannot close any other way.
+    An answer is complete when `[DONE]` or a finish reason was read. An answer that
+    ends without either was cut off, even if the connection closed normally: without
+    chunked encoding, closing is the only way to end a body.
     """
 
     def __init__(self, redact: Redact) -> None:
@@ -44,7 +44,7 @@ class Answer:
         return self._characters > 0
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
-        """Raises: UpstreamFailed, or a kind of it, after the events before the failure."""
+        """Raises: UpstreamFailed or a subclass, after the events before the failure."""
         if not self._opened:
             chunk = self._open(chunk)
         if self._whole is not None:
@@ -55,7 +55,7 @@ class Answer:
         yield from self._read(self._events.feed(chunk))
 
     def end(self) -> Iterator[Event]:
-        """Raises: UpstreamFailed when the answer was empty, cut, or no answer at all."""
+        """Raises: UpstreamFailed: the answer was empty, cut off, or not an answer."""
         if self._whole is not None:
             yield from self._read_whole(bytes(self._whole))
         yield from self._read(self._events.end())
@@ -66,7 +66,7 @@ class Answer:
         yield Finish(self._reason or "stop")
 
     def _open(self, chunk: bytes) -> bytes:
-        """Drop what may stand before the content; some send blank lines to stay alive."""
+        """Drop a byte order mark and blank lines, which some upstreams send as keep-alive."""
         chunk = chunk.lstrip(_BEFORE_CONTENT)
         self._opened = bool(chunk)
         if chunk.startswith((b"{", b"<")):
