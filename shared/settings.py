@@ -22,7 +22,7 @@ from shared.errors import Misconfigured
 
 @dataclass(frozen=True)
 class Http:
-    """What every endpoint needs at its boundary."""
+    """HTTP: allowed origins, error statuses, and proxies in front of the platform."""
 
     allowed_origins: tuple[str, ...] = env("ALLOWED_ORIGINS", parse=names_list, default=())
     frontend_base_url: str = env("FRONTEND_BASE_URL", parse=http_url, default="")
@@ -36,7 +36,7 @@ class Http:
 
 @dataclass(frozen=True)
 class DatabaseTarget:
-    """Where the database is. `tls` is one of TLS_MODES; `path` is for SQLite only."""
+    """The address of a database. `tls` is one of TLS_MODES; `path` is for SQLite only."""
 
     scheme: str
     host: str = ""
@@ -69,7 +69,7 @@ def database_url(text: str) -> DatabaseTarget:
     try:
         parts = urlsplit(text)
         port = parts.port or 3306
-        if "@" in parts.path:  # a slash in the password ended the host too early
+        if "@" in parts.path:  # an unescaped slash in the password
             raise ValueError
     except ValueError:
         raise ValueError("is not a URL; percent-encode special characters") from None
@@ -99,7 +99,11 @@ def _tls_mode(query: str) -> str:
 
 @dataclass(frozen=True)
 class Database:
-    """One URL, or the five parts some deployments use. Neither means no database."""
+    """The database: one URL, or its five parts. Neither means that there is none.
+
+    `connections` is the size of a web function's pool. A built-in function handles one
+    request at a time in one thread, and so holds one connection, whatever this says.
+    """
 
     url: DatabaseTarget | None = env("DATABASE_URL", parse=database_url, default=None)
     host: str = env("DB_HOST", default="")
@@ -107,6 +111,7 @@ class Database:
     user: str = env("DB_USER", default="")
     password: Secret = env("DB_PASSWORD", parse=Secret, default=Secret(""))
     name: str = env("DB_NAME", default="")
+    connections: int = env("DATABASE_CONNECTIONS", parse=whole(1, 64), default=4)
 
     def unsafe(self) -> Iterator[str]:
         if self.url and self.url.scheme == "sqlite":
@@ -122,7 +127,7 @@ class Database:
         return DatabaseTarget("mysql", self.host, self.port, self.user, self.password, self.name)
 
 
-# Values that documentation prints: ours, and the guides people copy their settings from.
+# Example secrets from our documentation and from others' guides.
 PRINTED_SECRETS = frozenset(
     {
         "your-production-jwt-secret-at-least-32-characters-long",
@@ -142,7 +147,7 @@ def signing_secret(text: str) -> Secret:
 
 @dataclass(frozen=True)
 class Tokens:
-    """How sessions are signed and how long they last."""
+    """Tokens: the signing secret, and the lifetimes of access and refresh tokens."""
 
     secret: Secret = env("JWT_SECRET", "NEXTAUTH_SECRET", parse=signing_secret)
     access_seconds: int = env("JWT_EXPIRES_IN", parse=duration_seconds, default=1800)
@@ -151,14 +156,14 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Sessions:
-    """How old a session may grow, however often it is renewed."""
+    """Sessions: their maximum age, renewals included."""
 
     longest_seconds: int = env("SESSION_EXPIRES_IN", parse=duration_seconds, default=180 * 86400)
 
 
 @dataclass(frozen=True)
 class Passwords:
-    """What one password check costs; each step doubles it."""
+    """Password hashing: the cost factor of bcrypt; each step doubles the time."""
 
     bcrypt_cost: int = env("BCRYPT_COST", parse=whole(4, 16), default=12)
 
@@ -169,7 +174,7 @@ class Passwords:
 
 @dataclass(frozen=True)
 class FirstAdmin:
-    """The account that is made an admin when there is none yet."""
+    """The first administrator, created at their first login while there is none."""
 
     username: str = env("ADMIN_USERNAME", default="")
     password: Secret = env("ADMIN_PASSWORD", parse=Secret, default=Secret(""))
@@ -187,7 +192,7 @@ def completions_url(text: str) -> str:
 
 @dataclass(frozen=True)
 class Model:
-    """The OpenAI-compatible upstream, and how long we wait for it."""
+    """The OpenAI-compatible upstream, and the time limits of every upstream."""
 
     api_key: Secret = env(
         "OPENAI_API_KEY", "API_KEY", "DASHSCOPE_API_KEY", "ARK_API_KEY", parse=Secret
@@ -205,14 +210,14 @@ class Model:
 
 @dataclass(frozen=True)
 class DefaultModel:
-    """The model that answers where nobody names one."""
+    """The model for requests that name none."""
 
     name: str = env("OPENAI_MODEL", "MODEL_ID", default="qwen-plus")
 
 
 @dataclass(frozen=True)
 class UpstreamEntry:
-    """One upstream of UPSTREAMS. `model` is its own name for the model, `serves` ours."""
+    """One upstream of UPSTREAMS. `model` is its name for the model, `serves` our name."""
 
     name: str
     url: str
@@ -229,7 +234,12 @@ def upstream_entries(text: str) -> tuple[UpstreamEntry, ...]:
         if not isinstance(listed, list):
             raise TypeError
         return tuple(_upstream_entry(one) for one in listed)
-    except (ValueError, TypeError, AttributeError, KeyError):  # never with the text: it holds keys
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+        KeyError,
+    ):  # the message must not quote the text: it holds keys
         problem = (
             "must be a JSON list of objects with name, url, key and maybe model, serves, weight"
         )
@@ -252,7 +262,7 @@ def _upstream_entry(one: Mapping[str, object]) -> UpstreamEntry:
 
 @dataclass(frozen=True)
 class Upstreams:
-    """More than one upstream; without it there is the one of Model."""
+    """A list of upstreams, which replaces the one of Model."""
 
     upstreams: tuple[UpstreamEntry, ...] = env("UPSTREAMS", parse=upstream_entries, default=())
 
@@ -263,14 +273,14 @@ def sealing_secrets(text: str) -> tuple[Secret, ...]:
 
 @dataclass(frozen=True)
 class UpstreamKeys:
-    """What the keys of stored upstreams are encrypted with: by the first, read by all of them."""
+    """Secrets that encrypt stored upstreams' keys: the first encrypts, all of them decrypt."""
 
     secrets: tuple[Secret, ...] = env("UPSTREAM_KEYS_SECRET", parse=sealing_secrets)
 
 
 @dataclass(frozen=True)
 class Quota:
-    """How many messages a day are free, and what the others cost where no price is set."""
+    """Quotas: free messages a day, and the price of others where no price is stored."""
 
     daily_free_messages: int = env("DAILY_FREE_MESSAGES", parse=whole(), default=20)
     guest_daily_messages: int = env("GUEST_DAILY_MESSAGES", parse=whole(), default=0, local=20)
@@ -280,7 +290,7 @@ class Quota:
 
 @dataclass(frozen=True)
 class Chat:
-    """What one message may take, and what one instance holds."""
+    """Chat: limits of one message, of one user, and of one instance."""
 
     allow_unmetered: bool = env("ALLOW_UNMETERED_CHAT", parse=boolean, default=False, local=True)
     max_streams_per_user: int = env("MAX_STREAMS_PER_USER", parse=whole(1, 100), default=3)
@@ -288,7 +298,6 @@ class Chat:
     context_tokens: int = env("CONTEXT_TOKENS", parse=whole(0, 1_000_000), default=8000)
     on_disconnect: str = env("ON_DISCONNECT", parse=one_of("finish", "cancel"), default="finish")
     max_unwatched: int = env("MAX_UNWATCHED_ANSWERS", parse=whole(0, 1000), default=20)
-    database_connections: int = env("DATABASE_CONNECTIONS", parse=whole(1, 64), default=4)
 
     def unsafe(self) -> Iterator[str]:
         if self.allow_unmetered:
@@ -297,7 +306,7 @@ class Chat:
 
 @dataclass(frozen=True)
 class Invites:
-    """Whether an account needs an invite code, and what the inviter gets for each."""
+    """Invite codes: whether registration requires one, and the inviter's reward."""
 
     required: bool = env("ENABLE_INVITE_CODES", parse=boolean, default=False)
     reward_fen: int = env("INVITE_REWARD_FEN", parse=whole(0, 1_000_000), default=0)
@@ -305,10 +314,10 @@ class Invites:
 
 @dataclass(frozen=True)
 class Limits:
-    """How often somebody may do something; None is without a limit.
+    """Rate limits; None means no limit.
 
-    `login` is for failures at one account from one address, `login_address` for
-    failures from one address at any account.
+    `login` counts failures at one account from one address, `login_address` failures
+    from one address at any account.
     """
 
     anonymous: Rate | None = env("ANONYMOUS_LIMIT", parse=rate, default=Rate(100, 900))
@@ -320,7 +329,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Export:
-    """How much one answer may carry; FC refuses answers over 32 MB."""
+    """Exports: the size of an inline delivery. FC refuses responses over 32 MB."""
 
     inline_bytes: int = env(
         "EXPORT_INLINE_BYTES", parse=whole(1024, 30_000_000), default=20_000_000
@@ -328,7 +337,7 @@ class Export:
 
 
 def storage_endpoint(text: str) -> str:
-    """Alibaba's own pages give endpoints without a scheme."""
+    """An endpoint URL; Alibaba Cloud's documentation writes them without a scheme."""
     return http_url(text if "://" in text else f"https://{text}")
 
 
@@ -338,7 +347,7 @@ def storage_region(text: str) -> str:
 
 @dataclass(frozen=True)
 class Storage:
-    """The bucket for files, or a folder that stands in for it on one machine."""
+    """The OSS bucket for files, or a local folder in its place on one machine."""
 
     region: str = env("OSS_REGION", parse=storage_region, default="cn-hangzhou")
     bucket: str = env("OSS_BUCKET", "OSS_BUCKET_NAME", default="")
@@ -359,17 +368,17 @@ class Storage:
 
     @property
     def internal_url(self) -> str:
-        """For ourselves: free of charge, and out of reach of the Internet."""
+        """The endpoint for our own requests: free of charge, not reachable from the Internet."""
         return self.endpoint or f"https://oss-{self.region}-internal.aliyuncs.com"
 
     @property
     def public_url(self) -> str:
-        """For links that people open."""
+        """The endpoint in download links."""
         return self.public_endpoint or f"https://oss-{self.region}.aliyuncs.com"
 
 
 @dataclass(frozen=True)
 class Workers:
-    """Where this deployment is reached, for one function to start another."""
+    """The base URL of this deployment, at which one function starts another."""
 
     base_url: str = env("EXPORT_WORKER_URL", "APP_BASE_URL", "NEXTAUTH_URL", parse=http_url)

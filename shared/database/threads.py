@@ -1,4 +1,4 @@
-"""The database for code that must not wait: the same calls, in a bounded number of threads."""
+"""Transactions and reads for asyncio code, run in a bounded number of threads."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from shared.errors import DatabaseUnavailable
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_ANSWER_SECONDS = 4.5  # waiting for a thread included, so that a caller hears within 5 s
+_ANSWER_SECONDS = 4.5  # waiting for a thread included, so that the client has a response within 5 s
 
 
 async def transaction(
@@ -47,5 +47,5 @@ async def _in_thread(run: Callable[[], T]) -> T:
 
 @cache
 def _threads() -> ThreadPoolExecutor:
-    """Each thread keeps one connection, so their number is the pool's size."""
-    return ThreadPoolExecutor(load(settings.Chat).database_connections, "database")
+    """The thread pool. Each thread keeps one connection, so its size is the pool's size."""
+    return ThreadPoolExecutor(load(settings.Database).connections, "database")
