@@ -1,4 +1,4 @@
-"""How settings are declared and loaded; the only file that reads the environment."""
+"""Declaration and loading of settings; the only module that reads the environment."""
 
 import os
 import re
@@ -17,7 +17,7 @@ _REQUIRED: Any = object()
 
 @dataclass(frozen=True)
 class Secret:
-    """A value that does not show itself in logs, tracebacks or messages."""
+    """A value that logs, tracebacks and messages show as `Secret(...)`."""
 
     _value: str
 
@@ -33,7 +33,7 @@ class Secret:
 
 @dataclass(frozen=True)
 class Variable:
-    """One setting: its canonical name first, then the aliases that are read too."""
+    """One setting. `names` are its canonical name and then its aliases."""
 
     names: tuple[str, ...]
     parse: Callable[[str], Any]
@@ -100,7 +100,7 @@ def _loaded(section: Any) -> Any:
 def role_credentials() -> tuple[str, Secret, Secret]:
     """The id, secret and token of the function's role, as the platform has them now.
 
-    They are replaced while a process lives, so nobody may keep them.
+    The platform replaces them while the process runs, so callers must not store them.
     """
     name = "ALIBABA_CLOUD_ACCESS_KEY_"
     token = os.environ.get("ALIBABA_CLOUD_SECURITY_TOKEN", "")
@@ -109,7 +109,7 @@ def role_credentials() -> tuple[str, Secret, Secret]:
 
 
 def is_production() -> bool:
-    """Anything but an explicit development or test environment is production."""
+    """Whether APP_ENV (or NODE_ENV) names neither development nor test."""
     name = os.environ.get("APP_ENV") or os.environ.get("NODE_ENV") or "production"
     return name.strip().lower() not in {"development", "test"}
 
@@ -144,7 +144,7 @@ _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def duration_seconds(text: str) -> int:
-    """`900`, `30m`, `12h` and `7d` all parse."""
+    """The seconds of a duration such as `900`, `30m`, `12h` or `7d`."""
     match = re.fullmatch(r"(\d{1,9})\s*([smhdw]?)", text.lower())
     if not match or int(match[1]) == 0:
         raise ValueError("must be a duration such as 900, 30m, 12h or 7d")
@@ -153,14 +153,14 @@ def duration_seconds(text: str) -> int:
 
 @dataclass(frozen=True)
 class Rate:
-    """So many in so long."""
+    """A number of requests (`most`) in a window of seconds."""
 
     most: int
     seconds: int
 
 
 def rate(text: str) -> Rate | None:
-    """`10/15m` is ten in a quarter of an hour, `0` no limit at all."""
+    """A rate such as `10/15m`, ten in 15 minutes; None for `0`, no limit."""
     if text == "0":
         return None
     match = re.fullmatch(r"(\d{1,6})\s*/\s*(\S+)", text)

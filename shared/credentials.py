@@ -1,4 +1,4 @@
-"""The keys to Alibaba Cloud's services: one's own, or those of the function's role."""
+"""Credentials for Alibaba Cloud's services: configured keys, or the function role's."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from shared.config import Secret, role_credentials
 
 @dataclass(frozen=True)
 class Credentials:
-    """`token` goes with those of a role, which expire."""
+    """An access key. `token` is set for temporary credentials of a role."""
 
     key_id: str
     secret: Secret
@@ -18,13 +18,13 @@ class Credentials:
 
 
 def of_context(context: object) -> Credentials | None:
-    """Those that python3.9 and python3.10 hand to the function with each call."""
-    given = getattr(context, "credentials", None)
+    """The credentials that the runtimes python3.9 and python3.10 pass with each call."""
+    passed = getattr(context, "credentials", None)
     names = ("access_key_id", "access_key_secret", "security_token")
-    key_id, secret, token = (str(getattr(given, name, None) or "") for name in names)
+    key_id, secret, token = (str(getattr(passed, name, None) or "") for name in names)
     return Credentials(key_id, Secret(secret), Secret(token)) or None
 
 
 def of_role(called_with: Credentials | None) -> Credentials:
-    """Those of this call, else those of the process: python3.12 has only the latter."""
+    """The credentials of this call, else those of the process, as in python3.12."""
     return called_with or Credentials(*role_credentials())

@@ -1,4 +1,4 @@
-"""Every expected failure: an HTTP status, a stable name, and a message fit for strangers.
+"""Error classes of all expected failures: HTTP status, stable name and public message.
 
 AppError
 |- BadRequest 400            MalformedJson, MalformedRequest
@@ -17,7 +17,7 @@ AppError
 |- UpstreamFailed 502        UpstreamBusy 503, UpstreamTimeout 504
 |- Unavailable 503           DatabaseUnavailable, DatabaseNotConfigured, Misconfigured,
 |                            StorageUnavailable, WorkerUnreachable
-`- Unexpected 500            what a stranger sees of a defect
+`- Unexpected 500            the response to any other exception
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,10 +25,10 @@ from typing import Any, ClassVar
 
 
 class AppError(Exception):
-    """A failure the client is told about.
+    """An expected failure, which becomes an error response.
 
-    Keyword arguments that are not named here are private context: they go to
-    the log, never to the client.
+    Other keyword arguments than those named here are private context: they are
+    written to the log and never sent to the client.
     """
 
     status: ClassVar[int] = 500
@@ -57,10 +57,12 @@ class AppError(Exception):
 
 
 class Unexpected(AppError):
-    """Stands in for an exception nobody foresaw; the log has the traceback."""
+    """An unexpected exception occurred; the log has its traceback."""
 
 
 class BadRequest(AppError):
+    """The request is not well-formed."""
+
     status = 400
     name = "bad_request"
     en = "The request cannot be understood."
@@ -68,18 +70,22 @@ class BadRequest(AppError):
 
 
 class MalformedJson(BadRequest):
+    """The body is not valid JSON."""
+
     name = "malformed_json"
     en = "The body is not valid JSON."
     zh = "请求体不是合法的 JSON。"
 
 
 class MalformedRequest(BadRequest):
-    """The event, its encoding or its headers do not follow the protocol."""
+    """The event, its encoding or its headers violate the protocol."""
 
     name = "malformed_request"
 
 
 class Unauthorized(AppError):
+    """The request has no valid credentials."""
+
     status = 401
     name = "unauthorized"
     en = "Sign in first."
@@ -91,7 +97,7 @@ class Unauthorized(AppError):
 
 
 class WrongCredentials(Unauthorized):
-    """One answer for an unknown user, a wrong password and a disabled account."""
+    """The user is unknown, the password wrong, or the account disabled."""
 
     name = "wrong_credentials"
     en = "The email or password is wrong."
@@ -99,19 +105,23 @@ class WrongCredentials(Unauthorized):
 
 
 class InvalidToken(Unauthorized):
+    """The access token is malformed, forged or revoked, or its account is disabled."""
+
     name = "invalid_token"
     en = "The access token is not valid. Sign in again."
     zh = "登录凭证无效，请重新登录。"
 
 
 class TokenExpired(Unauthorized):
+    """The access token has expired."""
+
     name = "token_expired"
     en = "The access token has expired. Refresh it or sign in again."
     zh = "登录已过期，请刷新凭证或重新登录。"
 
 
 class InvalidRefreshToken(Unauthorized):
-    """It is none of ours or has expired, its session has ended, or the account is disabled."""
+    """The refresh token is unknown or expired, its session ended, or the account disabled."""
 
     name = "invalid_refresh_token"
     en = "The session cannot be renewed. Sign in again."
@@ -119,7 +129,7 @@ class InvalidRefreshToken(Unauthorized):
 
 
 class RefreshTokenReused(Unauthorized):
-    """It was used long before, so somebody may have stolen it: the session has ended."""
+    """The refresh token was used long before and may be stolen, so its session was ended."""
 
     name = "refresh_token_reused"
     en = "This session was renewed elsewhere and has ended for safety. Sign in again."
@@ -127,6 +137,8 @@ class RefreshTokenReused(Unauthorized):
 
 
 class InsufficientBalance(AppError):
+    """The free messages are used up and the balance does not cover the message."""
+
     status = 402
     name = "insufficient_balance"
     en = "Today's free messages are used up and the balance does not cover another."
@@ -134,6 +146,8 @@ class InsufficientBalance(AppError):
 
 
 class Forbidden(AppError):
+    """The account lacks the role for this request."""
+
     status = 403
     name = "forbidden"
     en = "You are not allowed to do this."
@@ -141,7 +155,7 @@ class Forbidden(AppError):
 
 
 class WrongPassword(Forbidden):
-    """Not 401: the session is good, and no client should renew it and try again."""
+    """The current password is wrong; not 401, because clients renew sessions after a 401."""
 
     name = "wrong_password"
     en = "The current password is wrong."
@@ -149,7 +163,7 @@ class WrongPassword(Forbidden):
 
 
 class RecentSignInRequired(Forbidden):
-    """The account has no password to ask for."""
+    """The account has no password to confirm with, and its session is not recent."""
 
     name = "recent_sign_in_required"
     en = "Sign in again, then repeat this within 10 minutes."
@@ -157,6 +171,8 @@ class RecentSignInRequired(Forbidden):
 
 
 class NotFound(AppError):
+    """The path or the resource does not exist, or belongs to another user."""
+
     status = 404
     name = "not_found"
     en = "There is nothing here."
@@ -164,7 +180,7 @@ class NotFound(AppError):
 
 
 class ModelNotFound(NotFound):
-    """Only in OpenAI's shape; our own clients are told that the field is not valid."""
+    """The requested model does not exist; only in OpenAI's format, elsewhere it is a 422."""
 
     name = "model_not_found"
     en = "There is no such model."
@@ -172,7 +188,7 @@ class ModelNotFound(NotFound):
 
 
 class MethodNotAllowed(AppError):
-    """The path exists; the `Allow` header says for which methods."""
+    """The path does not support the method; the `Allow` header lists those it supports."""
 
     status = 405
     name = "method_not_allowed"
@@ -191,6 +207,8 @@ class RequestTimeout(AppError):
 
 
 class Conflict(AppError):
+    """The request conflicts with the stored state."""
+
     status = 409
     name = "conflict"
     en = "This conflicts with what is already there."
@@ -198,19 +216,23 @@ class Conflict(AppError):
 
 
 class EmailTaken(Conflict):
+    """Another account has this email."""
+
     name = "email_taken"
     en = "This email is already registered."
     zh = "该邮箱已被注册。"
 
 
 class UsernameTaken(Conflict):
+    """Another account has this username."""
+
     name = "username_taken"
     en = "This username is already taken."
     zh = "该用户名已被使用。"
 
 
 class InProgress(Conflict):
-    """A twin of this request, with the same idempotency key, has not ended yet."""
+    """A request with the same idempotency key is still running."""
 
     name = "in_progress"
     en = "The same request is still being worked on."
@@ -219,7 +241,7 @@ class InProgress(Conflict):
 
 
 class LastAdministrator(Conflict):
-    """Nobody would be left who could undo it."""
+    """The request would leave no active administrator."""
 
     name = "last_administrator"
     en = "This is the last active administrator."
@@ -227,7 +249,7 @@ class LastAdministrator(Conflict):
 
 
 class BalanceTooLow(Conflict):
-    """What somebody else wants to take is not there, or reserved for answers being given."""
+    """The balance, without the reserved part, is lower than the amount to deduct."""
 
     name = "balance_too_low"
     en = "The balance, without what is reserved, is lower than the amount."
@@ -235,13 +257,15 @@ class BalanceTooLow(Conflict):
 
 
 class NameTaken(Conflict):
+    """A resource with this name exists."""
+
     name = "name_taken"
     en = "There is one of this name already."
     zh = "该名称已存在。"
 
 
 class ChangedMeanwhile(Conflict):
-    """What was to be changed is no longer what it was when it was looked at."""
+    """The resource was changed after it was read."""
 
     name = "changed_meanwhile"
     en = "Somebody else has just changed this. Look at it again."
@@ -249,6 +273,8 @@ class ChangedMeanwhile(Conflict):
 
 
 class PayloadTooLarge(AppError):
+    """The body exceeds the limit of the endpoint."""
+
     status = 413
     name = "payload_too_large"
     en = "The request is too large."
@@ -256,7 +282,7 @@ class PayloadTooLarge(AppError):
 
 
 class ExportTooLarge(PayloadTooLarge):
-    """The answer, not the request, is over the limit of an inline delivery."""
+    """The export, which is a response, exceeds the limit of an inline delivery."""
 
     name = "export_too_large"
     en = "The export is larger than one answer can carry. Narrow it with from and to."
@@ -264,11 +290,11 @@ class ExportTooLarge(PayloadTooLarge):
 
 
 class SheetFull(ExportTooLarge):
-    """No way of delivery helps: the format itself ends here."""
+    """The export has more rows than the file format permits, by any delivery."""
 
 
 class CopyTooLarge(ExportTooLarge):
-    """Of one's own data; a zip archive is a fraction of the size."""
+    """The copy of a user's own data exceeds the limit; as a zip archive it is much smaller."""
 
     name = "copy_too_large"
     en = "The copy is larger than one answer can carry. Ask for format=zip, or for help."
@@ -276,7 +302,7 @@ class CopyTooLarge(ExportTooLarge):
 
 
 class InvalidRequest(AppError):
-    """`details` lists each field with its problem."""
+    """Some fields are not valid; `details` lists each with its problem."""
 
     status = 422
     name = "invalid_request"
@@ -285,19 +311,23 @@ class InvalidRequest(AppError):
 
 
 class IdempotencyMismatch(InvalidRequest):
+    """The idempotency key was used before with another request."""
+
     name = "idempotency_mismatch"
     en = "This idempotency key was used for another request."
     zh = "该幂等键已用于另一个请求。"
 
 
 class InviteCodeRequired(InvalidRequest):
+    """Registration requires an invite code, and the request has none."""
+
     name = "invite_code_required"
     en = "Opening an account needs an invite code."
     zh = "注册需要邀请码。"
 
 
 class InviteCodeInvalid(InvalidRequest):
-    """One answer for a code that is unknown, used up, expired or deactivated."""
+    """The invite code is unknown, used up, expired or deactivated."""
 
     name = "invite_code_invalid"
     en = "This invite code is not valid, or not any more."
@@ -305,6 +335,8 @@ class InviteCodeInvalid(InvalidRequest):
 
 
 class TooManyRequests(AppError):
+    """The client exceeded a rate limit; `Retry-After` says when to try again."""
+
     status = 429
     name = "rate_limited"
     en = "Too many requests. Try again later."
@@ -313,6 +345,8 @@ class TooManyRequests(AppError):
 
 
 class DailyLimitReached(TooManyRequests):
+    """The free messages of the day are used up, and there are no paid ones."""
+
     name = "daily_limit_reached"
     en = "The free messages of today are used up."
     zh = "今日免费次数已用完。"
@@ -320,13 +354,15 @@ class DailyLimitReached(TooManyRequests):
 
 
 class TooManyStreams(TooManyRequests):
+    """The user already has the maximum number of running answers."""
+
     name = "too_many_streams"
     en = "Too many answers are being given to you at once. Wait for one to finish."
     zh = "同时进行的回答过多，请等待其中一个结束。"
 
 
 class UpstreamFailed(AppError):
-    """The model answered with an error, or with something that is no answer."""
+    """The upstream answered with an error, or not with a complete answer."""
 
     status = 502
     name = "upstream_error"
@@ -336,7 +372,7 @@ class UpstreamFailed(AppError):
 
 
 class UpstreamBusy(UpstreamFailed):
-    """The model upstream limits us or is overloaded (429, 503)."""
+    """The upstream is overloaded, or refused because of its rate limit (429, 503)."""
 
     status = 503
     name = "upstream_busy"
@@ -345,6 +381,8 @@ class UpstreamBusy(UpstreamFailed):
 
 
 class UpstreamTimeout(UpstreamFailed):
+    """The upstream exceeded a time limit."""
+
     status = 504
     name = "upstream_timeout"
     en = "The model did not answer in time."
@@ -352,6 +390,8 @@ class UpstreamTimeout(UpstreamFailed):
 
 
 class Unavailable(AppError):
+    """A part of the service is not available."""
+
     status = 503
     name = "unavailable"
     en = "The service is not available at the moment."
@@ -360,6 +400,8 @@ class Unavailable(AppError):
 
 
 class DatabaseUnavailable(Unavailable):
+    """The database cannot be reached, or did not answer in time."""
+
     name = "database_unavailable"
 
     def __init__(self, **context: Any) -> None:
@@ -368,7 +410,7 @@ class DatabaseUnavailable(Unavailable):
 
 
 class DatabaseNotConfigured(Unavailable):
-    """This deployment has no database, and the endpoint cannot work without one."""
+    """The endpoint needs a database, and this deployment has none."""
 
     name = "database_not_configured"
     en = "This deployment has no database."
@@ -377,7 +419,7 @@ class DatabaseNotConfigured(Unavailable):
 
 
 class StorageUnavailable(Unavailable):
-    """The bucket does not answer, or not as it should; the context says how."""
+    """The bucket cannot be reached or answered with an error; the context has its code."""
 
     name = "storage_unavailable"
     en = "The file storage is not available. Try again later."
@@ -385,7 +427,7 @@ class StorageUnavailable(Unavailable):
 
 
 class WorkerUnreachable(Unavailable):
-    """A function of ours that works in the background could not be started."""
+    """A background function could not be started."""
 
     name = "worker_unreachable"
     en = "The work could not be started. Try again later."
@@ -393,7 +435,7 @@ class WorkerUnreachable(Unavailable):
 
 
 class Misconfigured(Unavailable):
-    """A setting is missing or unsafe; the log names the variable."""
+    """A setting is missing, malformed or unsafe; the log names the variable."""
 
     name = "misconfigured"
     en = "The service is not configured completely."

@@ -13,7 +13,7 @@ def new_id() -> str:
 
 
 def lowest_id(at_ms: int) -> str:
-    """No id made at this moment or later is below it."""
+    """The lowest id that can be made at this moment."""
     return _spelled(at_ms << 80)
 
 

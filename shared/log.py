@@ -1,4 +1,4 @@
-"""One JSON line per thing worth knowing, without a token, password, prompt or key in it."""
+"""The log: one JSON line per event, without tokens, passwords, prompts or keys."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ _MOST_FRAMES = 50
 
 
 def write(level: str, event: str, **fields: object) -> None:
-    """ASCII alone, because nobody promises what encoding the standard output has."""
+    """Write one line, in ASCII, because the encoding of the standard output is not certain."""
     record = {"time": iso_utc(now_ms()), "level": level, "event": event, **fields}
     line = json.dumps(record, default=str)
     if len(line) > _LONGEST_RECORD:
@@ -24,10 +24,10 @@ def write(level: str, event: str, **fields: object) -> None:
 
 
 def crash(error: BaseException, *, request_id: str) -> None:
-    """Log an exception nobody foresaw, with the way it took.
+    """Log an unexpected exception with its stack frames.
 
-    Messages of exceptions quote data (a duplicate e-mail, a row, a URL), so
-    production logs have the frames and the type alone.
+    Messages of exceptions quote data (a duplicate e-mail, a row, a URL), so logs in
+    production hold only the frames and the type.
     """
     frames = [
         f"{frame.filename}:{frame.lineno} {frame.name}"
@@ -39,5 +39,5 @@ def crash(error: BaseException, *, request_id: str) -> None:
 
 
 def hashed(identifier: str) -> str:
-    """Tell users apart in the log without naming them."""
+    """A short hash that identifies a user in the log without naming them."""
     return hashlib.sha256(identifier.encode()).hexdigest()[:12]

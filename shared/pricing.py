@@ -1,4 +1,4 @@
-"""Prices, tokens, and the amount that follows from them, which anybody can compute again.
+"""Prices, token counts, and the amounts that follow from them.
 
 Does no I/O.
 """
@@ -35,7 +35,7 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Costs:
-    """What an upstream takes of us, in millionths of a fen for 1,000 tokens."""
+    """An upstream's prices, in millionths of a fen for 1,000 tokens."""
 
     input_ufen: int
     cached_ufen: int
@@ -43,12 +43,12 @@ class Costs:
 
 
 def cost_ufen(costs: Costs, tokens: Tokens) -> int:
-    """What an answer cost us, rounded up to a millionth of a fen."""
+    """The cost of an answer, rounded up to a millionth of a fen."""
     return -(-_ufen_thousands(costs, tokens) // _PRICED_TOKENS)
 
 
 def amount_fen(price: Price, tokens: Tokens) -> int:
-    """A message's price, or that of its tokens, rounded up to a whole fen once, at the end."""
+    """The price of a message or of its tokens, rounded up once to a whole fen."""
     if price.unit == "message":
         return price.message_fen
     return -(-_ufen_thousands(price, tokens) // (_PRICED_TOKENS * _UFEN))
@@ -64,12 +64,12 @@ def _ufen_thousands(rates: Price | Costs, tokens: Tokens) -> int:
 
 
 def most_fen(price: Price, prompt_tokens: int, max_tokens: int) -> int:
-    """What a message can cost at most; so much is reserved before the model is asked."""
+    """The maximum cost of a message, which is reserved before the model is called."""
     return amount_fen(price, Tokens(prompt_tokens, max_tokens))
 
 
 def formula(price: Price) -> str:
-    """How the amount follows from the receipt's other fields."""
+    """The formula of the amount, in terms of the receipt's other fields."""
     if price.unit == "message":
         return "amount_fen = message_fen"
     return (

@@ -3,7 +3,7 @@
 import time
 from datetime import datetime, timedelta, timezone
 
-# The day of quotas; China has had one zone and no summer time since 1991.
+# The time zone of quota days; China has had one zone without summer time since 1991.
 SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
 
 
@@ -17,7 +17,7 @@ def iso_utc(at_ms: int) -> str:
 
 
 def iso_utc_if(at_ms: int | None) -> str | None:
-    """The same for what may not have happened."""
+    """`iso_utc`, or None for None."""
     return None if at_ms is None else iso_utc(at_ms)
 
 
@@ -27,6 +27,6 @@ def shanghai_day(at_ms: int) -> str:
 
 
 def seconds_left_of_day(at_ms: int) -> int:
-    """Until the next day of quotas, at least 1."""
+    """Seconds until the next quota day, at least 1."""
     at = datetime.fromtimestamp(at_ms / 1000, SHANGHAI)
     return 86400 - (at.hour * 3600 + at.minute * 60 + at.second)

@@ -1,6 +1,6 @@
-"""Which version this is; pyproject.toml says the same."""
+"""The version of the product, the same as in pyproject.toml, and of its database schema."""
 
 VERSION = "0.3.1"
 
-# The migration this code counts on: the last of scripts/migrations, which are not deployed.
+# The number of the last migration in scripts/migrations, which this code requires.
 SCHEMA_VERSION = 14

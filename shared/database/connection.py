@@ -1,4 +1,4 @@
-"""A connection to the database, over MySQL or an embedded SQLite, and how it may fail.
+"""A connection to MySQL or an embedded SQLite, and the classes of its failures.
 
 SQL names its parameters `:name`; one text serves both.
 """
@@ -19,11 +19,11 @@ _STREAM_ROWS = 500
 
 
 class DatabaseError(Exception):
-    """A failure of the database, told apart by what can be done about it."""
+    """A failure of the database; its subclasses differ in the remedy."""
 
 
 class LostConnection(DatabaseError):
-    """The connection is gone, and with it whatever was not committed."""
+    """The connection is lost, and the open transaction with it."""
 
 
 class Unreachable(DatabaseError):
@@ -31,11 +31,11 @@ class Unreachable(DatabaseError):
 
 
 class Contention(DatabaseError):
-    """A deadlock, or a lock held too long: the whole transaction may be tried again."""
+    """A deadlock or a lock timeout: the whole transaction may be run again."""
 
 
 class DuplicateKey(DatabaseError):
-    """A unique key has this value already. `constraint` is its name, such as `uq_users_email`."""
+    """A unique key holds this value already. `constraint` is its name, e.g. `uq_users_email`."""
 
     def __init__(self, constraint: str) -> None:
         super().__init__(constraint)
@@ -44,7 +44,7 @@ class DuplicateKey(DatabaseError):
 
 @dataclass(frozen=True)
 class Server:
-    """What a database says of itself; the size is about that."""
+    """The server's version and the approximate size of the database."""
 
     version: str
     size_bytes: int
@@ -63,7 +63,7 @@ class Dialect(Protocol):
 
 
 class Connection:
-    """What a repository speaks to."""
+    """The connection that modules of shared/repos run their SQL on."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Connection:
         return rows
 
     def stream(self, sql: str, **parameters: object) -> Iterator[tuple[Any, ...]]:
-        """Yield rows as they come, in constant memory. Nothing else may run meanwhile."""
+        """Yield rows in constant memory. No other statement may run until the last row."""
         cursor = self._run(lambda: self._dialect.stream(self._raw), sql, parameters)
         try:
             while rows := self._translating(lambda: cursor.fetchmany(_STREAM_ROWS)):
@@ -106,7 +106,7 @@ class Connection:
             cursor.close()
 
     def stream_raw(self, sql: str, **parameters: object) -> Batches:
-        """Yield rows in batches of a bounded size, none of their values decoded."""
+        """Yield rows in batches of a bounded size, with their values as undecoded bytes."""
         cursor = self._run(lambda: self._dialect.stream_raw(self._raw), sql, parameters)
         try:
             while rows := self._translating(cursor.fetch_batch):
@@ -115,14 +115,14 @@ class Connection:
             cursor.close()
 
     def server(self) -> Server:
-        said = self.find_all(dict[str, Any], self._dialect.server)[0]
-        return Server(str(said["version"]), int(said["size_bytes"]))
+        row = self.find_all(dict[str, Any], self._dialect.server)[0]
+        return Server(str(row["version"]), int(row["size_bytes"]))
 
     def begin(self) -> None:
         self.execute(self._dialect.begin)
 
     def begin_snapshot(self) -> None:
-        """All that is read until the end of this transaction is as it is now."""
+        """Begin a transaction that reads the database as it is now, until its end."""
         for statement in self._dialect.snapshot:
             self.execute(statement)
 
@@ -141,7 +141,7 @@ class Connection:
             try:
                 opened.execute(self._dialect.statement(sql), parameters)
             except BaseException:
-                opened.close()  # or the traceback takes it along, to die in another thread
+                opened.close()  # or the traceback keeps it alive until another thread frees it
                 raise
             return opened
 

@@ -1,4 +1,4 @@
-"""MySQL 8 and MariaDB, by PyMySQL."""
+"""The dialect of MySQL 8 and MariaDB, on PyMySQL."""
 
 import re
 import ssl
@@ -21,7 +21,7 @@ from shared.database.connection import (
 from shared.database.mysql_rows import Row, RowReader
 from shared.settings import DatabaseTarget
 
-# The server gives up on a lock before we give up on the server.
+# The server's lock timeout is shorter than our query timeout.
 _SESSION = (
     "SET sql_mode = 'STRICT_ALL_TABLES,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION',"
     " time_zone = '+00:00', innodb_lock_wait_timeout = 3"
@@ -62,14 +62,14 @@ _UNREACHABLE = {
 
 
 class _Connection(pymysql.connections.Connection):
-    """PyMySQL 1.2 reads the CA store at every connect (30 ms); one context serves them all."""
+    """A connection with a shared TLS context: PyMySQL 1.2 loads the CA store each time (30 ms)."""
 
     def _create_ssl_ctx(self, sslp: object) -> ssl.SSLContext:
         return sslp if isinstance(sslp, ssl.SSLContext) else _tls_context(verify=False)
 
 
 class _Stream(SSCursor):
-    """Left early, it hangs up: MySQL would send all the rows that are left, and we read them."""
+    """A streaming cursor. Closed early, it closes the connection instead of reading all rows."""
 
     def close(self) -> None:
         cursor: Any = self  # its type stub leaves the result out
@@ -83,7 +83,7 @@ class _Stream(SSCursor):
 
 
 class _RawStream(_Stream):
-    """Values as they came."""
+    """A streaming cursor over undecoded values."""
 
     _reader: RowReader | None = None
 
@@ -95,7 +95,7 @@ class _RawStream(_Stream):
 
 @cache
 def _tls_context(*, verify: bool) -> ssl.SSLContext:
-    """Whoever verifies nothing need not read the CA store either."""
+    """A TLS context; without verification it does not load the CA store."""
     if not verify:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
@@ -113,7 +113,7 @@ class MySql:
         FROM information_schema.tables
         WHERE table_schema = DATABASE()
     """
-    # Whoever reads it all may be slow: what they write to has time limits of its own.
+    # Readers may be slow, because they write to targets with time limits of their own.
     snapshot: tuple[str, ...] = (
         "SET net_write_timeout = 600",
         "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
@@ -146,7 +146,7 @@ class MySql:
         return _statement(sql)
 
     def stream(self, raw: Any) -> Any:
-        """A cursor that leaves the rows on the server until they are fetched."""
+        """A cursor that leaves rows on the server until they are fetched."""
         return raw.cursor(_Stream)
 
     def stream_raw(self, raw: Any) -> Any:
@@ -171,12 +171,12 @@ class MySql:
 
 @cache
 def _statement(sql: str) -> str:
-    """`:name` is SQLite's spelling of a parameter; PyMySQL wants `%(name)s`."""
+    """The statement with PyMySQL's `%(name)s` for every `:name`."""
     return re.sub(r"(?<![:\w]):([a-z_][a-z0-9_]*)", r"%(\1)s", sql.replace("%", "%%"))
 
 
 def _constraint(message: str) -> str:
-    """MySQL 8 says 'users.uq_users_email', MariaDB 'uq_users_email'."""
+    """The key's name: MySQL 8 writes 'users.uq_users_email', MariaDB 'uq_users_email'."""
     match = re.search(r"for key '(?:[^'.]*\.)?([^'.]+)'$", message)
     return match[1] if match else ""
 

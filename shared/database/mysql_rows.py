@@ -1,8 +1,8 @@
-"""Rows of a MySQL result as they come over the wire, none of their values decoded.
+"""Reader of a MySQL result's rows from the wire, without decoding their values.
 
-PyMySQL takes two calls for a packet and six for a value, which is most of an
-export's time; here values are cut out of whatever has arrived. It does so for
-rows alone: their end and errors among them are PyMySQL's to understand.
+PyMySQL makes two calls for a packet and six for a value, which is most of an
+export's time; this reader slices values out of the received bytes. It handles rows
+alone: PyMySQL handles the end of the rows and errors among them.
 """
 
 from typing import Any
@@ -14,23 +14,23 @@ from pymysql.protocol import MysqlPacket
 Row = list[bytes | None]
 
 _HEAD = 4
-_LONGEST_PACKET = 0xFFFFFF  # what is longer goes on in the next one
+_LONGEST_PACKET = 0xFFFFFF  # a longer row continues in the next packet
 _CHUNK_BYTES = 64 * 1024
 
-# First bytes: of a value (MySQL manual, "Protocol::LengthEncodedInteger"), and of what is no row.
+# First bytes of values (MySQL manual, "Protocol::LengthEncodedInteger"), and of other packets.
 _NULL, _WIDTHS = 0xFB, {0xFC: 2, 0xFD: 3, 0xFE: 8}
 _END, _ERROR = 0xFE, 0xFF
 
 
 class RowReader:
-    """Takes over where PyMySQL has read the names of the columns."""
+    """Reads rows after PyMySQL has read the names of the columns."""
 
     def __init__(self, result: Any) -> None:
         self._result = result
         self._data, self._at = b"", 0
 
     def read(self, most_rows: int, most_bytes: int) -> list[Row]:
-        """Nothing at the end. Raises: pymysql.MySQLError, OSError."""
+        """The next rows; empty at the end. Raises: pymysql.MySQLError, OSError."""
         rows: list[Row] = []
         size = 0
         while self._result.unbuffered_active and len(rows) < most_rows and size < most_bytes:
@@ -39,7 +39,7 @@ class RowReader:
         return rows
 
     def _take(self, rows: list[Row], most_rows: int) -> int:
-        """Rows that have arrived whole and are nothing out of the ordinary; their size."""
+        """Append the complete ordinary rows among the received bytes; return their size."""
         data, at, have = self._data, self._at, len(self._data)
         while len(rows) < most_rows and at + _HEAD < have:
             end = at + _HEAD + (data[at] | data[at + 1] << 8 | data[at + 2] << 16)
@@ -51,7 +51,7 @@ class RowReader:
         return size
 
     def _take_one(self, rows: list[Row]) -> int:
-        """What comes next, once it is here: a row, or the end of them."""
+        """Wait for the next packet, a row or the end of rows; return its size."""
         end = self._packet()
         size = end - self._at
         if not self._ends_here(end):
@@ -60,7 +60,7 @@ class RowReader:
         return size
 
     def _packet(self) -> int:
-        """Have the next one whole, from `_at` to what is returned."""
+        """Receive the next packet whole; return the position of its end, `_at` being its start."""
         length = self._length()
         self._at += _HEAD
         if length == _LONGEST_PACKET:
@@ -78,7 +78,7 @@ class RowReader:
         return length
 
     def _joined(self, length: int) -> int:
-        """One row in several packets, without their heads."""
+        """Join a row in several packets into one, without their heads; return its length."""
         whole = bytearray()
         while True:
             whole += self._data[self._at : self._at + length]
@@ -104,16 +104,16 @@ class RowReader:
         return True
 
     def _fill(self, count: int) -> None:
-        """Have so many bytes from `_at` on, which is 0 then."""
-        pieces = [self._data[self._at :]]
-        missing = count - len(pieces[0])
+        """Receive until `count` bytes follow `_at`, which becomes 0."""
+        chunks = [self._data[self._at :]]
+        missing = count - len(chunks[0])
         while missing > 0:
-            piece = self._result.connection._rfile.read1(max(missing, _CHUNK_BYTES))
-            if not piece:
+            chunk = self._result.connection._rfile.read1(max(missing, _CHUNK_BYTES))
+            if not chunk:
                 raise OperationalError(CR.CR_SERVER_LOST, "Lost connection in the middle of rows")
-            pieces.append(piece)
-            missing -= len(piece)
-        self._data, self._at = b"".join(pieces), 0
+            chunks.append(chunk)
+            missing -= len(chunk)
+        self._data, self._at = b"".join(chunks), 0
 
 
 def _values(data: bytes, at: int, end: int) -> Row:

@@ -1,4 +1,4 @@
-"""The embedded database of local use."""
+"""The dialect of the embedded SQLite, for local use."""
 
 import os
 import re
@@ -62,7 +62,7 @@ class _Connection(sqlite3.Connection):
 
 
 class _RawStream(_Cursor):
-    """Values as MySQL would send them."""
+    """A cursor whose values are bytes, as MySQL sends them."""
 
     def fetch_batch(self) -> list[list[bytes | None]]:
         rows: list[list[bytes | None]] = []
@@ -125,6 +125,6 @@ def _is_contention(error: Exception) -> bool:
 
 
 def _constraint(message: str) -> str:
-    """SQLite names the columns, `users.email`; our keys are named after them."""
+    """The key's name, made from the columns in SQLite's message, such as `users.email`."""
     columns = re.findall(r"(\w+)\.(\w+)", message)
     return "_".join(["uq", columns[0][0], *(column for _, column in columns)]) if columns else ""

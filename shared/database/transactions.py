@@ -48,15 +48,15 @@ __all__ = [
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_KEPT_SECONDS = 30.0  # middle boxes drop idle connections silently; older ones are replaced
+_KEPT_SECONDS = 30.0  # proxies drop idle connections silently, so older ones are replaced
 _ATTEMPTS = 3
-_RETRY_SECONDS = 1.0  # a caller hears within 5 s, the last attempt included
+_RETRY_SECONDS = 1.0  # the last attempt included, the client has a response within 5 s
 
 
 def transaction(work: Callable[Concatenate[Connection, P], T], *args: P.args, **kw: P.kwargs) -> T:
-    """Run `work(connection, ...)` in one transaction, again if it met a deadlock.
+    """Run `work(connection, ...)` in one transaction; after a deadlock, run it again.
 
-    It is a call and not a `with` block because only a call can be run again.
+    This is a call and not a `with` block because only a call can be run again.
     `work` may therefore run up to three times and must do nothing but SQL.
 
     Raises:
@@ -72,7 +72,7 @@ def transaction(work: Callable[Concatenate[Connection, P], T], *args: P.args, **
 
 
 def read(work: Callable[Concatenate[Connection, P], T], *args: P.args, **kw: P.kwargs) -> T:
-    """Run `work` without a transaction: reads, which may be repeated on a new connection.
+    """Run `work` without a transaction, for reads: they may be repeated on a new connection.
 
     Raises: DatabaseNotConfigured, DatabaseUnavailable.
     """
@@ -90,8 +90,8 @@ def read(work: Callable[Concatenate[Connection, P], T], *args: P.args, **kw: P.k
 def autocommit(work: Callable[Concatenate[Connection, P], T], *args: P.args, **kw: P.kwargs) -> T:
     """Run `work` without a transaction: each statement commits by itself, in one round trip.
 
-    After a lost connection it runs again, though it may have had its effect:
-    only for what may be counted twice.
+    After a lost connection it runs again, although its first run may have had an
+    effect, so use it only for work that may take effect twice.
 
     Raises: DatabaseNotConfigured, DatabaseUnavailable.
     """
@@ -103,13 +103,13 @@ def is_configured() -> bool:
 
 
 def connect(connect_seconds: float, query_seconds: float) -> Connection:
-    """Open a connection of its own, outside the kept ones. Raises: DatabaseError."""
+    """Open a new connection beside the kept ones. Raises: DatabaseError."""
     return Connection(_dialect(), connect_seconds, query_seconds)
 
 
 @contextmanager
 def snapshot(query_seconds: float) -> Iterator[Connection]:
-    """Lend a connection of its own that sees the database as it is now, and changes nothing.
+    """Open a connection for a read-only transaction on the database as it is now.
 
     Raises: DatabaseNotConfigured, DatabaseUnavailable.
     """
@@ -120,12 +120,12 @@ def snapshot(query_seconds: float) -> Iterator[Connection]:
     except DatabaseError as error:
         raise _unavailable(error) from error
     finally:
-        with suppress(Exception):  # what is broken cannot be closed politely
+        with suppress(Exception):  # closing a broken connection raises
             connection.close()
 
 
 def is_reachable(seconds: float) -> bool:
-    """Open a connection of its own and ask it something; nothing kept can gloss over a fault."""
+    """Whether a new connection can be opened and queried; kept ones are not used."""
     try:
         connection = connect(seconds, seconds)
         connection.execute("SELECT 1")
@@ -139,7 +139,7 @@ def disconnect() -> None:
     """Close this thread's kept connection, if there is one."""
     kept: Connection | None = _thread.__dict__.pop("connection", None)
     if kept is not None:
-        with suppress(Exception):  # what is broken cannot be closed politely
+        with suppress(Exception):  # closing a broken connection raises
             kept.close()
 
 
@@ -209,7 +209,7 @@ def _undo(connection: Connection) -> None:
 
 
 def _retrying(once: Callable[[], T]) -> T:
-    """A deadlock shows at once; a lock that was waited for in vain is not waited for again."""
+    """Run it again after a deadlock, which shows at once, but not after a lock timeout."""
     started = time.monotonic()
     for attempt in range(1, _ATTEMPTS):
         try:

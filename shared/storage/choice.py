@@ -1,4 +1,4 @@
-"""Where files go: the bucket, or a folder that stands in for it."""
+"""Choice of the file storage: the OSS bucket, or a local folder in its place."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -22,17 +22,17 @@ class Storage(Protocol):
 
 
 def storage(called_with: Credentials | None = None) -> Storage:
-    """oss2 takes a third of a second to import; only whoever gets here pays for it.
+    """The configured storage. Imports oss2 here, because that takes a third of a second.
 
     Raises: Misconfigured: there is neither a bucket nor a folder.
     """
-    settled = load(settings.Storage)
-    if settled.bucket:
+    config = load(settings.Storage)
+    if config.bucket:
         from shared.storage.oss_bucket import Bucket
 
-        return Bucket(settled, called_with)
-    if settled.folder:
+        return Bucket(config, called_with)
+    if config.folder:
         from shared.storage.folder import Folder
 
-        return Folder(settled, load(settings.Tokens).secret)
+        return Folder(config, load(settings.Tokens).secret)
     raise Misconfigured(problems=["OSS_BUCKET is not set"])

@@ -1,4 +1,4 @@
-"""A folder in place of a bucket, for one machine: written in parts, read by signed links."""
+"""A local folder in place of the bucket: files written in parts, read by signed links."""
 
 import hashlib
 import hmac
@@ -18,30 +18,30 @@ LINK_PATH = "/.storage/"
 
 
 class FolderUpload:
-    """Appears under its name when it is complete."""
+    """A file that appears under its name when it is complete."""
 
-    def __init__(self, place: Path, about: Mapping[str, object]) -> None:
-        self._place, self._about = place, about
-        self._growing = place.with_name(f".{place.name}.{new_id()}")
-        self._growing.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._growing.open("wb", buffering=0)
+    def __init__(self, path: Path, about: Mapping[str, object]) -> None:
+        self._path, self._about = path, about
+        self._unfinished = path.with_name(f".{path.name}.{new_id()}")
+        self._unfinished.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self._unfinished.open("wb", buffering=0)
 
     def put(self, data: bytes) -> None:
         self._file.write(data)
 
     def complete(self) -> None:
         self._file.close()
-        about_file(self._place).write_text(json.dumps(self._about), "utf-8")
-        os.replace(self._growing, self._place)
+        about_file(self._path).write_text(json.dumps(self._about), "utf-8")
+        os.replace(self._unfinished, self._path)
 
     def abort(self) -> None:
         self._file.close()
-        self._growing.unlink(missing_ok=True)
+        self._unfinished.unlink(missing_ok=True)
 
 
 class Folder:
-    def __init__(self, settled: Storage, secret: Secret) -> None:
-        self._root, self._url = Path(settled.folder), settled.folder_url
+    def __init__(self, config: Storage, secret: Secret) -> None:
+        self._root, self._url = Path(config.folder), config.folder_url
         self._secret = secret
 
     def begin(self, key: str, media_type: str, metadata: Mapping[str, str]) -> FolderUpload:
@@ -57,20 +57,20 @@ class Folder:
         shutil.rmtree(self._root / prefix, ignore_errors=True)
 
 
-def about_file(place: Path) -> Path:
-    return place.with_name(f"{place.name}.about.json")
+def about_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.about.json")
 
 
 def opens(secret: Secret, key: str, query: Mapping[str, str]) -> bool:
-    """Whether a link is one of ours, to this key, and has not expired."""
+    """Whether a link to this key has our signature and has not expired."""
     filename, expires = query.get("filename", ""), query.get("expires", "")
     if not expires.isascii() or not expires.isdigit() or int(expires) < time.time():
         return False
-    wanted = _signature(secret, key, filename, int(expires))
-    return hmac.compare_digest(wanted.encode(), query.get("signature", "").encode())
+    expected = _signature(secret, key, filename, int(expires))
+    return hmac.compare_digest(expected.encode(), query.get("signature", "").encode())
 
 
 def _signature(secret: Secret, key: str, filename: str, expires: int) -> str:
-    """Under a name of its own, so that it is worth nothing as any other signature."""
+    """The signature of a link, with a label so that it is valid for no other purpose."""
     text = json.dumps(["storage link", key, filename, expires])
     return hmac.new(secret.reveal().encode(), text.encode(), hashlib.sha256).hexdigest()

@@ -1,8 +1,8 @@
-"""The bucket: writing large objects in parts, and lending links to them (OSS, V4 signatures).
+"""The OSS bucket: multipart uploads, and signed download links (V4 signatures).
 
-The only importer of oss2. Nothing is checked with its CRC, which without a C
-extension takes longer than everything else: each part carries its MD5 instead,
-which the service verifies before it takes the part.
+The only importer of oss2. Its CRC check is off, because without a C extension it
+takes longer than all the rest: each part carries its MD5 instead, which the service
+verifies.
 """
 
 import base64
@@ -30,13 +30,13 @@ _PAUSE_SECONDS = 0.2
 
 
 class _Provider(CredentialsProvider):  # type: ignore[misc]  # oss2 has no types
-    """Asked at every request, so that keys which the platform replaces are the current ones."""
+    """Credentials read at every request, because the platform replaces those of a role."""
 
-    def __init__(self, settled: Storage, called_with: Credentials | None) -> None:
-        self._settled, self._called_with = settled, called_with
+    def __init__(self, config: Storage, called_with: Credentials | None) -> None:
+        self._config, self._called_with = config, called_with
 
     def get_credentials(self) -> oss2.credentials.Credentials:
-        own = Credentials(self._settled.access_key_id, self._settled.access_key_secret)
+        own = Credentials(self._config.access_key_id, self._config.access_key_secret)
         keys = own or of_role(self._called_with)
         if not keys:
             raise Misconfigured(problems=["OSS_ACCESS_KEY_ID is not set, nor has this a role"])
@@ -44,24 +44,24 @@ class _Provider(CredentialsProvider):  # type: ignore[misc]  # oss2 has no types
 
 
 class Upload:
-    """An object that does not exist until it is complete."""
+    """A multipart upload. The object exists only after `complete`."""
 
     def __init__(self, bucket: oss2.Bucket, key: str, upload_id: str) -> None:
         self._bucket, self._key, self._id = bucket, key, upload_id
         self._parts: list[PartInfo] = []
 
     def put(self, data: bytes) -> None:
-        """Add the next part; all but the last have at least 100 KB. Raises: StorageUnavailable."""
+        """Add the next part; all but the last need at least 100 KB. Raises: StorageUnavailable."""
         number = len(self._parts) + 1
         digest = hashlib.md5(data, usedforsecurity=False).digest()
         headers = {"Content-MD5": base64.b64encode(digest).decode()}
-        done = _repeated(
+        uploaded = _repeated(
             lambda: self._bucket.upload_part(self._key, self._id, number, data, headers=headers)
         )
-        self._parts.append(PartInfo(number, done.etag))
+        self._parts.append(PartInfo(number, uploaded.etag))
 
     def complete(self) -> None:
-        """Raises: StorageUnavailable; whether the object exists then is not known."""
+        """Raises: StorageUnavailable, and then it is not known whether the object exists."""
         _once(lambda: self._bucket.complete_multipart_upload(self._key, self._id, self._parts))
 
     def abort(self) -> None:
@@ -70,50 +70,50 @@ class Upload:
 
 
 class Bucket:
-    def __init__(self, settled: Storage, called_with: Credentials | None = None) -> None:
-        auth = oss2.ProviderAuthV4(_Provider(settled, called_with))
-        self._ours = _bucket(settled, auth, settled.internal_url)
-        self._public = _bucket(settled, auth, settled.public_url)
+    def __init__(self, config: Storage, called_with: Credentials | None = None) -> None:
+        auth = oss2.ProviderAuthV4(_Provider(config, called_with))
+        self._ours = _bucket(config, auth, config.internal_url)
+        self._public = _bucket(config, auth, config.public_url)
 
     def begin(self, key: str, media_type: str, metadata: Mapping[str, str]) -> Upload:
         """Raises: StorageUnavailable, Misconfigured."""
-        named = {f"x-oss-meta-{name}": text for name, text in metadata.items()}
-        headers = {"Content-Type": media_type, **named}
-        begun = _repeated(lambda: self._ours.init_multipart_upload(key, headers=headers))
-        return Upload(self._ours, key, begun.upload_id)
+        custom = {f"x-oss-meta-{name}": text for name, text in metadata.items()}
+        headers = {"Content-Type": media_type, **custom}
+        upload = _repeated(lambda: self._ours.init_multipart_upload(key, headers=headers))
+        return Upload(self._ours, key, upload.upload_id)
 
     def link(self, key: str, filename: str, seconds: int) -> str:
-        """A URL that whoever has it may read the object by, for so long and no longer.
+        """A signed URL that permits reading the object, for a number of seconds.
 
-        Signed with the keys of a role, it ends with them if that comes first.
+        Signed with the credentials of a role, it expires with them if that is earlier.
         """
         params = {"response-content-disposition": f'attachment; filename="{filename}"'}
         url: str = self._public.sign_url("GET", key, seconds, params=params, slash_safe=True)
         return url
 
     def remove_all(self, prefix: str) -> None:
-        """Remove the objects, and what was begun and not completed. Raises: StorageUnavailable."""
+        """Remove objects and incomplete uploads under the prefix. Raises: StorageUnavailable."""
         uploads = _repeated(lambda: self._ours.list_multipart_uploads(prefix=prefix))
-        for begun in uploads.upload_list:
-            Upload(self._ours, begun.key, begun.upload_id).abort()
+        for upload in uploads.upload_list:
+            Upload(self._ours, upload.key, upload.upload_id).abort()
         for found in _repeated(lambda: self._ours.list_objects_v2(prefix=prefix)).object_list:
             _repeated(partial(self._ours.delete_object, found.key))
 
 
-def _bucket(settled: Storage, auth: oss2.ProviderAuthV4, url: str) -> oss2.Bucket:
+def _bucket(config: Storage, auth: oss2.ProviderAuthV4, url: str) -> oss2.Bucket:
     session = oss2.Session()
-    session.session.trust_env = False  # a .netrc would replace our signature
+    session.session.trust_env = False  # credentials in .netrc would replace our signature
     host = url.partition("://")[2]
     is_own_domain = not host.endswith(".aliyuncs.com") and not oss2.utils.is_ip_or_localhost(host)
     return oss2.Bucket(
         auth,
         url,
-        settled.bucket,
+        config.bucket,
         is_cname=is_own_domain,
         session=session,
         connect_timeout=(_CONNECT_SECONDS, _SILENT_SECONDS),
         enable_crc=False,
-        region=settled.region,
+        region=config.region,
     )
 
 
@@ -125,7 +125,7 @@ def _once(request: Callable[[], T]) -> T:
 
 
 def _repeated(request: Callable[[], T]) -> T:
-    """For what may be done twice. What is already gone has been removed."""
+    """Run an idempotent request, again after failures of the network or the service."""
     for attempt in range(1, _ATTEMPTS):
         try:
             return request()
@@ -137,5 +137,5 @@ def _repeated(request: Callable[[], T]) -> T:
 
 
 def _unavailable(error: OssError) -> StorageUnavailable:
-    """Without its body, which quotes what was signed; `ec` is what to look up at Alibaba's."""
+    """Our error, without OSS's body, which quotes signed text. `ec` is OSS's detailed code."""
     return StorageUnavailable(status=error.status, code=str(error.code), ec=error.ec)
