@@ -1,17 +1,16 @@
 """POST /api/internal/exports: write one export into the storage; called by functions of ours."""
 
 from functions.export_worker import writing
-from shared.accounts import auth
 from shared.database.transactions import transaction
 from shared.exports.object_keys import WORKER, WORKER_PATH
 from shared.storage.choice import storage
 from shared.web.endpoint import Request, Response, endpoint
-from shared.workers.worker import Worker
+from shared.workers.worker import Worker, subject_of
 
 
 @endpoint("POST", WORKER_PATH)
 def write(request: Request) -> Response:
-    export_id = auth.subject_of(request, WORKER)
+    export_id = subject_of(request, WORKER)
     request.notes["export"] = export_id
     bucket = storage(request.credentials)
     job = transaction(writing.take, export_id)

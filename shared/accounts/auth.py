@@ -1,7 +1,7 @@
 """Who is asking: the bearer token, and whether the database still stands behind it."""
 
 from shared import log
-from shared.accounts.tokens import Claims, read_access, read_service
+from shared.accounts.tokens import Claims, read_access
 from shared.database.connection import Connection
 from shared.database.transactions import read
 from shared.errors import Forbidden, InvalidToken, Unauthorized
@@ -15,33 +15,12 @@ def claims_of(request: Request) -> Claims | None:
 
     Raises: InvalidToken, TokenExpired.
     """
-    token = _bearer(request)
+    token = request.bearer_token
     if token is None:
         return None
     claims = read_access(token)
     request.notes["user"] = log.hashed(claims.user_id)
     return claims
-
-
-def _bearer(request: Request) -> str | None:
-    header = request.headers.get("authorization", "").strip()
-    if not header:
-        return None
-    scheme, _, token = header.partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise InvalidToken
-    return token.strip()
-
-
-def subject_of(request: Request, worker: str) -> str:
-    """What a function of ours asks this worker to work on.
-
-    Raises: Unauthorized, InvalidToken, TokenExpired.
-    """
-    token = _bearer(request)
-    if token is None:
-        raise Unauthorized
-    return read_service(worker, token)
 
 
 def signed_in(request: Request) -> Claims:

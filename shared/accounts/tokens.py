@@ -1,28 +1,16 @@
-"""Access tokens (JWT, HS256; RFC 7519 and RFC 8725) and opaque refresh tokens."""
+"""Access tokens, and opaque refresh tokens."""
 
 import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import jwt
-
-from shared import settings
+from shared import jwt_coding, settings
 from shared.config import load
-from shared.errors import InvalidToken, TokenExpired
-from shared.ids import new_id
-from shared.times import now_ms
+from shared.jwt_coding import ISSUER, Purpose
 
-_ALGORITHM = "HS256"
-_ISSUER = "fc-ai-backend"
-_AUDIENCE = "fc-ai-backend/api"
-_TYPE = "access"
-_REQUIRED = ["iss", "aud", "sub", "typ", "iat", "exp", "jti"]
-_SERVICE_SECONDS = 900
-_LONGEST = 2048
+_ACCESS = Purpose(f"{ISSUER}/api", "access")
 
 
 @dataclass(frozen=True)
@@ -33,66 +21,17 @@ class Claims:
 
 
 def issue_access(claims: Claims) -> str:
-    seconds = load(settings.Tokens).access_seconds
-    more = {"sid": claims.session_id, "role": claims.role}
-    return _issued(claims.user_id, _AUDIENCE, _TYPE, seconds, more)
-
-
-def issue_service(worker: str, subject: str) -> str:
-    """For a function of ours to start another on one thing only, named by `subject`."""
-    return _issued(subject, f"fc-ai-backend/{worker}", "service", _SERVICE_SECONDS, {})
-
-
-def _issued(subject: str, audience: str, kind: str, seconds: int, more: Mapping[str, str]) -> str:
-    now = now_ms() // 1000
-    payload = {
-        "iss": _ISSUER,
-        "aud": audience,
-        "sub": subject,
-        "typ": kind,
-        "iat": now,
-        "exp": now + seconds,
-        "jti": new_id(),
-        **more,
-    }
-    return jwt.encode(payload, load(settings.Tokens).secret.reveal(), algorithm=_ALGORITHM)
+    own = {"sid": claims.session_id, "role": claims.role}
+    return jwt_coding.issue(_ACCESS, claims.user_id, load(settings.Tokens).access_seconds, own)
 
 
 def read_access(token: str) -> Claims:
-    """Verify a token of ours. `role` is what it was at sign-in; the database knows better.
+    """The claims of a valid token. `role` is the role at sign-in and may have changed since.
 
     Raises: TokenExpired, InvalidToken.
     """
-    payload = _verified(token, _AUDIENCE, _TYPE, [*_REQUIRED, "sid", "role"])
+    payload = jwt_coding.verify(_ACCESS, token, ("sid", "role"))
     return Claims(str(payload["sub"]), str(payload["sid"]), str(payload["role"]))
-
-
-def read_service(worker: str, token: str) -> str:
-    """Return what it is for. Raises: TokenExpired, InvalidToken."""
-    return str(_verified(token, f"fc-ai-backend/{worker}", "service", _REQUIRED)["sub"])
-
-
-def _verified(token: str, audience: str, kind: str, required: list[str]) -> dict[str, Any]:
-    secret = load(settings.Tokens).secret.reveal()
-    if len(token) > _LONGEST:
-        raise InvalidToken
-    try:
-        payload: dict[str, Any] = jwt.decode(
-            token,
-            secret,
-            algorithms=[_ALGORITHM],
-            issuer=_ISSUER,
-            audience=audience,
-            # The clocks of two instances differ; a token is no less valid for coming early.
-            options={"require": required, "verify_iat": False},
-        )
-    except jwt.ExpiredSignatureError:
-        raise TokenExpired from None
-    except (jwt.PyJWTError, ValueError, TypeError):
-        raise InvalidToken from None
-    if payload["typ"] != kind:
-        raise InvalidToken
-    return payload
 
 
 def new_refresh() -> str:

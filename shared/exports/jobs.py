@@ -1,11 +1,13 @@
 """Starting the worker that writes an export."""
 
-from shared.accounts.tokens import issue_service
+from shared import settings
+from shared.config import load
 from shared.exports.object_keys import WORKER, WORKER_PATH
 from shared.repos.export_jobs import Job
-from shared.workers import calls
+from shared.workers import worker
 
 
 def start(job: Job) -> None:
     """Raises: Misconfigured, WorkerUnreachable."""
-    calls.start(WORKER_PATH, issue_service(WORKER, job.id))
+    base_url = load(settings.Workers).base_url
+    worker.start(base_url, WORKER_PATH, worker.issue_service_token(WORKER, job.id))

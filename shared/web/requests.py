@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from shared import settings
 from shared.config import load
 from shared.credentials import Credentials
-from shared.errors import AppError, InvalidRequest, MalformedJson
+from shared.errors import AppError, InvalidRequest, InvalidToken, MalformedJson
 from shared.web.client_ip import address, language
 
 if TYPE_CHECKING:  # health ships without pydantic
@@ -46,6 +46,17 @@ class Request:
     def client_ip(self) -> str:
         forwarded = self.headers.get("x-forwarded-for", "")
         return address(self.source_ip, forwarded, load(settings.Http).trusted_proxy_hops)
+
+    @property
+    def bearer_token(self) -> str | None:
+        """The token of the Authorization header; None without one. Raises: InvalidToken."""
+        header = self.headers.get("authorization", "").strip()
+        if not header:
+            return None
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise InvalidToken
+        return token.strip()
 
     def json(self) -> object:
         """Raises: MalformedJson, also for NaN, lone surrogates and absurd nesting."""

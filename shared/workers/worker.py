@@ -1,31 +1,97 @@
-"""Functions of ours that work in the background: what they have in common."""
+"""Workers: functions of ours that other functions start, to work in the background."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from shared.web.endpoint import Endpoint, serve
+from shared import jwt_coding
+from shared.errors import Unauthorized, WorkerUnreachable
+from shared.jwt_coding import ISSUER, Purpose
+
+if TYPE_CHECKING:  # maintenance starts workers, and ships without shared.web.endpoint
+    from shared.web.endpoint import Endpoint, Request
+
+_TOKEN_SECONDS = 900
+_CALL_SECONDS = 5.0
 
 
 class WorkerFailed(Exception):
-    """What the platform hears and prints of a failure: nothing that led to it."""
+    """The failure as the platform sees and prints it: its status, without cause or details."""
 
 
 @dataclass(frozen=True)
 class Worker:
-    """An endpoint that is called with `X-Fc-Invocation-Type: Async`.
+    """A handler of an endpoint that is called with `X-Fc-Invocation-Type: Async`.
 
-    The platform tries a call again when it raised; an answer, whatever its
-    status, is a success to it. So a fault of ours is raised, once it is logged.
+    The platform calls again after an exception, while a response of any status is a
+    success to it. So a 5xx response is logged and then raised as WorkerFailed.
     """
 
-    endpoint: Endpoint
+    endpoint: "Endpoint"
 
     def __call__(self, event: bytes, context: object) -> dict[str, object]:
-        answer = serve(self.endpoint)(event, context)
-        status = answer["statusCode"]
+        response = self.endpoint(event, context)
+        status = response["statusCode"]
         if isinstance(status, int) and status >= 500:
             raise WorkerFailed(f"status {status}")
-        return answer
+        return response
 
     @property
-    def endpoints(self) -> tuple[Endpoint, ...]:
+    def endpoints(self) -> "tuple[Endpoint, ...]":
         return (self.endpoint,)
+
+
+def issue_service_token(worker: str, subject: str) -> str:
+    """A token that permits starting one worker on one subject, such as an export's id."""
+    return jwt_coding.issue(_purpose(worker), subject, _TOKEN_SECONDS)
+
+
+def read_service_token(worker: str, token: str) -> str:
+    """The subject of a valid token for this worker. Raises: TokenExpired, InvalidToken."""
+    return str(jwt_coding.verify(_purpose(worker), token)["sub"])
+
+
+def subject_of(request: "Request", worker: str) -> str:
+    """The subject that a function of ours starts this worker on.
+
+    Raises: Unauthorized, InvalidToken, TokenExpired.
+    """
+    token = request.bearer_token
+    if token is None:
+        raise Unauthorized
+    return read_service_token(worker, token)
+
+
+def _purpose(worker: str) -> Purpose:
+    return Purpose(f"{ISSUER}/{worker}", "service")
+
+
+def start(base_url: str, path: str, token: str) -> None:
+    """Have the platform call a worker; it responds before the work begins.
+
+    Raises: WorkerUnreachable: no connection, or a response that is not the platform's.
+    """
+    from http.client import HTTPConnection, HTTPException, HTTPSConnection  # only for callers
+
+    base = urlsplit(base_url)
+    headers = {
+        "Authorization": f"Bearer {token}",
+        "Content-Length": "0",
+        "X-Fc-Invocation-Type": "Async",
+    }
+    connect = HTTPSConnection if base.scheme == "https" else HTTPConnection
+    connection = connect(base.netloc, timeout=_CALL_SECONDS)
+    try:
+        connection.request("POST", f"{base.path}{path}", headers=headers)
+        status = connection.getresponse().status
+    except (OSError, HTTPException) as error:
+        raise _unreachable(base.netloc, type(error).__name__) from None
+    finally:
+        connection.close()
+    if status != 202:  # redirects are not followed: they would pass the token to another host
+        raise _unreachable(base.netloc, f"status {status}")
+
+
+def _unreachable(host: str, reason: str) -> WorkerUnreachable:
+    host = host.rpartition("@")[2]
+    return WorkerUnreachable(variable="EXPORT_WORKER_URL", host=host, reason=reason)

@@ -12,12 +12,12 @@ def ours(export_id: str) -> Callable[[], object]:
     import shared.database.mysql
     import shared.storage.folder  # noqa: F401  # as the driver of the other, before the clock runs
     from functions.export_worker.index import handler
-    from shared.accounts.tokens import issue_service
     from shared.exports.object_keys import WORKER, WORKER_PATH
+    from shared.workers.worker import issue_service_token
 
     http = {"method": "POST", "path": WORKER_PATH}
     event = {
-        "headers": {"Authorization": f"Bearer {issue_service(WORKER, export_id)}"},
+        "headers": {"Authorization": f"Bearer {issue_service_token(WORKER, export_id)}"},
         "requestContext": {"http": http},
     }
     raw = json.dumps(event).encode()

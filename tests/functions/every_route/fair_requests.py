@@ -30,6 +30,7 @@ from shared.repos.sessions import Session
 from shared.repos.turns import Turn
 from shared.repos.users import User
 from shared.times import now_ms, shanghai_day
+from shared.workers.worker import issue_service_token
 from tests import offering
 
 PASSWORD = "a fair password"
@@ -227,7 +228,7 @@ FAIR: dict[str, Ask] = {
         ids=(_queued_export(admin),), token=admin.token
     ),
     "POST /api/internal/exports": lambda one, admin: Fair(
-        {}, token=tokens.issue_service(WORKER, _queued_export(admin))
+        {}, token=issue_service_token(WORKER, _queued_export(admin))
     ),
     "POST /api/admin/credits": lambda one, admin: Fair(
         {"user_id": one.id, "amount_fen": 1, "reason": "fair"}, token=admin.token

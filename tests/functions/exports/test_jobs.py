@@ -15,13 +15,12 @@ from functions.export_worker import writing
 from functions.export_worker.index import handler as worker
 from functions.exports.index import handler as exports
 from functions.maintenance.index import handler as maintenance
-from shared.accounts.tokens import issue_service
 from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
 from shared.exports.object_keys import WORKER
 from shared.repos import export_jobs
 from shared.storage.choice import storage
-from shared.workers.worker import WorkerFailed
+from shared.workers.worker import WorkerFailed, issue_service_token
 from tests.conftest import Configure
 from tests.events import Context, Reply, call, invoke, v1_event
 from tests.fakes import oss, platform
@@ -69,7 +68,7 @@ def work(export_id: str, token: str = "") -> Reply:
     event = v1_event(
         "POST",
         INTERNAL,
-        headers={"Authorization": f"Bearer {token or issue_service(WORKER, export_id)}"},
+        headers={"Authorization": f"Bearer {token or issue_service_token(WORKER, export_id)}"},
     )
     return call(worker, event)
 
@@ -177,12 +176,12 @@ def test_nobody_without_a_token_for_it_starts_a_worker(bucket: oss.Bucket) -> No
     for token, error in {
         "": "unauthorized",
         access: "invalid_token",
-        issue_service("another-worker", export_id): "invalid_token",
+        issue_service_token("another-worker", export_id): "invalid_token",
         "nonsense": "invalid_token",
     }.items():
         reply = invoke(worker, "POST", INTERNAL, token=token)
         assert (reply.status, reply.error) == (401, error)
-    service = issue_service(WORKER, export_id)
+    service = issue_service_token(WORKER, export_id)
     refused = invoke(exports, "GET", PATH, token=service)
     assert (refused.status, refused.error) == (401, "invalid_token")
     assert told(export_id)["state"] == "queued"
@@ -190,7 +189,7 @@ def test_nobody_without_a_token_for_it_starts_a_worker(bucket: oss.Bucket) -> No
 
 def test_a_token_is_good_for_one_export(bucket: oss.Bucket) -> None:
     first, second = queued(), str(ask(token_of(ROOT), dataset="users", delivery="link").data["id"])
-    work(first, issue_service(WORKER, first))
+    work(first, issue_service_token(WORKER, first))
 
     assert (told(first)["state"], told(second)["state"]) == ("done", "queued")
 

@@ -12,13 +12,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from shared.accounts.tokens import issue_service
 from shared.database import transactions
 from shared.database.transactions import transaction
 from shared.exports.object_keys import WORKER
 from shared.ids import new_id
 from shared.repos import conversations
 from shared.times import now_ms
+from shared.workers.worker import issue_service_token
 from tests.conftest import Configure
 from tests.events import v1_event
 from tests.fakes import oss, platform
@@ -57,7 +57,7 @@ def working(
     export_id: str, database: str, secret: str, bucket: oss.Bucket
 ) -> "Iterator[subprocess.Popen[bytes]]":
     """The worker in a process of its own, called once."""
-    headers = {"Authorization": f"Bearer {issue_service(WORKER, export_id)}"}
+    headers = {"Authorization": f"Bearer {issue_service_token(WORKER, export_id)}"}
     variables = {"APP_ENV": "test", "JWT_SECRET": secret, "DATABASE_URL": database}
     process = subprocess.Popen(
         [sys.executable, "-c", _CALL],

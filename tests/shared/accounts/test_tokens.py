@@ -12,7 +12,6 @@ from shared import settings
 from shared.accounts import auth, tokens
 from shared.accounts.tokens import Claims, issue_access
 from shared.config import load
-from shared.errors import InvalidToken, TokenExpired
 from shared.web.endpoint import Request, Response, endpoint
 from tests.conftest import Configure
 from tests.events import Reply, invoke
@@ -228,19 +227,3 @@ def test_refresh_tokens_are_long_and_their_hash_says_nothing() -> None:
     assert len(base64.urlsafe_b64decode(first + "=")) == 32
     assert len(tokens.refresh_hash(first)) == 64
     assert first not in tokens.refresh_hash(first)
-
-
-def test_a_token_between_functions_is_for_one_worker_one_thing_and_a_quarter_of_an_hour() -> None:
-    token = tokens.issue_service("export-worker", "01EXPORT")
-    held = jwt.decode(token, options={"verify_signature": False})
-
-    assert tokens.read_service("export-worker", token) == "01EXPORT"
-    assert held["exp"] - held["iat"] == 900
-    with pytest.raises(InvalidToken):
-        tokens.read_service("another-worker", token)
-    with pytest.raises(InvalidToken):
-        tokens.read_access(token)
-    with pytest.raises(InvalidToken):
-        tokens.read_service("export-worker", issue_access(ANNA))
-    with pytest.raises(TokenExpired):
-        tokens.read_service("export-worker", signed({**held, "exp": int(time.time()) - 1}))
