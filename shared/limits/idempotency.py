@@ -1,4 +1,4 @@
-"""Requests that repeat an idempotency key: one effect, and the first answer for all of them."""
+"""Idempotency keys: repeated requests have one effect and get the first response."""
 
 import hashlib
 import hmac
@@ -22,15 +22,15 @@ _LONGEST = 255
 
 @dataclass(frozen=True)
 class ClientKey:
-    """A key that a client chose, and a hash of what it was sent with."""
+    """A client's key, and the hash of the request that it came with."""
 
     text: str
     request_hash: str
 
 
-def client_key(request: Request, instead: str | None = None) -> ClientKey | None:
-    """The key in the header, or another that does the same. Raises: InvalidRequest."""
-    text = request.headers.get("idempotency-key") or instead
+def client_key(request: Request, fallback: str | None = None) -> ClientKey | None:
+    """The key of the header, else `fallback`, if there is one. Raises: InvalidRequest."""
+    text = request.headers.get("idempotency-key") or fallback
     if not text:
         return None
     if len(text) > _LONGEST:
@@ -40,10 +40,10 @@ def client_key(request: Request, instead: str | None = None) -> ClientKey | None
 
 
 def _hash(request: Request) -> str:
-    """Keyed, because a body may hold a password that a plain hash would give away."""
+    """A keyed hash: a plain hash would allow guessing a password in the body."""
     secret = load(settings.Tokens).secret.reveal().encode()
-    sent = b"request:" + request.url_path.encode() + b"\n" + request.body
-    return hmac.new(secret, sent, hashlib.sha256).hexdigest()
+    message = b"request:" + request.url_path.encode() + b"\n" + request.body
+    return hmac.new(secret, message, hashlib.sha256).hexdigest()
 
 
 def once(
@@ -54,30 +54,30 @@ def once(
     *,
     secrets: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
-    """Do the work in this transaction and keep what it answers; asked again, only answer.
+    """Run `work` in this transaction and store its result; a repetition returns that.
 
-    A twin that is still at it is waited for. `secrets` are told with the first
-    answer and kept nowhere, so a repetition has null in their place.
+    A repetition waits for the transaction of the first request. `secrets` are returned
+    with the first response only and never stored; repetitions have null instead.
 
     Raises: IdempotencyMismatch, InProgress.
     """
-    told = dict(secrets or {})
+    unstored = dict(secrets or {})
     if key is None:
-        return {**work(), **told}
+        return {**work(), **unstored}
     mine = Key(subject, key.text, key.request_hash, new_id(), now_ms())
     earlier = idempotency.claim(db, mine)
     if earlier is None:
-        answer = work()
-        kept = {**answer, **dict.fromkeys(told)}
-        idempotency.record_answer(db, mine.message_id, json.dumps(kept, ensure_ascii=False))
-        return {**answer, **told}
-    return _first_answer(earlier, key)
+        result = work()
+        stored = {**result, **dict.fromkeys(unstored)}
+        idempotency.record_answer(db, mine.message_id, json.dumps(stored, ensure_ascii=False))
+        return {**result, **unstored}
+    return _first_result(earlier, key)
 
 
-def _first_answer(earlier: Key, key: ClientKey) -> dict[str, Any]:
+def _first_result(earlier: Key, key: ClientKey) -> dict[str, Any]:
     if earlier.request_hash != key.request_hash:
         raise IdempotencyMismatch
     if earlier.answer is None:
         raise InProgress
-    answer: dict[str, Any] = json.loads(earlier.answer)
-    return answer
+    result: dict[str, Any] = json.loads(earlier.answer)
+    return result

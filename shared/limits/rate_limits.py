@@ -1,4 +1,4 @@
-"""How often somebody may do something: counted in the database, for all instances together."""
+"""Rate limits, counted in the database for all instances together."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ Name = Literal["anonymous", "register", "login", "login_address", "chat"]  # of 
 
 @dataclass(frozen=True)
 class Count:
-    """One more for somebody. Without a rate there is no limit."""
+    """One request of a subject to be counted against a limit; `rate` None means no limit."""
 
     name: Name
     subject: str
@@ -28,7 +28,7 @@ class Count:
 
 
 def of_address(name: Name, request: Request, *more: str) -> Count:
-    """For everybody at this address, or what else they have in common."""
+    """A count for the client's address, or for the address and `more`, such as a login."""
     rate = _rate(name)
     return Count(name, guests.of_address(name, request, *more) if rate else "", rate)
 
@@ -38,12 +38,12 @@ def of_user(name: Name, user_id: str) -> Count:
 
 
 def by_address(*names: Name) -> Callable[[Request], None]:
-    """For `@endpoint(limit=...)`: every call counts, whatever comes of it."""
+    """For `@endpoint(limit=...)`: count every request, whatever its result."""
     return lambda request: take(*(of_address(name, request) for name in names))
 
 
 def by_address_of_guests(name: Name) -> Callable[[Request], None]:
-    """For `@endpoint(limit=...)`: only calls without a good access token count."""
+    """For `@endpoint(limit=...)`: count only requests without a valid access token."""
 
     def limit(request: Request) -> None:
         if not _is_signed_in(request):
@@ -55,7 +55,7 @@ def by_address_of_guests(name: Name) -> Callable[[Request], None]:
 def _is_signed_in(request: Request) -> bool:
     if "authorization" not in request.headers:
         return False
-    from shared.accounts import auth  # whoever has no token does not pay for reading one
+    from shared.accounts import auth  # jwt is imported only for requests with a token
 
     try:
         return auth.claims_of(request) is not None
@@ -71,10 +71,10 @@ def take(*counts: Count) -> None:
 
 @contextmanager
 def failures(*counts: Count) -> Iterator[None]:
-    """Only what fails stays counted.
+    """Count the block only if it raises.
 
-    It is counted first and given back afterwards: were it the other way round,
-    many at once could all try before the first failure is known.
+    It is counted before and subtracted after a success. Counting only after a failure
+    would let many concurrent attempts start before the first failure is counted.
     """
     due, at_ms = due_of(counts), now_ms()
     if due:
@@ -85,12 +85,12 @@ def failures(*counts: Count) -> Iterator[None]:
 
 
 def due_of(counts: Sequence[Count]) -> list[Count]:
-    """Those that are to be taken."""
+    """The counts that have a limit."""
     return [count for count in counts if count.rate]
 
 
 def spend(connection: Connection, counts: Sequence[Count], *, at_ms: int) -> None:
-    """Take all of them, or none. Raises: TooManyRequests."""
+    """Count all of them, or none. Raises: TooManyRequests."""
     for number, count in enumerate(counts):
         ends_ms = _taken(connection, count, at_ms)
         if ends_ms is not None:
@@ -114,7 +114,7 @@ def _give_back(connection: Connection, counts: Sequence[Count], *, at_ms: int) -
 
 
 def _rate(name: Name) -> Rate | None:
-    """None also where there is no database to count in."""
+    """The configured rate; None also without a database to count in."""
     if not transactions.is_configured():
         return None
     rate: Rate | None = getattr(load(settings.Limits), name)

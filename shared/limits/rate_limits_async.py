@@ -1,4 +1,4 @@
-"""The limits of shared.limits.rate_limits for code that must not wait."""
+"""Rate limits for asyncio code. Apart from rate_limits, because only chat loads asyncio."""
 
 from shared.database import threads
 from shared.limits import rate_limits
