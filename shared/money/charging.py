@@ -141,7 +141,7 @@ def _settle(db: Connection, turn: Turn, ending: Ending) -> Charge:
 
 
 def _release(db: Connection, turn: Turn) -> Charge:
-    """Days before wallets, as in `reserve`: otherwise the two could lock each other out."""
+    """Days before wallets: see shared.repos.lock_order."""
     if turn.payment == "free":
         daily_messages.give_back(db, turn.subject, turn.day)
     if turn.user_id:

@@ -1,0 +1,196 @@
+"""Every transaction locks rows in one order, so that no two of them deadlock.
+
+The statements are those that the database received: its general log has them all, of every
+connection and every process.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+
+import pymysql
+import pytest
+
+from functions.maintenance.index import handler as maintenance
+from shared import settings
+from shared.database.transactions import transaction
+from shared.repos import invites
+from shared.repos.answer_chunks import AnswerChunk
+from shared.repos.invites import Invite
+from shared.repos.lock_order import LOCK_ORDER
+from shared.times import now_ms
+from tests.conftest import Configure
+from tests.events import Context
+from tests.functions.every_route.fair_requests import PASSWORD, Person, fair, person
+from tests.functions.every_route.routes import ROUTES, Caller
+from tests.functions.wallets import PER_MESSAGE, abandoned, customer, guest
+
+# An INSERT waits for a lock where its key is known to others: a subject's day, a user's wallet.
+_TABLES = re.compile(
+    r"^\s*UPDATE (\w+)|^\s*DELETE FROM (\w+)|^\s*INSERT INTO (daily_messages|wallets)\b"
+)
+_LOCKING_READ = re.compile(r"FOR UPDATE|LOCK IN SHARE MODE")
+_BEGIN, _END = re.compile(r"START TRANSACTION\s*$"), re.compile(r"COMMIT|ROLLBACK")
+
+Log = Callable[[], list[tuple[int, str]]]
+Transactions = list[list[str]]
+
+
+@pytest.fixture
+def general_log(mariadb_server: str) -> Iterator[Log]:
+    """The statements that the server has received since, each with its connection's number."""
+    target = settings.database_url(f"{mariadb_server}/mysql")
+    connection = pymysql.connect(
+        host=target.host,
+        port=target.port,
+        user=target.user,
+        password=target.password.reveal(),
+        database="mysql",
+        autocommit=True,
+    )
+    with closing(connection), connection.cursor() as cursor:
+
+        def run(sql: str) -> Any:
+            cursor.execute(sql)
+            return cursor.fetchall()
+
+        [(output,)] = run("SELECT @@GLOBAL.log_output")
+        run("TRUNCATE mysql.general_log")
+        run("SET GLOBAL log_output = 'TABLE'")
+        run("SET GLOBAL general_log = 1")
+        yield lambda: [
+            (int(number), bytes(text).decode() if isinstance(text, bytes) else str(text))
+            for number, text in run("SELECT thread_id, argument FROM mysql.general_log")
+        ]
+        run("SET GLOBAL general_log = 0")
+        run(f"SET GLOBAL log_output = '{output}'")
+
+
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+def test_every_transaction_locks_rows_in_one_order(
+    general_log: Log, caller: Caller, configure: Configure
+) -> None:
+    configure(INVITE_REWARD_FEN="100")
+    _call_every_route(caller)
+    _talk_on(caller, person())
+    _come_in_by_invitation(caller, person())
+    _abandon_and_sweep()
+
+    recorded = transactions(general_log())
+
+    assert [problem for one in recorded for problem in disorders(one)] == []
+    assert {tuple(dict.fromkeys(table for table, _ in locks(one))) for one in recorded} >= {
+        ("daily_messages", "wallets"),  # reserved
+        ("turns", "daily_messages", "wallets"),  # released
+        ("turns", "wallets"),  # settled
+        ("turns", "wallets", "conversations"),  # settled, as a later message of a conversation
+        ("turns", "conversations"),  # forgotten
+    }
+
+
+def _call_every_route(caller: Caller) -> None:
+    for route in ROUTES:
+        one, admin = person(), person("admin")
+        request = fair(route, one, admin)
+        caller.ask(route, *request.ids, token=request.token, body=request.body, query=request.query)
+
+
+def _talk_on(caller: Caller, one: Person) -> None:
+    [chat] = [route for route in ROUTES if str(route) == "POST /api/chat"]
+    body = {"message": "And?", "conversation_id": one.conversation_id}
+    assert caller.ask(chat, token=one.token, body=body).status == 200
+
+
+def _come_in_by_invitation(caller: Caller, inviter: Person) -> None:
+    [register] = [route for route in ROUTES if str(route) == "POST /api/auth/register"]
+    invite = Invite("LOCKORDER", inviter.id, 1, 0, 50, "", True, None, inviter.id, now_ms())
+    transaction(invites.add, invite)
+    body = {"email": "invited@example.com", "password": PASSWORD, "invite_code": invite.code}
+    assert caller.ask(register, body=body).status == 201
+
+
+def _abandon_and_sweep() -> None:
+    """Free and paid turns, of users and of a guest, with an answer and without."""
+    said = AnswerChunk("text", "so far")
+    for answer in ((), (said,)):
+        abandoned(customer(), *answer)
+        abandoned(customer(1000), *answer, price=PER_MESSAGE)
+        abandoned(guest(), *answer, is_guest=True)
+    summary = maintenance(b"{}", Context())
+    assert (summary["settled"], summary["released"]) == (3, 3)
+
+
+def test_a_wrong_order_is_named() -> None:
+    log = [
+        (1, "START TRANSACTION"),
+        (2, "UPDATE turns SET lease_until_ms = 1 WHERE message_id = 'm'"),
+        (1, "\n  UPDATE wallets\n  SET open_turns = 1\n  WHERE user_id = 'u'"),
+        (1, "UPDATE turns SET state = 'settled' WHERE message_id = 'm'"),
+        (1, "COMMIT"),
+        (1, "START TRANSACTION"),
+        (1, "SELECT user_id FROM wallets AS w WHERE user_id = 'u' FOR UPDATE"),
+        (1, "INSERT INTO daily_messages (subject, day, used) VALUES ('u', '2026-11-22', 0)"),
+        (1, "ROLLBACK"),
+    ]
+
+    assert [list(disorders(one)) for one in transactions(log)] == [
+        ["turns after wallets: UPDATE turns SET state = 'settled' WHERE message_id = 'm'"],
+        ["daily_messages after wallets: " + log[7][1]],
+    ]
+
+
+def test_new_rows_and_rows_already_locked_are_in_order() -> None:
+    log = [
+        (1, "START TRANSACTION"),
+        (1, "UPDATE turns SET state = 'settled' WHERE message_id = 'm' AND state = 'open'"),
+        (1, "UPDATE wallets SET open_turns = 1 WHERE user_id = 'u'"),
+        (1, "UPDATE turns SET outcome = 'told' WHERE message_id = 'm'"),
+        (1, "INSERT INTO turns (message_id) VALUES ('n')"),
+        (1, "COMMIT"),
+    ]
+
+    assert [list(disorders(one)) for one in transactions(log)] == [[]]
+
+
+def transactions(log: list[tuple[int, str]]) -> Transactions:
+    """The statements of each transaction; those outside of transactions lock nothing for long."""
+    running: dict[int, list[str]] = {}
+    ended: Transactions = []
+    for connection, text in log:
+        if _BEGIN.match(text):
+            running[connection] = []
+        elif _END.match(text):
+            ended.append(running.pop(connection, []))
+        elif connection in running:
+            running[connection].append(text)
+    return ended
+
+
+def disorders(statements: list[str]) -> Iterator[str]:
+    locked: list[str] = []
+    for table, text in locks(statements):
+        later = [one for one in locked if LOCK_ORDER.index(one) > LOCK_ORDER.index(table)]
+        if later:
+            yield f"{table} after {later[0]}: {text}"
+        locked.append(table)
+
+
+def locks(statements: list[str]) -> Iterator[tuple[str, str]]:
+    """Each table with the statement that locks rows of it which were not locked before."""
+    known: set[tuple[str, str]] = set()
+    for text in statements:
+        rows = set(re.findall(r"(?:id|subject) = '([^']*)'", text.partition("WHERE")[2]))
+        for table in _locked_tables(text):
+            if not rows or not {(table, row) for row in rows} <= known:
+                yield table, text
+            known |= {(table, row) for row in rows}
+
+
+def _locked_tables(text: str) -> list[str]:
+    if _LOCKING_READ.search(text):
+        found = re.findall(r"(?:FROM|JOIN) (\w+)", text)
+    else:
+        match = _TABLES.match(text)
+        found = [name for name in match.groups() if name] if match else []
+    return [table for table in found if table in LOCK_ORDER]
