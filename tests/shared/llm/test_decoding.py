@@ -7,9 +7,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shared.llm.answer_parser import AnswerParser
 
 from shared.errors import UpstreamFailed
+from shared.llm.answer_parser import AnswerParser
 from shared.llm.estimate import estimate_tokens
 from shared.llm.events import Event
 from shared.llm.sse import LONGEST_EVENT_BYTES, Decoder
