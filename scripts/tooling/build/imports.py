@@ -4,6 +4,7 @@ import ast
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 OURS = ("functions", "shared", "scripts", "tests")
@@ -69,14 +70,25 @@ def imports_of(file: Path, root: Path) -> tuple[Import, ...]:
     Raises:
         ImportProblem: an import of ours does not exist.
     """
-    found = []
-    for node in _run_time_nodes(ast.parse(file.read_bytes(), str(file))):
-        for module in _modules(node, file, root):
-            wanted = Import(module, file, getattr(node, "lineno", 0))
-            if wanted.top_level in OURS and _file_of(module, root) is None:
-                raise ImportProblem(f"{wanted.at(root)}: {module} does not exist")
-            found.append(wanted)
-    return tuple(found)
+    found = tuple(
+        Import(module, file, line)
+        for line, statement in _statements(file.read_bytes())
+        for module in _modules(statement, file, root)
+    )
+    for one in found:
+        if one.top_level in OURS and _file_of(one.module, root) is None:
+            raise ImportProblem(f"{one.at(root)}: {one.module} does not exist")
+    return found
+
+
+@lru_cache(maxsize=2000)
+def _statements(source: bytes) -> tuple[tuple[int, ast.Import | ast.ImportFrom], ...]:
+    """The import statements of a file and their lines. Every function asks for the same files."""
+    return tuple(
+        (node.lineno, node)
+        for node in _run_time_nodes(ast.parse(source))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    )
 
 
 def _run_time_nodes(tree: ast.AST) -> Iterator[ast.AST]:
@@ -95,10 +107,10 @@ def _names_type_checking(test: ast.expr) -> bool:
     return ast.unparse(test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}
 
 
-def _modules(node: ast.AST, file: Path, root: Path) -> Iterator[str]:
+def _modules(node: ast.Import | ast.ImportFrom, file: Path, root: Path) -> Iterator[str]:
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom):
+    else:
         base = _absolute(node, file, root)
         for alias in node.names:
             inner = f"{base}.{alias.name}"

@@ -1,9 +1,10 @@
-"""The one gate a change must pass: format, lint, types, tests."""
+"""The one gate a change must pass: format, lint, types, rules of the house, tests."""
 
 import argparse
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from scripts.tooling.environment import ROOT
 from scripts.tooling.gate import suite
@@ -20,7 +21,9 @@ def main(arguments: Sequence[str]) -> int:
     if options.fix:
         for command in FIXES:
             _run(command)
-    failed = [name for name, command in checks().items() if not _passes(name, command)]
+    with ThreadPoolExecutor() as threads:  # each waits for a process of its own
+        passed = dict(zip(checks(), threads.map(_passes, checks().items()), strict=True))
+    failed = [name for name, has_passed in passed.items() if not has_passed]
     if not failed:
         print(f"{', '.join(checks())}: passed", flush=True)
     if not options.fast and suite.main([]) != 0:
@@ -42,6 +45,7 @@ def checks() -> dict[str, Sequence[str]]:
         "format": ("ruff", "format", "--check", "."),
         "lint": ("ruff", "check", "--output-format=concise", "."),
         "types": ("mypy", *packages(), *executables()),
+        "rules": ("scripts.tooling.gate.rules",),
     }
 
 
@@ -55,7 +59,8 @@ def executables() -> list[str]:
     return sorted(str(path.relative_to(ROOT)) for path in found)
 
 
-def _passes(name: str, command: Sequence[str]) -> bool:
+def _passes(check: tuple[str, Sequence[str]]) -> bool:
+    name, command = check
     done = _run(command)
     if done.returncode != 0:
         print(f"-- {name}\n{done.stdout}{done.stderr}", flush=True)

@@ -5,19 +5,27 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from types import FunctionType
+from typing import cast
 from urllib.parse import quote
+
+from pydantic import BaseModel
 
 from scripts.tooling.environment import ROOT
 from shared.web.asgi import WebHandler
+from shared.web.endpoint import Endpoint
 from tests.events import Reply, invoke
 from tests.web import WebFunction
 
 
 @dataclass(frozen=True)
 class Route:
+    """`ids_in_body` are the fields of its body that take the id of something."""
+
     function: str
     method: str
     path: str
+    ids_in_body: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -35,10 +43,27 @@ class Route:
 def _of(function: str) -> list[Route]:
     handler = import_module(f"functions.{function}.index").handler
     return [
-        Route(function, one.method, path)
+        Route(function, one.method, path, () if one.method == "GET" else _ids_in_body(one))
         for one in getattr(handler, "endpoints", ())
         for path in one.paths
     ]
+
+
+# Ids in bodies that name nothing of ours.
+CHOSEN_BY_CLIENTS = {"client_message_id"}
+
+
+def _ids_in_body(endpoint: Endpoint) -> tuple[str, ...]:
+    """From the models that the code of the endpoint names."""
+    run = cast(FunctionType, endpoint.run)
+    models = [run.__globals__.get(name) for name in run.__code__.co_names]
+    return tuple(
+        field
+        for model in models
+        if isinstance(model, type) and issubclass(model, BaseModel)
+        for field in model.model_fields
+        if field.endswith(("_id", "_ids")) and field not in CHOSEN_BY_CLIENTS
+    )
 
 
 FUNCTIONS = sorted(path.parent.name for path in ROOT.glob("functions/*/index.py"))

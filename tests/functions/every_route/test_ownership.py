@@ -44,8 +44,6 @@ COVETED: dict[str, object] = {
     "created_at_ms": 0,
     "created_by": "01COVETEDCOVETEDCOVETEDCOVE",
 }
-# What people may be asked for by an id that stands in the body.
-IDS_IN_BODIES = {"POST /api/chat": ["conversation_id"], "POST /api/chat/stop": ["message_id"]}
 # Fields a route is there to set.
 OWN: dict[str, set[str]] = {
     "POST /api/admin/credits": {"user_id", "amount_fen"},
@@ -168,7 +166,7 @@ def test_what_an_administrator_makes_twice_with_one_key_is_made_once(caller: Cal
 def test_no_guess_at_somebody_elses_ids_finds_anything(caller: Caller) -> None:
     anna, bob, admin = person(), person(), person("admin")
     for route in ROUTES:
-        if ("{" in route.path or str(route) in IDS_IN_BODIES) and "/admin/" not in route.path:
+        if ("{" in route.path or route.ids_in_body) and "/admin/" not in route.path:
             told = {answer_to_guess(caller, route, guess, bob, admin) for guess in guesses(anna)}
 
             assert [status for status, _ in told] == [404], (str(route), told)
@@ -179,7 +177,7 @@ def answer_to_guess(
 ) -> tuple[int, str]:
     asked, body = fair(route, one, admin), None
     if asked.body is not None:
-        body = {**asked.body, **dict.fromkeys(IDS_IN_BODIES.get(str(route), ()), guess)}
+        body = {**asked.body, **dict.fromkeys(route.ids_in_body, guess)}
     reply = caller.ask(route, guess, token=asked.token, body=body, query=asked.query)
     return reply.status, json.dumps({**reply.json, "request_id": ""})
 

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from scripts.tooling.build.imports import reached_from
@@ -29,10 +30,14 @@ class Reading:
 
 
 def declared(root: Path) -> tuple[Setting, ...]:
-    tree = ast.parse((root / SETTINGS).read_text(encoding="utf-8"))
+    return _declared((root / SETTINGS).read_bytes())
+
+
+@lru_cache(maxsize=20)
+def _declared(source: bytes) -> tuple[Setting, ...]:
     return tuple(
         setting
-        for section in ast.walk(tree)
+        for section in ast.walk(ast.parse(source))
         if isinstance(section, ast.ClassDef)
         for setting in _of_section(section)
     )
@@ -51,19 +56,22 @@ def loaded_by(function: str, root: Path) -> dict[str, Reading]:
     sections = {setting.section for setting in declared(root)}
     found: dict[str, Reading] = {}
     for file in reached_from(f"functions.{function}.index", root).files:
-        for section, line in _loads(file, sections):
+        for section, line in _loads(file.read_bytes()):
+            if section not in sections:
+                continue
             at = f"{file.relative_to(root).as_posix()}:{line}"
             found.setdefault(section, Reading(section, at))
     return found
 
 
-def _loads(file: Path, sections: set[str]) -> Iterator[tuple[str, int]]:
-    """Find `load(settings.Http)` and `load(Http)`."""
-    for node in ast.walk(ast.parse(file.read_bytes())):
-        if isinstance(node, ast.Call) and node.args and _last(node.func) == "load":
-            section = _last(node.args[0])
-            if section in sections:
-                yield section, node.lineno
+@lru_cache(maxsize=2000)
+def _loads(source: bytes) -> tuple[tuple[str, int], ...]:
+    """Find `load(settings.Http)` and `load(Http)`. Every function asks for the same files."""
+    return tuple(
+        (_last(node.args[0]), node.lineno)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and node.args and _last(node.func) == "load"
+    )
 
 
 def _last(node: ast.expr) -> str:

@@ -6,11 +6,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
+from scripts.tooling.gate.rules.settings_source import Setting, declared, loaded_by
 from scripts.tooling.manifest.expressions import read_yaml
 from scripts.tooling.manifest.s_yaml import Function, Manifest, ManifestError, Route, line_of, parse
-from tests.architecture.settings_source import Setting, declared, loaded_by
 
 NOT_SETTINGS = {"PATH", "APP_ENV"}  # for the runtime; read by shared/config.py for everyone
 ENVIRONMENT_BYTES = 4096
@@ -247,7 +248,12 @@ def _readable(text: str, root: Path) -> Iterator[Function]:
 
 def _written_names(text: str, root: Path, function: str) -> list[str]:
     """With every variable set, so that none is left out for being required."""
-    return list(parse(text, _everything(text), root=root).function(function).environment)
+    return list(_complete(text, root).function(function).environment)
+
+
+@lru_cache(maxsize=20)
+def _complete(text: str, root: Path) -> Manifest:
+    return parse(text, _everything(text), root=root)
 
 
 def _everything(text: str) -> dict[str, str]:
@@ -263,7 +269,7 @@ def aliases_that_are_dropped(text: str, root: Path) -> Iterator[str]:
     for setting in declared(root):
         for alias in setting.aliases:
             only_alias = parse(text, {alias: LIKELY_VALUE}, root=root, strict=False)
-            for function in parse(text, _everything(text), root=root).functions:
+            for function in _complete(text, root).functions:
                 written = [name for name in function.environment if name == setting.name]
                 value = only_alias.function(function.name).environment.get(setting.name)
                 if written and value != LIKELY_VALUE:
@@ -271,7 +277,7 @@ def aliases_that_are_dropped(text: str, root: Path) -> Iterator[str]:
 
 
 def environments_too_large(text: str, root: Path) -> Iterator[str]:
-    for function in parse(text, _everything(text), root=root).functions:
+    for function in _complete(text, root).functions:
         size = len(json.dumps(dict(function.environment)).encode())
         if size > ENVIRONMENT_BYTES:
             yield f"{_at(function.name)}: {function.name} needs {size} bytes of environment"

@@ -1,0 +1,74 @@
+"""The changelog: what users can see has an entry, and the version is the same everywhere."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+CHANGELOG = "CHANGELOG.md"
+VERSION = "shared/version.py"
+# Where a name that users see stands, and how to read it.
+_NAMES = {
+    "s.yaml": re.compile(r"^ +- path: (/\S*)", re.MULTILINE),
+    ".env.example": re.compile(r"^(?:# ?)?([A-Z][A-Z0-9_]+)=", re.MULTILINE),
+    "shared/errors.py": re.compile(r'^    name = "(\w+)"', re.MULTILINE),
+}
+
+
+def versions_that_disagree(root: Path) -> Iterator[str]:
+    version = version_of(root)
+    packaged = _only(r'version = "([^"]+)"', root / "pyproject.toml")
+    latest = _only(r"## (\S+)", root / CHANGELOG)
+    if packaged != version:
+        yield f"pyproject.toml: says {packaged}, {VERSION} says {version}"
+    if latest != version:
+        yield f"{CHANGELOG}: begins with {latest}, {VERSION} says {version}"
+
+
+def version_of(root: Path) -> str:
+    return _only(r'VERSION = "([^"]+)"', root / VERSION)
+
+
+def _only(pattern: str, file: Path) -> str:
+    found = re.search(f"^{pattern}", file.read_text("utf-8"), re.MULTILINE)
+    return found[1] if found else "nothing"
+
+
+def empty_releases(root: Path) -> Iterator[str]:
+    text = (root / CHANGELOG).read_text("utf-8")
+    for heading, entries in re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", text, re.M | re.S):
+        if not re.search(r"^- \S", entries, re.M):
+            yield f"{CHANGELOG}: {heading} has no entry"
+
+
+def names_without_an_entry(root: Path) -> Iterator[str]:
+    """Names that came or went since the changelog was last edited.
+
+    What users see are routes, settings and error names. In a tree without its
+    history nothing can be said.
+    """
+    last = _git(root, "log", "-1", "--format=%H", "--", CHANGELOG).strip()
+    if not last or _git(root, "status", "--porcelain", "--", CHANGELOG):
+        return
+    for file, pattern in _NAMES.items():
+        before = set(pattern.findall(_git(root, "show", f"{last}:{file}")))
+        after = set(pattern.findall((root / file).read_text("utf-8")))
+        for name in sorted(after - before):
+            yield f"{CHANGELOG}: has no entry since {name} came into {file}"
+        for name in sorted(before - after):
+            yield f"{CHANGELOG}: has no entry since {name} went from {file}"
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(root), *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    return done.stdout if done.returncode == 0 else ""
+
+
+CHECKS = (versions_that_disagree, empty_releases, names_without_an_entry)

@@ -1,0 +1,96 @@
+"""Endpoints: each function has an event file, and each endpoint a row in the API tables."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.tooling.gate.rules.manifest import Offer, handlers, read
+
+Check = Callable[[Path], Iterator[str]]
+
+API_TABLES = ("functions/README.md", "functions/README.zh-CN.md")
+FAIR_REQUESTS = "tests/functions/every_route/fair_requests.py"
+
+_ROW = re.compile(r"^\|(?P<routes>[^|]+`/[^|]+)\| `(?P<function>\w+)` \|")
+_METHOD_OR_PATH = re.compile(r"\b(?P<method>[A-Z]{3,7})\b|`(?P<path>/[^`]*)`")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One endpoint as a table of a README lists it."""
+
+    function: str
+    method: str
+    path: str
+    line: int
+
+
+def functions_without_event_file(root: Path) -> Iterator[str]:
+    """`scripts/invoke` and `s local invoke` take it."""
+    for index in sorted(root.glob("functions/*/index.py")):
+        if not index.with_name("event.json").exists():
+            yield f"functions/{index.parent.name}: has no event.json"
+
+
+def api_tables_that_disagree(root: Path) -> Iterator[str]:
+    offers = _public_offers(root)
+    for table in API_TABLES:
+        rows = {(row.function, row.method, row.path): row for row in rows_of(root / table)}
+        for key in sorted(offers.keys() - rows.keys()):
+            function, method, path = key
+            yield f"{offers[key].at}: {table} has no row for {method} {path} of {function}"
+        for key in sorted(rows.keys() - offers.keys()):
+            function, method, path = key
+            line = rows[key].line
+            yield f"{table}:{line}: {function} does not answer {method} {path}"
+
+
+def rows_of(file: Path) -> Iterator[Row]:
+    """Read rows such as "| GET, PATCH `/api/auth/me` | `account` |": every method, every path."""
+    lines = file.read_text("utf-8").splitlines() if file.exists() else []
+    for number, line in enumerate(lines, start=1):
+        if found := _ROW.match(line):
+            for method, path in _routes(found["routes"]):
+                yield Row(found["function"], method, path, number)
+
+
+def _routes(cell: str) -> Iterator[tuple[str, str]]:
+    """Methods hold for the paths that follow them, up to the next method."""
+    methods: list[str] = []
+    after_path = False
+    for found in _METHOD_OR_PATH.finditer(cell):
+        if found["method"]:
+            methods = [found["method"]] if after_path else [*methods, found["method"]]
+            after_path = False
+        else:
+            yield from ((method, found["path"]) for method in methods)
+            after_path = True
+
+
+def _public_offers(root: Path) -> dict[tuple[str, str, str], Offer]:
+    """Without what only functions of ours call."""
+    manifest = read((root / "s.yaml").read_text("utf-8"), root)
+    return {
+        (function, offer.method, offer.path): offer
+        for function, handler in handlers(manifest, root).items()
+        for offer in handler.offers
+        if not offer.path.startswith("/api/internal/")
+    }
+
+
+def writing_routes_without_a_fair_request(root: Path) -> Iterator[str]:
+    """The tests of ownership try every route, and for one that writes they need a fair request."""
+    manifest = read((root / "s.yaml").read_text("utf-8"), root)
+    known = set(re.findall(r'"([A-Z]+ /[^"]*)":', (root / FAIR_REQUESTS).read_text("utf-8")))
+    for handler in handlers(manifest, root).values():
+        for offer in handler.offers:
+            if offer.method != "GET" and f"{offer.method} {offer.path}" not in known:
+                yield f"{offer.at}: {FAIR_REQUESTS} has none for {offer.method} {offer.path}"
+
+
+CHECKS = (
+    functions_without_event_file,
+    api_tables_that_disagree,
+    writing_routes_without_a_fair_request,
+)

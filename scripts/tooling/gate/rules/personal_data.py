@@ -1,0 +1,129 @@
+"""Personal data: every table with a user's id is copied for its owner, and erased with the account.
+
+A table that is not copied, or not erased, is listed here with the reason.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+MIGRATIONS = "scripts/migrations"
+COPY = "shared/repos/reports/own_data.py"
+ERASURE = ("functions/account/erasure.py", "shared/accounts/erasure.py")
+REPOS = "shared/repos"
+
+# Columns that hold the id of a user, or a key that a user is counted by.
+_PERSON = re.compile(r"(\w*_)?(user|owner|actor|person|member)_id|subject|\w+_by")
+
+NOT_COPIED = {
+    "wallets": "the balance is the sum of the ledger, which is copied",
+    "daily_messages": "a count; the copy lists the messages themselves",
+    "idempotency_keys": "hashes of requests, kept for a day",
+    "rate_limits": "counters, kept for the length of a limit",
+    "audit_log": "what administrators did; it belongs to the operator",
+    "prices": "who changed a price; it belongs to the operator",
+    "invite_uses": "the invite and its owner; the grant is in the ledger",
+    "exports": "exports of administrators; they belong to the operator",
+}
+NOT_ERASED = {
+    "wallets": "money is kept; the account it belongs to has no name any more",
+    "ledger": "money is kept; the account it belongs to has no name any more",
+    "orders": "money is kept; the account it belongs to has no name any more",
+    "daily_messages": "a count, kept for the statistics of a day",
+    "rate_limits": "maintenance removes it when the window has ended",
+    "audit_log": "the record of administration must not have gaps",
+    "prices": "the record of administration must not have gaps",
+    "exports": "the record of administration must not have gaps",
+    "invites": "codes given to others stay valid",
+    "invite_uses": "a code for N accounts admits N, also after one was deleted",
+}
+
+
+def tables_not_copied(root: Path) -> Iterator[str]:
+    yield from _missing(root, copied(root), NOT_COPIED, f"neither in {COPY} nor in NOT_COPIED")
+
+
+def tables_not_erased(root: Path) -> Iterator[str]:
+    what = f"neither erased by {ERASURE[0]} nor in NOT_ERASED"
+    yield from _missing(root, erased(root), NOT_ERASED, what)
+
+
+def _missing(root: Path, found: set[str], exempt: dict[str, str], problem: str) -> Iterator[str]:
+    personal = personal_tables(root)
+    for table, (column, at) in personal.items():
+        if table not in found and table not in exempt:
+            yield f"{at}: {table}.{column} is a user's, but {table} is {problem} ({__name__})"
+    for table in exempt:
+        if table not in personal:
+            yield f"{__name__}: {table} is exempt, but there is no such table with a user's id"
+        elif table in found:
+            yield f"{__name__}: {table} is exempt without need"
+
+
+def personal_tables(root: Path) -> dict[str, tuple[str, str]]:
+    """Each table with a column for a user, and where a migration makes that column."""
+    found: dict[str, tuple[str, str]] = {}
+    for file in sorted((root / MIGRATIONS).glob("*.sql")):
+        table = ""
+        for number, line in enumerate(file.read_text("utf-8").splitlines(), start=1):
+            if made := re.search(r"(?:CREATE TABLE(?: IF NOT EXISTS)?|ALTER TABLE) (\w+)", line):
+                table = made[1]
+            column = re.match(r"(?:\s+|ALTER TABLE \w+ ADD COLUMN )(\w+)\s+[A-Z]", line)
+            if column and _PERSON.fullmatch(column[1]):
+                place = f"{MIGRATIONS}/{file.name}:{number}"
+                found.setdefault(table, (column[1], place))
+    return found
+
+
+def copied(root: Path) -> set[str]:
+    return set(re.findall(r"(?:FROM|JOIN) (\w+)", (root / COPY).read_text("utf-8")))
+
+
+def erased(root: Path) -> set[str]:
+    """Tables that a function of shared/repos changes, among those the erasure calls."""
+    return {
+        table
+        for file in ERASURE
+        for module, function in _calls((root / file).read_bytes())
+        for sql in _texts(root / REPOS / f"{module}.py", function)
+        for table in re.findall(r"(?:DELETE FROM|UPDATE) (\w+)", sql)
+    }
+
+
+@lru_cache(maxsize=50)
+def _calls(source: bytes) -> frozenset[tuple[str, str]]:
+    """`repos_module.function(...)` calls."""
+    return frozenset(
+        (node.func.value.id, node.func.attr)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+    )
+
+
+def _texts(file: Path, name: str) -> Iterator[str]:
+    """The strings of one function, and of the functions of its file that it calls."""
+    if not file.exists():
+        return
+    functions = {
+        node.name: node
+        for node in ast.parse(file.read_bytes()).body
+        if isinstance(node, ast.FunctionDef)
+    }
+    waiting, seen = [name], set()
+    while waiting:
+        current = waiting.pop()
+        if current in seen or current not in functions:
+            continue
+        seen.add(current)
+        for node in ast.walk(functions[current]):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+            if isinstance(node, ast.Name):
+                waiting.append(node.id)
+
+
+CHECKS = (tables_not_copied, tables_not_erased)

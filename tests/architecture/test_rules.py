@@ -1,0 +1,211 @@
+"""What a change leaves out is named: file, line, and what is missing."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from scripts.tooling.environment import ROOT
+from scripts.tooling.gate.rules import (
+    changelog,
+    directions,
+    endpoints,
+    manifest,
+    personal_data,
+    settings,
+)
+
+TABLES = (*endpoints.API_TABLES, endpoints.FAIR_REQUESTS)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of what the rules read, for a test to break."""
+    for folder in ("functions", "shared", "scripts/migrations"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    for name in (
+        *("s.yaml", ".env.example", "CHANGELOG.md", "pyproject.toml"),
+        endpoints.FAIR_REQUESTS,
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def replace(file: Path, old: str, new: str) -> None:
+    text = file.read_text("utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new, 1), "utf-8")
+
+
+@pytest.mark.parametrize(
+    "check",
+    [*endpoints.CHECKS, *personal_data.CHECKS, *changelog.CHECKS],
+    ids=lambda check: check.__name__,
+)
+def test_the_tree_keeps_the_rules(check: endpoints.Check) -> None:
+    assert list(check(ROOT)) == []
+
+
+def test_a_new_endpoint_is_missed_everywhere_it_belongs(tree: Path) -> None:
+    """A function folder alone: no resource, no event, no row, no route."""
+    (tree / "functions/notes").mkdir()
+    (tree / "functions/notes/__init__.py").touch()
+    (tree / "functions/notes/index.py").write_text("")
+    text = (tree / "s.yaml").read_text("utf-8")
+
+    assert list(endpoints.functions_without_event_file(tree)) == [
+        "functions/notes: has no event.json"
+    ]
+    assert list(manifest.folders_without_resource(text, tree)) == [
+        "functions/notes: s.yaml has no such resource"
+    ]
+
+
+def test_an_endpoint_without_row_route_or_fair_request_is_named(tree: Path) -> None:
+    code = tree / "functions/credits/index.py"
+    before = code.read_text("utf-8")
+    code.write_text(
+        before.replace(
+            "\n\nhandler = serve(",
+            '\n\n@endpoint("POST", "/api/credits/gift")\n'
+            "def gift(request: Request) -> Response:\n    return Response.ok({})\n\n\n"
+            "handler = serve(gift, ",
+        )
+    )
+    line = before[: before.index("\n\nhandler = serve(")].count("\n") + 3
+    at = f"functions/credits/index.py:{line}"
+    text = (tree / "s.yaml").read_text("utf-8")
+
+    assert list(endpoints.api_tables_that_disagree(tree)) == [
+        f"{at}: {table} has no row for POST /api/credits/gift of credits"
+        for table in endpoints.API_TABLES
+    ]
+    assert list(endpoints.writing_routes_without_a_fair_request(tree)) == [
+        f"{at}: {endpoints.FAIR_REQUESTS} has none for POST /api/credits/gift"
+    ]
+    assert f"{at}: s.yaml has no route to POST /api/credits/gift" in list(
+        manifest.methods_and_paths_that_disagree(text, tree)
+    )
+
+
+@pytest.mark.parametrize("table", endpoints.API_TABLES)
+def test_a_row_that_promises_too_much_is_named(table: str, tree: Path) -> None:
+    replace(tree / table, "| POST `/api/chat/stop` |", "| POST, PUT `/api/chat/stop` |")
+
+    (found,) = endpoints.api_tables_that_disagree(tree)
+
+    assert re.sub(r":\d+:", ":N:", found) == f"{table}:N: chat does not answer PUT /api/chat/stop"
+
+
+def test_a_row_lists_methods_and_paths(tmp_path: Path) -> None:
+    file = tmp_path / "README.md"
+    file.write_text(
+        "| method | function |\n"
+        "| GET `/a`, `/b` | `one` | text `/c` |\n"
+        "| GET、PATCH `/d`、DELETE `/d/{id}` | `two` | |\n"
+    )
+
+    assert [(row.function, row.method, row.path, row.line) for row in endpoints.rows_of(file)] == [
+        ("one", "GET", "/a", 2),
+        ("one", "GET", "/b", 2),
+        ("two", "GET", "/d", 3),
+        ("two", "PATCH", "/d", 3),
+        ("two", "DELETE", "/d/{id}", 3),
+    ]
+
+
+@pytest.mark.parametrize("column", ["user_id", "owner_id", "approved_by", "subject"])
+def test_a_table_of_personal_data_must_be_copied_and_erased(column: str, tree: Path) -> None:
+    (tree / "scripts/migrations/9999_notes.sql").write_text(
+        "CREATE TABLE IF NOT EXISTS notes (\n"
+        f"    id CHAR(26) NOT NULL,\n    {column} CHAR(26)\n);\n"
+    )
+    place = f"scripts/migrations/9999_notes.sql:3: notes.{column} is a user's, but notes is"
+
+    assert [line.partition(" neither")[0] for line in personal_data.tables_not_copied(tree)] == [
+        place
+    ]
+    assert [line.partition(" neither")[0] for line in personal_data.tables_not_erased(tree)] == [
+        place
+    ]
+
+
+def test_a_column_added_later_counts_too(tree: Path) -> None:
+    (tree / "scripts/migrations/9999_models.sql").write_text(
+        "ALTER TABLE models ADD COLUMN owner_id CHAR(26);\n"
+    )
+
+    assert [line.partition(",")[0] for line in personal_data.tables_not_copied(tree)] == [
+        "scripts/migrations/9999_models.sql:1: models.owner_id is a user's"
+    ]
+
+
+def test_a_table_that_is_no_longer_erased_is_named(tree: Path) -> None:
+    replace(tree / "shared/accounts/erasure.py", "    conversations.remove_all(db, user_id)\n", "")
+
+    (line,) = personal_data.tables_not_erased(tree)
+
+    assert "conversations.user_id is a user's" in line
+
+
+def test_an_exemption_without_need_is_named(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(personal_data.NOT_ERASED, "sessions", "kept for fun")
+    monkeypatch.setitem(personal_data.NOT_ERASED, "models", "no table of a user")
+
+    assert [line.partition(": ")[2] for line in personal_data.tables_not_erased(tree)] == [
+        "sessions is exempt without need",
+        "models is exempt, but there is no such table with a user's id",
+    ]
+
+
+@pytest.fixture
+def repository(tree: Path) -> Path:
+    _git(tree, "init", "--quiet")
+    _git(tree, "add", "--all")
+    _git(tree, "commit", "--quiet", "--message", "Begin")
+    return tree
+
+
+def _git(root: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
+    subprocess.run(["git", "-C", str(root), *identity, *arguments], check=True, timeout=60)
+
+
+def test_a_new_name_without_an_entry_in_the_changelog_is_named(repository: Path) -> None:
+    with (repository / ".env.example").open("a") as file:
+        file.write("NOTES_LIMIT=\n")
+    replace(repository / "s.yaml", "- path: /api/chat/stop", "- path: /api/chat/end")
+
+    assert list(changelog.names_without_an_entry(repository)) == [
+        "CHANGELOG.md: has no entry since /api/chat/end came into s.yaml",
+        "CHANGELOG.md: has no entry since /api/chat/stop went from s.yaml",
+        "CHANGELOG.md: has no entry since NOTES_LIMIT came into .env.example",
+    ]
+
+    replace(repository / "CHANGELOG.md", "\n- ", "\n- Notes have a limit.\n- ")
+    assert list(changelog.names_without_an_entry(repository)) == []
+    _git(repository, "add", "--all")
+    _git(repository, "commit", "--quiet", "--message", "Limit notes")
+    assert list(changelog.names_without_an_entry(repository)) == []
+
+
+def test_versions_and_empty_releases_are_named(tree: Path) -> None:
+    version = changelog.version_of(tree)
+    replace(tree / "CHANGELOG.md", f"## {version}\n", f"## 99.0.0\n\n## {version}\n")
+    replace(tree / "pyproject.toml", f'version = "{version}"', 'version = "1.0.0"')
+
+    assert list(changelog.versions_that_disagree(tree)) == [
+        f"pyproject.toml: says 1.0.0, shared/version.py says {version}",
+        f"CHANGELOG.md: begins with 99.0.0, shared/version.py says {version}",
+    ]
+    assert list(changelog.empty_releases(tree)) == ["CHANGELOG.md: 99.0.0 has no entry"]
+
+
+def test_the_gate_runs_every_rule() -> None:
+    from scripts.tooling.gate.rules import __main__ as gate
+
+    every = {directions, endpoints, manifest, personal_data, settings, changelog}
+    assert {*gate.MODULES, manifest} == every
