@@ -13,6 +13,7 @@ from scripts.tooling.gate.rules import (
     directions,
     endpoints,
     manifest,
+    module_map,
     personal_data,
     settings,
 )
@@ -42,7 +43,7 @@ def replace(file: Path, old: str, new: str) -> None:
 
 @pytest.mark.parametrize(
     "check",
-    [*endpoints.CHECKS, *personal_data.CHECKS, *changelog.CHECKS],
+    [*endpoints.CHECKS, *personal_data.CHECKS, *module_map.CHECKS, *changelog.CHECKS],
     ids=lambda check: check.__name__,
 )
 def test_the_tree_keeps_the_rules(check: endpoints.Check) -> None:
@@ -204,8 +205,26 @@ def test_versions_and_empty_releases_are_named(tree: Path) -> None:
     assert list(changelog.empty_releases(tree)) == ["CHANGELOG.md: 99.0.0 has no entry"]
 
 
+def test_a_module_that_the_map_lacks_is_named_and_written(tree: Path) -> None:
+    (tree / "shared/web/caching.py").write_text('"""Caching headers (RFC 9111). Does no I/O."""\n')
+
+    assert list(module_map.maps_out_of_date(tree)) == [
+        "shared/README.md: the map is not that of the modules; scripts/check --fix writes it"
+    ]
+
+    module_map.write_map(tree)
+    assert "| `caching` | Caching headers (RFC 9111) |" in (tree / module_map.DOCUMENT).read_text()
+    assert list(module_map.maps_out_of_date(tree)) == []
+
+
+def test_every_wing_has_its_line_in_the_map() -> None:
+    wings = {path.name for path in (ROOT / "shared").iterdir() if any(path.glob("*.py"))}
+
+    assert wings == module_map.WINGS.keys()
+
+
 def test_the_gate_runs_every_rule() -> None:
     from scripts.tooling.gate.rules import __main__ as gate
 
-    every = {directions, endpoints, manifest, personal_data, settings, changelog}
+    every = {directions, endpoints, manifest, module_map, personal_data, settings, changelog}
     assert {*gate.MODULES, manifest} == every

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from scripts.tooling.environment import ROOT
 from scripts.tooling.gate import suite
+from scripts.tooling.gate.rules.module_map import write_map
 
 FIXES = (
     ("ruff", "check", "--quiet", "--fix-only", "."),
@@ -21,6 +22,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.fix:
         for command in FIXES:
             _run(command)
+        write_map(ROOT)
     with ThreadPoolExecutor() as threads:  # each waits for a process of its own
         passed = dict(zip(checks(), threads.map(_passes, checks().items()), strict=True))
     failed = [name for name, has_passed in passed.items() if not has_passed]
@@ -35,7 +37,11 @@ def main(arguments: Sequence[str]) -> int:
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/check", description=__doc__)
-    parser.add_argument("--fix", action="store_true", help="format and apply safe fixes first")
+    parser.add_argument(
+        "--fix",
+        action="store_true",
+        help="first format, fix, and write the map",
+    )
     parser.add_argument("--fast", action="store_true", help="leave the tests out")
     return parser.parse_args(arguments)
 

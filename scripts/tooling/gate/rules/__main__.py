@@ -8,11 +8,12 @@ from scripts.tooling.gate.rules import (
     directions,
     endpoints,
     manifest,
+    module_map,
     personal_data,
     settings,
 )
 
-MODULES = (directions, endpoints, personal_data, settings, changelog)
+MODULES = (directions, endpoints, personal_data, settings, module_map, changelog)
 
 
 def main() -> int:
