@@ -1,36 +1,34 @@
-"""GET /api/admin/audit: what administrators did."""
+"""GET /api/admin/audit: the actions of administrators."""
 
 import json
+from collections.abc import Sequence
 
-from shared.accounts import auth
+from functions.admin.lists import list_page
 from shared.database.connection import Connection
-from shared.database.transactions import read
 from shared.repos import audit
 from shared.repos.audit import Entry, Filter
 from shared.times import iso_utc
 from shared.web.endpoint import Request, Response, endpoint
-from shared.web.pagination import ListQuery, page
+from shared.web.pagination import ListQuery
 from shared.web.periods import Period
 
 
-class Wanted(ListQuery, Period):
+class AuditQuery(ListQuery, Period):
     actor_id: str | None = None
     action: str | None = None
 
 
 @endpoint("GET", "/api/admin/audit")
-def listing(request: Request) -> Response:
-    auth.admitted_administrator(request)
-    return Response.ok(read(_list, request.parse_query(Wanted)))
+def list_entries(request: Request) -> Response:
+    return list_page(request, "entries", AuditQuery, _find, entry_json)
 
 
-def _list(db: Connection, wanted: Wanted) -> dict[str, object]:
-    sought = Filter(wanted.actor_id, wanted.action, wanted.from_ms, wanted.to_ms)
-    rows = audit.list_newest(db, sought, after=wanted.after, count=wanted.fetch_count)
-    return page("entries", rows, wanted, tell)
+def _find(db: Connection, query: AuditQuery) -> Sequence[Entry]:
+    filters = Filter(query.actor_id, query.action, query.from_ms, query.to_ms)
+    return audit.list_newest(db, filters, after=query.after, count=query.fetch_count)
 
 
-def tell(entry: Entry) -> dict[str, object]:
+def entry_json(entry: Entry) -> dict[str, object]:
     return {
         "id": entry.id,
         "at": iso_utc(entry.at_ms),
@@ -40,4 +38,4 @@ def tell(entry: Entry) -> dict[str, object]:
     }
 
 
-endpoints = (listing,)
+endpoints = (list_entries,)

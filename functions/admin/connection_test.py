@@ -1,4 +1,4 @@
-"""One small question to an upstream: whether it answers, how fast, and in which words."""
+"""Testing the connection to an upstream with one short question."""
 
 import asyncio
 import time
@@ -14,20 +14,20 @@ from shared.llm import client, sealing
 from shared.llm.events import Delta, Event, Reasoning
 from shared.repos.upstreams import Upstream
 
-_SECONDS = 15  # the administrator waits, and so does the function
+_SECONDS = 15  # the administrator and the function wait for it
 _CONNECT_SECONDS = 5
 _QUESTION = [{"role": "user", "content": "Reply with OK."}]
 _MOST_TOKENS = 16
 _MOST_SHOWN = 100
 
 
-def of(upstream: Upstream) -> dict[str, object]:
-    """Ask; a failure is told by its stable name, without a word of the vendor's."""
-    return asyncio.run(_told(upstream))
+def run(upstream: Upstream) -> dict[str, object]:
+    """Ask, and return the answer and its times; of a failure, its stable name, no vendor text."""
+    return asyncio.run(_ask(upstream))
 
 
 @dataclass
-class _Heard:
+class _Measured:
     started: float = field(default_factory=time.monotonic)
     first_token_ms: int | None = None
     text: str = ""
@@ -43,25 +43,25 @@ class _Heard:
             self.text += event.text
 
 
-async def _told(upstream: Upstream) -> dict[str, object]:
-    heard = _Heard()
+async def _ask(upstream: Upstream) -> dict[str, object]:
+    measured = _Measured()
     try:
         with anyio.fail_after(_SECONDS):
-            await _listen(upstream, heard)
+            await _listen(upstream, measured)
     except AppError as error:
-        return _failed(error, heard)
+        return _failed(error, measured)
     except TimeoutError:
-        return _failed(UpstreamTimeout(reason="whole answer"), heard)
+        return _failed(UpstreamTimeout(reason="whole answer"), measured)
     return {
         "ok": True,
-        "latency_ms": heard.milliseconds,
-        "first_token_ms": heard.first_token_ms,
-        "said": heard.text[:_MOST_SHOWN],
+        "latency_ms": measured.milliseconds,
+        "first_token_ms": measured.first_token_ms,
+        "said": measured.text[:_MOST_SHOWN],
     }
 
 
-async def _listen(upstream: Upstream, heard: _Heard) -> None:
-    asked = settings.Model(
+async def _listen(upstream: Upstream, measured: _Measured) -> None:
+    model = settings.Model(
         api_key=sealing.unseal(upstream.sealed_key, upstream.id, upstream.url),
         url=upstream.url,
         connect_seconds=_CONNECT_SECONDS,
@@ -72,7 +72,7 @@ async def _listen(upstream: Upstream, heard: _Heard) -> None:
         stack.push_async_callback(client.close)
         events = await stack.enter_async_context(
             client.stream(
-                asked,
+                model,
                 _QUESTION,
                 model=upstream.vendor_model,
                 thinking=False,
@@ -81,15 +81,15 @@ async def _listen(upstream: Upstream, heard: _Heard) -> None:
             )
         )
         async for event in events:
-            heard.take(event)
+            measured.take(event)
 
 
-def _failed(error: AppError, heard: _Heard) -> dict[str, object]:
-    """`status` is what the upstream answered with; `reason` and `limit` are words of ours."""
+def _failed(error: AppError, measured: _Measured) -> dict[str, object]:
+    """`status` is the upstream's; `reason` and `limit` are words of this service."""
     known = {name: error.context.get(name) for name in ("status", "reason", "limit")}
     return {
         "ok": False,
         "error": error.name,
         **{name: value for name, value in known.items() if value is not None},
-        "latency_ms": heard.milliseconds,
+        "latency_ms": measured.milliseconds,
     }

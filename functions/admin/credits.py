@@ -1,30 +1,31 @@
-"""/api/admin/credits: look at somebody's ledger; give them money, or take it back."""
+"""/api/admin/credits: read the ledger of a user, and adjust the balance."""
 
-from functools import partial
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
+from functions.admin.creation import create_once
+from functions.admin.lists import list_page
 from shared.accounts import auth
-from shared.accounts.tokens import Claims
 from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
 from shared.errors import BalanceTooLow
 from shared.ids import new_id
-from shared.limits.idempotency import ClientKey, client_key, once
+from shared.limits.idempotency import client_key
 from shared.repos import audit, users, wallets
 from shared.repos.reports import user_search
 from shared.repos.users import User
-from shared.repos.wallets import Entry
+from shared.repos.wallets import Entry, NumberedEntry
 from shared.times import iso_utc, now_ms, shanghai_day
 from shared.web.endpoint import Request, Response, endpoint
-from shared.web.pagination import ListQuery, page
+from shared.web.pagination import ListQuery
 
 _MOST_FEN = 1_000_000_000
 
 
-class Adjustment(BaseModel):
-    """Whole fen: positive gives, negative takes."""
+class AdjustBalance(BaseModel):
+    """Whole fen: a positive amount is added, a negative one is taken away."""
 
     user_id: str
     amount_fen: Annotated[int, Field(strict=True, ge=-_MOST_FEN, le=_MOST_FEN)]
@@ -32,7 +33,7 @@ class Adjustment(BaseModel):
     kind: Literal["adjustment", "grant"] = "adjustment"
 
     @model_validator(mode="after")
-    def _moves_money(self) -> "Adjustment":
+    def _moves_money(self) -> "AdjustBalance":
         if self.amount_fen == 0:
             raise ValueError("amount_fen must not be 0")
         if self.kind == "grant" and self.amount_fen < 0:
@@ -40,58 +41,48 @@ class Adjustment(BaseModel):
         return self
 
 
-class Wanted(ListQuery):
+class LedgerQuery(ListQuery):
     user_id: str
 
 
 @endpoint("GET", "/api/admin/credits")
-def ledger(request: Request) -> Response:
-    auth.admitted_administrator(request)
-    return Response.ok(read(_ledger, request.parse_query(Wanted)))
+def list_transactions(request: Request) -> Response:
+    return list_page(request, "transactions", LedgerQuery, _find, entry_json)
 
 
 @endpoint("POST", "/api/admin/credits")
-def adjust(request: Request) -> Response:
+def adjust_balance(request: Request) -> Response:
     claims, key = auth.admitted_administrator(request), client_key(request)
-    wanted = request.parse(Adjustment)
-    user_id = read(users.get, wanted.user_id).id
-    transaction(wallets.open_wallet, user_id)
-    return Response.ok(transaction(_adjust, claims, key, user_id, wanted), status=201)
+    body = request.parse(AdjustBalance)
+    transaction(wallets.open_wallet, read(users.get, body.user_id).id)
+    return Response.ok(transaction(create_once, claims, key, _book, body), 201)
 
 
-def _ledger(db: Connection, wanted: Wanted) -> dict[str, object]:
-    """Raises: NotFound."""
-    user_id = user_search.get(db, wanted.user_id, shanghai_day(now_ms())).id
-    rows = wallets.list_entries(db, user_id, after=wanted.after, count=wanted.fetch_count)
-    return page("transactions", rows, wanted, tell)
+def _find(db: Connection, query: LedgerQuery) -> Sequence[NumberedEntry]:
+    """Raises: NotFound: there is no such user."""
+    user_id = user_search.get(db, query.user_id, shanghai_day(now_ms())).id
+    return wallets.list_entries(db, user_id, after=query.after, count=query.fetch_count)
 
 
-def _adjust(
-    db: Connection, claims: Claims, key: ClientKey | None, user_id: str, wanted: Adjustment
-) -> dict[str, object]:
-    admin = auth.administrator(db, claims)
-    return once(db, admin.id, key, partial(_book, db, admin, user_id, wanted))
-
-
-def _book(db: Connection, admin: User, user_id: str, wanted: Adjustment) -> dict[str, object]:
+def _book(db: Connection, admin: User, body: AdjustBalance) -> dict[str, object]:
     """Raises: BalanceTooLow."""
     entry = wallets.book(
         db,
-        user_id,
-        wanted.kind,
-        wanted.amount_fen,
+        body.user_id,
+        body.kind,
+        body.amount_fen,
         key=f"admin:{new_id()}",
-        reason=wanted.reason,
+        reason=body.reason,
     )
     if entry is None:
         raise BalanceTooLow
-    told = {"user_id": user_id, **tell(entry)}
-    audit.record(db, admin.id, "credits.adjust", told)
-    return told
+    booked = {"user_id": body.user_id, **entry_json(entry)}
+    audit.record(db, admin.id, "credits.adjust", booked)
+    return booked
 
 
-def tell(entry: Entry) -> dict[str, object]:
-    """`business_key` says what it is for, such as `charge:` and the id of a message."""
+def entry_json(entry: Entry) -> dict[str, object]:
+    """`business_key` names the reason of the entry, such as `charge:` and a message id."""
     return {
         "id": entry.id,
         "kind": entry.kind,
@@ -103,4 +94,4 @@ def tell(entry: Entry) -> dict[str, object]:
     }
 
 
-endpoints = (ledger, adjust)
+endpoints = (list_transactions, adjust_balance)

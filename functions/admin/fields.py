@@ -1,4 +1,4 @@
-"""What administrators name and price: models, upstreams and their costs."""
+"""Field types for models, upstreams and their costs."""
 
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -19,14 +19,14 @@ def _printable(text: str) -> str:
     return text
 
 
-def _in_one_word(text: str) -> str:
+def _without_blanks(text: str) -> str:
     if any(letter.isspace() for letter in text):
         raise ValueError("must have no blanks")
     return _printable(text)
 
 
 def _upstream_url(text: str) -> str:
-    """A base URL or the full one. In production, one on the public internet, as far as it tells."""
+    """A base URL or the full one. In production it must not name a private address."""
     url = completions_url(text)
     parts = urlsplit(url)
     if "@" in parts.netloc or parts.query or parts.fragment:
@@ -41,16 +41,16 @@ def _upstream_url(text: str) -> str:
 
 
 def _key(secret: SecretStr) -> SecretStr:
-    """What an Authorization header can carry."""
+    """An upstream key must fit into an Authorization header."""
     text = secret.get_secret_value()
     if not text.isascii():
         raise ValueError("must be ASCII")
-    _in_one_word(text)
+    _without_blanks(text)
     return secret
 
 
 ModelName = Annotated[
-    str, StringConstraints(min_length=1, max_length=128), AfterValidator(_in_one_word)
+    str, StringConstraints(min_length=1, max_length=128), AfterValidator(_without_blanks)
 ]
 Title = Annotated[
     str,
@@ -58,7 +58,7 @@ Title = Annotated[
     AfterValidator(_printable),
 ]
 UpstreamName = Annotated[
-    str, StringConstraints(min_length=1, max_length=64), AfterValidator(_in_one_word)
+    str, StringConstraints(min_length=1, max_length=64), AfterValidator(_without_blanks)
 ]
 UpstreamUrl = Annotated[
     str, StringConstraints(max_length=_LONGEST_URL), AfterValidator(_upstream_url)

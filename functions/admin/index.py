@@ -1,4 +1,4 @@
-"""/api/admin/...: what administrators do, a file for each group of it."""
+"""/api/admin/...: the endpoints for administrators, one module per group."""
 
 from functions.admin import (
     audit,

@@ -1,29 +1,30 @@
-"""/api/admin/invites: make invite codes, list them, take them away as a file, deactivate them."""
+"""/api/admin/invites: create, list, export and deactivate invite codes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
+from functions.admin.creation import create_once
+from functions.admin.lists import list_page
 from shared.accounts import auth
 from shared.accounts.codes import new_code
 from shared.accounts.tokens import Claims
 from shared.database.connection import Connection
-from shared.database.transactions import read, transaction
+from shared.database.transactions import transaction
 from shared.errors import ExportTooLarge
 from shared.exports.spreadsheet import CSV_MARK, Cell, csv_line
-from shared.limits.idempotency import ClientKey, client_key, once
+from shared.limits.idempotency import client_key
 from shared.repos import audit, invites, users
 from shared.repos.invites import Invite
 from shared.repos.users import User
 from shared.times import iso_utc, iso_utc_if, now_ms
 from shared.web.endpoint import Request, Response, endpoint
-from shared.web.pagination import ListQuery, page
+from shared.web.pagination import ListQuery
 from shared.web.periods import Moment, Period, milliseconds
 
-_CODE_GROUPS = 3  # of four characters: 59 bits, far more than anybody can try
+_CODE_GROUPS = 3  # of four characters: 59 bits, too many to guess
 _COLUMNS = (
     *("code", "owner_id", "max_uses", "used", "initial_fen", "note", "is_active"),
     *("expires_at", "created_by", "created_at"),
@@ -32,94 +33,86 @@ _MOST_CODES = 500
 _MOST_EXPORTED = 50_000  # about 10 MB
 
 
-def _is_to_come(moment: datetime) -> datetime:
+def _in_the_future(moment: datetime) -> datetime:
     if (milliseconds(moment) or 0) <= now_ms():
         raise ValueError("must be in the future")
     return moment
 
 
-class Batch(BaseModel):
-    """`count` codes that are alike."""
+class CreateInvites(BaseModel):
+    """`count` codes with the same properties."""
 
     count: int = Field(default=1, ge=1, le=_MOST_CODES)
     max_uses: int = Field(default=1, ge=1, le=1_000_000)
     initial_fen: Annotated[int, Field(strict=True, ge=0, le=10_000_000)] = 0
     note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
-    expires_at: Annotated[Moment, AfterValidator(_is_to_come)] | None = None
+    expires_at: Annotated[Moment, AfterValidator(_in_the_future)] | None = None
     owner_id: str | None = None
 
 
-class Wanted(ListQuery):
+class InvitesQuery(ListQuery):
     active: bool | None = None
 
 
 @endpoint("GET", "/api/admin/invites")
-def listing(request: Request) -> Response:
-    auth.admitted_administrator(request)
-    return Response.ok(read(_list, request.parse_query(Wanted)))
+def list_invites(request: Request) -> Response:
+    return list_page(request, "invites", InvitesQuery, _find, invite_json)
 
 
 @endpoint("POST", "/api/admin/invites")
-def create(request: Request) -> Response:
+def create_invites(request: Request) -> Response:
     claims, key = auth.admitted_administrator(request), client_key(request)
-    return Response.ok(transaction(_create, claims, key, request.parse(Batch)), status=201)
+    body = request.parse(CreateInvites)
+    return Response.ok(transaction(create_once, claims, key, _add, body), 201)
 
 
 @endpoint("DELETE", "/api/admin/invites/{code}")
-def deactivate(request: Request) -> Response:
+def deactivate_invite(request: Request) -> Response:
     claims = auth.admitted_administrator(request)
     return Response.ok(transaction(_deactivate, claims, request.path["code"].upper()))
 
 
 @endpoint("GET", "/api/admin/invites/export")
-def export(request: Request) -> Response:
-    """`inline`, because the platform does not let `attachment` pass."""
+def export_invites(request: Request) -> Response:
+    """`inline`, because the platform removes `attachment`."""
     claims, period = auth.admitted_administrator(request), request.parse_query(Period)
-    nothing_leaves = request.method == "HEAD"  # so nothing is written down
+    is_head = request.method == "HEAD"  # no data leaves, so nothing is audited
     return Response.of(
-        b"" if nothing_leaves else transaction(_export, claims, period),
+        b"" if is_head else transaction(_export, claims, period),
         "text/csv; charset=utf-8",
         content_disposition=f'inline; filename="invites-{iso_utc(now_ms())[:10]}.csv"',
     )
 
 
-def _list(db: Connection, wanted: Wanted) -> dict[str, object]:
-    rows = invites.list_newest(
-        db, is_active=wanted.active, after=wanted.after, count=wanted.fetch_count
+def _find(db: Connection, query: InvitesQuery) -> Sequence[Invite]:
+    return invites.list_newest(
+        db, is_active=query.active, after=query.after, count=query.fetch_count
     )
-    return page("invites", rows, wanted, tell)
 
 
-def _create(
-    db: Connection, claims: Claims, key: ClientKey | None, batch: Batch
-) -> dict[str, object]:
-    admin = auth.administrator(db, claims)
-    return once(db, admin.id, key, partial(_add, db, admin, batch))
+def _add(db: Connection, admin: User, body: CreateInvites) -> dict[str, object]:
+    """Raises: NotFound: the owner is not an account."""
+    owner_id = users.get(db, body.owner_id).id if body.owner_id else None
+    created = [_add_one(db, admin, body, owner_id) for _ in range(body.count)]
+    audit.record(db, admin.id, "invites.create", body.model_dump(mode="json"))
+    return {"invites": [invite_json(invite) for invite in created]}
 
 
-def _add(db: Connection, admin: User, batch: Batch) -> dict[str, object]:
-    """Raises: NotFound: the owner is nobody."""
-    owner_id = users.get(db, batch.owner_id).id if batch.owner_id else None
-    made = [_add_one(db, admin, batch, owner_id) for _ in range(batch.count)]
-    audit.record(db, admin.id, "invites.create", batch.model_dump(mode="json"))
-    return {"invites": [tell(invite) for invite in made]}
-
-
-def _add_one(db: Connection, admin: User, batch: Batch, owner_id: str | None) -> Invite:
-    """Another code where somebody has this one, once in a very long time."""
+def _add_one(db: Connection, admin: User, body: CreateInvites, owner_id: str | None) -> Invite:
+    """Add an invite; try another code in the rare case that the code exists already."""
     invite = Invite(
         code=new_code(groups=_CODE_GROUPS),
         owner_id=owner_id,
-        max_uses=batch.max_uses,
+        max_uses=body.max_uses,
         used=0,
-        initial_fen=batch.initial_fen,
-        note=batch.note,
+        initial_fen=body.initial_fen,
+        note=body.note,
         is_active=True,
-        expires_at_ms=milliseconds(batch.expires_at),
+        expires_at_ms=milliseconds(body.expires_at),
         created_by=admin.id,
         created_at_ms=now_ms(),
     )
-    return invite if invites.add(db, invite) else _add_one(db, admin, batch, owner_id)
+    return invite if invites.add(db, invite) else _add_one(db, admin, body, owner_id)
 
 
 def _deactivate(db: Connection, claims: Claims, code: str) -> Mapping[str, object]:
@@ -127,7 +120,7 @@ def _deactivate(db: Connection, claims: Claims, code: str) -> Mapping[str, objec
     invites.deactivate(db, code)
     invite = invites.get(db, code)
     audit.record(db, admin.id, "invite.deactivate", {"code": invite.code, "used": invite.used})
-    return tell(invite)
+    return invite_json(invite)
 
 
 def _export(db: Connection, claims: Claims, period: Period) -> bytes:
@@ -138,10 +131,14 @@ def _export(db: Connection, claims: Claims, period: Period) -> bytes:
         raise ExportTooLarge
     detail = {**period.model_dump(mode="json", by_alias=True), "rows": len(rows)}
     audit.record(db, admin.id, "invites.export", detail)
-    return CSV_MARK + csv_line(_COLUMNS) + b"".join(csv_line(tell(row).values()) for row in rows)
+    return (
+        CSV_MARK
+        + csv_line(_COLUMNS)
+        + b"".join(csv_line(invite_json(row).values()) for row in rows)
+    )
 
 
-def tell(invite: Invite) -> dict[str, Cell]:
+def invite_json(invite: Invite) -> dict[str, Cell]:
     return {
         "code": invite.code,
         "owner_id": invite.owner_id,
@@ -156,4 +153,4 @@ def tell(invite: Invite) -> dict[str, Cell]:
     }
 
 
-endpoints = (listing, create, deactivate, export)
+endpoints = (list_invites, create_invites, deactivate_invite, export_invites)

@@ -1,15 +1,14 @@
-"""/api/admin/models: what people may choose from."""
-
-from functools import partial
+"""/api/admin/models: list, add and change the stored models."""
 
 from pydantic import BaseModel
 
+from functions.admin.creation import create_once
 from functions.admin.fields import ModelName, Title
 from shared.accounts import auth
 from shared.accounts.tokens import Claims
 from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
-from shared.limits.idempotency import ClientKey, client_key, once
+from shared.limits.idempotency import client_key
 from shared.repos import audit, models
 from shared.repos.models import Model
 from shared.repos.users import User
@@ -17,16 +16,16 @@ from shared.times import iso_utc, now_ms
 from shared.web.endpoint import Request, Response, endpoint
 
 
-class New(BaseModel):
-    """One of the environment may be stored too: then it is as this says."""
+class CreateModel(BaseModel):
+    """A stored model overrides the one of the same name in the environment."""
 
     name: ModelName
     title: Title | None = None
     enabled: bool = True
 
 
-class Change(BaseModel):
-    """The name stands here because it may hold a slash. What is not given stays as it is."""
+class ChangeModel(BaseModel):
+    """The name is in the body because it may hold a slash. Fields not given stay unchanged."""
 
     name: ModelName
     title: Title | None = None
@@ -34,46 +33,42 @@ class Change(BaseModel):
 
 
 @endpoint("GET", "/api/admin/models")
-def listing(request: Request) -> Response:
+def list_models(request: Request) -> Response:
     auth.admitted_administrator(request)
-    return Response.ok({"models": [tell(model) for model in read(models.list_all)]})
+    return Response.ok({"models": [model_json(model) for model in read(models.list_all)]})
 
 
 @endpoint("POST", "/api/admin/models")
-def create(request: Request) -> Response:
+def create_model(request: Request) -> Response:
     claims, key = auth.admitted_administrator(request), client_key(request)
-    return Response.ok(transaction(_create, claims, key, request.parse(New)), 201)
+    body = request.parse(CreateModel)
+    return Response.ok(transaction(create_once, claims, key, _add, body), 201)
 
 
 @endpoint("PATCH", "/api/admin/models")
-def change(request: Request) -> Response:
+def change_model(request: Request) -> Response:
     claims = auth.admitted_administrator(request)
-    return Response.ok(tell(transaction(_change, claims, request.parse(Change))))
+    return Response.ok(model_json(transaction(_change, claims, request.parse(ChangeModel))))
 
 
-def _create(db: Connection, claims: Claims, key: ClientKey | None, new: New) -> dict[str, object]:
-    admin = auth.administrator(db, claims)
-    return once(db, admin.id, key, partial(_add, db, admin, new))
-
-
-def _add(db: Connection, admin: User, new: New) -> dict[str, object]:
+def _add(db: Connection, admin: User, body: CreateModel) -> dict[str, object]:
     at_ms = now_ms()
-    model = Model(new.name, new.title or new.name, int(new.enabled), at_ms, at_ms)
+    model = Model(body.name, body.title or body.name, int(body.enabled), at_ms, at_ms)
     models.add(db, model)
-    detail = {"name": model.name, "title": model.title, "enabled": new.enabled}
+    detail = {"name": model.name, "title": model.title, "enabled": body.enabled}
     audit.record(db, admin.id, "model.create", detail)
-    return tell(model)
+    return model_json(model)
 
 
-def _change(db: Connection, claims: Claims, wanted: Change) -> Model:
+def _change(db: Connection, claims: Claims, body: ChangeModel) -> Model:
     admin = auth.administrator(db, claims)
-    known = models.get(db, wanted.name)
-    models.change(db, known.name, title=wanted.title, is_enabled=wanted.enabled, at_ms=now_ms())
-    audit.record(db, admin.id, "model.change", wanted.model_dump(exclude_none=True))
+    known = models.get(db, body.name)
+    models.change(db, known.name, title=body.title, is_enabled=body.enabled, at_ms=now_ms())
+    audit.record(db, admin.id, "model.change", body.model_dump(exclude_none=True))
     return models.get(db, known.name)
 
 
-def tell(model: Model) -> dict[str, object]:
+def model_json(model: Model) -> dict[str, object]:
     return {
         "name": model.name,
         "title": model.title,
@@ -83,4 +78,4 @@ def tell(model: Model) -> dict[str, object]:
     }
 
 
-endpoints = (listing, create, change)
+endpoints = (list_models, create_model, change_model)

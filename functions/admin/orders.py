@@ -1,36 +1,34 @@
-"""GET /api/admin/orders: what people bought."""
+"""GET /api/admin/orders: the orders of all users."""
 
+from collections.abc import Sequence
 from typing import Literal
 
-from shared.accounts import auth
+from functions.admin.lists import list_page
 from shared.database.connection import Connection
-from shared.database.transactions import read
 from shared.repos import orders
 from shared.repos.orders import Filter, Order
 from shared.times import iso_utc, iso_utc_if
 from shared.web.endpoint import Request, Response, endpoint
-from shared.web.pagination import ListQuery, page
+from shared.web.pagination import ListQuery
 from shared.web.periods import Period
 
 
-class Wanted(ListQuery, Period):
+class OrdersQuery(ListQuery, Period):
     status: Literal["pending", "paid", "closed", "refunded"] | None = None
     user_id: str | None = None
 
 
 @endpoint("GET", "/api/admin/orders")
-def listing(request: Request) -> Response:
-    auth.admitted_administrator(request)
-    return Response.ok(read(_list, request.parse_query(Wanted)))
+def list_orders(request: Request) -> Response:
+    return list_page(request, "orders", OrdersQuery, _find, order_json)
 
 
-def _list(db: Connection, wanted: Wanted) -> dict[str, object]:
-    sought = Filter(wanted.status, wanted.user_id, wanted.from_ms, wanted.to_ms)
-    rows = orders.list_newest(db, sought, after=wanted.after, count=wanted.fetch_count)
-    return page("orders", rows, wanted, tell)
+def _find(db: Connection, query: OrdersQuery) -> Sequence[Order]:
+    filters = Filter(query.status, query.user_id, query.from_ms, query.to_ms)
+    return orders.list_newest(db, filters, after=query.after, count=query.fetch_count)
 
 
-def tell(order: Order) -> dict[str, object]:
+def order_json(order: Order) -> dict[str, object]:
     return {
         "number": order.number,
         "user_id": order.user_id,
@@ -45,4 +43,4 @@ def tell(order: Order) -> dict[str, object]:
     }
 
 
-endpoints = (listing,)
+endpoints = (list_orders,)

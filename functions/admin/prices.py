@@ -1,17 +1,16 @@
-"""/api/admin/prices: what models cost, what they used to cost, and changing it."""
+"""/api/admin/prices: list the prices of models with their history, and change them."""
 
 from dataclasses import asdict
-from functools import partial
 from typing import Literal
 
 from pydantic import BaseModel
 
+from functions.admin.creation import create_once
 from functions.admin.fields import ModelName
 from shared.accounts import auth
-from shared.accounts.tokens import Claims
 from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
-from shared.limits.idempotency import ClientKey, client_key, once
+from shared.limits.idempotency import client_key
 from shared.money import price_list
 from shared.money.price_list import NewPrice
 from shared.pricing import Price, formula
@@ -23,14 +22,14 @@ from shared.web.endpoint import Request, Response, endpoint
 from shared.web.pagination import ListQuery, page
 
 
-class Wanted(ListQuery):
-    """With a model its history, the newest first; without one the latest price of each."""
+class PricesQuery(ListQuery):
+    """With a model: its history, newest first. Without one: the latest price of each model."""
 
     model: ModelName | None = None
 
 
-class New(BaseModel):
-    """`confirmed`: yes, more than a hundredfold, or another unit."""
+class ChangePrice(BaseModel):
+    """`confirmed` allows a change of more than a hundredfold, or to another unit."""
 
     model: ModelName
     unit: Literal["message", "token"]
@@ -46,46 +45,43 @@ class New(BaseModel):
 
 
 @endpoint("GET", "/api/admin/prices")
-def listing(request: Request) -> Response:
+def list_prices(request: Request) -> Response:
     auth.admitted_administrator(request)
-    return Response.ok(read(_list, request.parse_query(Wanted)))
+    return Response.ok(read(_list, request.parse_query(PricesQuery)))
 
 
 @endpoint("POST", "/api/admin/prices")
-def change(request: Request) -> Response:
+def change_price(request: Request) -> Response:
     claims, key = auth.admitted_administrator(request), client_key(request)
-    return Response.ok(transaction(_change, claims, key, request.parse(New)), 201)
+    body = request.parse(ChangePrice)
+    return Response.ok(transaction(create_once, claims, key, _add, body), 201)
 
 
-def _list(db: Connection, wanted: Wanted) -> dict[str, object]:
-    if wanted.model is None:
-        latest = [tell(version) for version in prices.list_latest(db)]
+def _list(db: Connection, query: PricesQuery) -> dict[str, object]:
+    """The latest prices are never cut into pages."""
+    if query.model is None:
+        latest = [version_json(version) for version in prices.list_latest(db)]
         return {"prices": latest, "next_cursor": None}
-    rows = prices.list_versions(db, wanted.model, after=wanted.after, count=wanted.fetch_count)
-    return page("prices", rows, wanted, tell)
+    rows = prices.list_versions(db, query.model, after=query.after, count=query.fetch_count)
+    return page("prices", rows, query, version_json)
 
 
-def _change(db: Connection, claims: Claims, key: ClientKey | None, new: New) -> dict[str, object]:
-    admin = auth.administrator(db, claims)
-    return once(db, admin.id, key, partial(_add, db, admin, new))
+def _add(db: Connection, admin: User, body: ChangePrice) -> dict[str, object]:
+    price = price_list.change(db, body.price, changed_by=admin.id, confirmed=body.confirmed)
+    audit.record(db, admin.id, "price.change", {**asdict(price), "confirmed": body.confirmed})
+    return price_json(price)
 
 
-def _add(db: Connection, admin: User, new: New) -> dict[str, object]:
-    price = price_list.change(db, new.price, changed_by=admin.id, confirmed=new.confirmed)
-    audit.record(db, admin.id, "price.change", {**asdict(price), "confirmed": new.confirmed})
-    return _priced(price)
-
-
-def tell(version: Version) -> dict[str, object]:
+def version_json(version: Version) -> dict[str, object]:
     return {
-        **_priced(version.price),
+        **price_json(version.price),
         "changed_by": version.changed_by,
         "created_at": iso_utc(version.created_at_ms),
     }
 
 
-def _priced(price: Price) -> dict[str, object]:
+def price_json(price: Price) -> dict[str, object]:
     return {**asdict(price), "formula": formula(price)}
 
 
-endpoints = (listing, change)
+endpoints = (list_prices, change_price)

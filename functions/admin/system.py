@@ -1,4 +1,4 @@
-"""GET /api/admin/system: what runs here, and how it is."""
+"""GET /api/admin/system: versions, schema, database, reservations, upstreams, maintenance."""
 
 import json
 import platform
@@ -21,12 +21,12 @@ _LATE_MS = 180_000  # the timer starts it every minute
 
 
 @endpoint("GET", "/api/admin/system")
-def system(request: Request) -> Response:
+def get_system(request: Request) -> Response:
     auth.admitted_administrator(request)
-    return Response.ok(read(_system))
+    return Response.ok(read(_system_json))
 
 
-def _system(db: Connection) -> dict[str, object]:
+def _system_json(db: Connection) -> dict[str, object]:
     latency_ms, now, server = _latency_ms(db), now_ms(), db.server()
     recent = system_status.upstreams(db, now - _WINDOW_SECONDS * 1000)
     return {
@@ -35,14 +35,14 @@ def _system(db: Connection) -> dict[str, object]:
             "python": platform.python_version(),
             "database": server.version,
         },
-        "schema": _schema(system_status.schema_version(db)),
+        "schema": _schema_json(system_status.schema_version(db)),
         "database": {"size_bytes": server.size_bytes, "latency_ms": latency_ms},
-        "reservations": _reservations(system_status.reservations(db, now)),
+        "reservations": _reservations_json(system_status.reservations(db, now)),
         "upstreams": {
             "window_seconds": _WINDOW_SECONDS,
-            "recent": [_upstream(one) for one in recent],
+            "recent": [_upstream_json(one) for one in recent],
         },
-        "maintenance": _run(timers.find(db, "maintenance"), now),
+        "maintenance": _run_json(timers.find(db, "maintenance"), now),
     }
 
 
@@ -52,13 +52,13 @@ def _latency_ms(db: Connection) -> float:
     return round((time.perf_counter() - started) * 1000, 2)
 
 
-def _schema(applied: int) -> dict[str, object]:
-    """The migrations are not deployed; which one this code counts on is written down in it."""
+def _schema_json(applied: int) -> dict[str, object]:
+    """Migrations are not deployed; SCHEMA_VERSION is the one that this code needs."""
     pending = max(SCHEMA_VERSION - applied, 0)
     return {"applied": applied, "expected": SCHEMA_VERSION, "pending": pending}
 
 
-def _reservations(found: Reservations) -> dict[str, object]:
+def _reservations_json(found: Reservations) -> dict[str, object]:
     return {
         "open": found.open,
         "reserved_fen": found.reserved_fen,
@@ -67,10 +67,10 @@ def _reservations(found: Reservations) -> dict[str, object]:
     }
 
 
-def _upstream(one: Upstream) -> dict[str, object]:
-    """Breakers are in the memory of each instance of chat, and nobody else sees them.
+def _upstream_json(one: Upstream) -> dict[str, object]:
+    """`failing`: the calls recorded by all instances would open a circuit breaker.
 
-    `failing` says that what all instances have recorded would open one.
+    The breakers themselves are in the memory of each chat instance.
     """
     ratio = one.failures / one.attempts
     return {
@@ -84,7 +84,7 @@ def _upstream(one: Upstream) -> dict[str, object]:
     }
 
 
-def _run(last: Run | None, now: int) -> dict[str, object]:
+def _run_json(last: Run | None, now: int) -> dict[str, object]:
     return {
         "last_run_at": iso_utc(last.at_ms) if last else None,
         "outcome": last.outcome if last else None,
@@ -93,4 +93,4 @@ def _run(last: Run | None, now: int) -> dict[str, object]:
     }
 
 
-endpoints = (system,)
+endpoints = (get_system,)

@@ -1,11 +1,11 @@
-"""/api/admin/upstreams: whom stored models are answered by, and trying one of them."""
+"""/api/admin/upstreams: list, add, change, delete and test the upstreams of stored models."""
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 
 from pydantic import BaseModel
 
+from functions.admin.creation import create_once
 from functions.admin.fields import (
     ModelName,
     Ufen,
@@ -21,7 +21,7 @@ from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
 from shared.errors import InvalidRequest, NotFound
 from shared.ids import new_id
-from shared.limits.idempotency import ClientKey, client_key, once
+from shared.limits.idempotency import client_key
 from shared.llm import sealing
 from shared.repos import audit, models, upstreams
 from shared.repos.upstreams import Changes, Upstream
@@ -29,10 +29,10 @@ from shared.repos.users import User
 from shared.times import iso_utc, now_ms
 from shared.web.endpoint import Request, Response, endpoint
 
-_LEAST_HINTED = 16  # the end of a shorter key would be too much of it
+_LEAST_HINTED = 16  # four characters of a shorter key would reveal too much of it
 
 
-class New(BaseModel):
+class CreateUpstream(BaseModel):
     model: ModelName
     name: UpstreamName
     url: UpstreamUrl
@@ -45,8 +45,8 @@ class New(BaseModel):
     enabled: bool = True
 
 
-class Wanted(BaseModel):
-    """What is not given stays as it is."""
+class ChangeUpstream(BaseModel):
+    """Fields not given stay unchanged."""
 
     name: UpstreamName | None = None
     url: UpstreamUrl | None = None
@@ -60,57 +60,57 @@ class Wanted(BaseModel):
 
 
 @endpoint("GET", "/api/admin/upstreams")
-def listing(request: Request) -> Response:
+def list_upstreams(request: Request) -> Response:
     auth.admitted_administrator(request)
-    return Response.ok({"upstreams": [tell(upstream) for upstream in read(upstreams.list_all)]})
+    return Response.ok({"upstreams": [upstream_json(one) for one in read(upstreams.list_all)]})
 
 
 @endpoint("POST", "/api/admin/upstreams")
-def create(request: Request) -> Response:
+def create_upstream(request: Request) -> Response:
     claims, key = auth.admitted_administrator(request), client_key(request)
-    upstream = _sealed(request.parse(New))
-    return Response.ok(transaction(_create, claims, key, upstream), 201)
+    upstream = _sealed(request.parse(CreateUpstream))
+    return Response.ok(transaction(create_once, claims, key, _add, upstream), 201)
 
 
 @endpoint("PATCH", "/api/admin/upstreams/{upstream_id}")
-def change(request: Request) -> Response:
-    claims = auth.admitted_administrator(request)
-    wanted = request.parse(Wanted)
-    return Response.ok(tell(transaction(_change, claims, request.path["upstream_id"], wanted)))
+def change_upstream(request: Request) -> Response:
+    claims, body = auth.admitted_administrator(request), request.parse(ChangeUpstream)
+    changed = transaction(_change, claims, request.path["upstream_id"], body)
+    return Response.ok(upstream_json(changed))
 
 
 @endpoint("DELETE", "/api/admin/upstreams/{upstream_id}")
-def delete(request: Request) -> Response:
+def delete_upstream(request: Request) -> Response:
     claims = auth.admitted_administrator(request)
     transaction(_delete, claims, request.path["upstream_id"])
     return Response.ok({"id": request.path["upstream_id"]})
 
 
 @endpoint("POST", "/api/admin/upstreams/{upstream_id}/test")
-def test(request: Request) -> Response:
-    from functions.admin import connection_test  # the model client, which nothing else here needs
+def test_upstream(request: Request) -> Response:
+    from functions.admin import connection_test  # loads the model client, which only this needs
 
     claims = auth.admitted_administrator(request)
     upstream = transaction(_begin_test, claims, request.path["upstream_id"])
-    return Response.ok(connection_test.of(upstream))
+    return Response.ok(connection_test.run(upstream))
 
 
-def _sealed(new: New) -> Upstream:
+def _sealed(body: CreateUpstream) -> Upstream:
     upstream_id, at_ms = new_id(), now_ms()
-    key = Secret(new.key.get_secret_value())
+    key = Secret(body.key.get_secret_value())
     return Upstream(
         id=upstream_id,
-        model=new.model,
-        name=new.name,
-        url=new.url,
-        vendor_model=new.vendor_model or new.model,
-        sealed_key=sealing.seal(key, upstream_id, new.url),
+        model=body.model,
+        name=body.name,
+        url=body.url,
+        vendor_model=body.vendor_model or body.model,
+        sealed_key=sealing.seal(key, upstream_id, body.url),
         key_hint=_hint(key),
-        weight=new.weight,
-        input_ufen=new.input_ufen,
-        cached_ufen=new.cached_ufen,
-        output_ufen=new.output_ufen,
-        is_enabled=int(new.enabled),
+        weight=body.weight,
+        input_ufen=body.input_ufen,
+        cached_ufen=body.cached_ufen,
+        output_ufen=body.output_ufen,
+        is_enabled=int(body.enabled),
         created_at_ms=at_ms,
         updated_at_ms=at_ms,
     )
@@ -118,13 +118,6 @@ def _sealed(new: New) -> Upstream:
 
 def _hint(key: Secret) -> str:
     return key.reveal()[-4:] if len(key.reveal()) >= _LEAST_HINTED else ""
-
-
-def _create(
-    db: Connection, claims: Claims, key: ClientKey | None, upstream: Upstream
-) -> dict[str, object]:
-    admin = auth.administrator(db, claims)
-    return once(db, admin.id, key, partial(_add, db, admin, upstream))
 
 
 def _add(db: Connection, admin: User, upstream: Upstream) -> dict[str, object]:
@@ -135,37 +128,37 @@ def _add(db: Connection, admin: User, upstream: Upstream) -> dict[str, object]:
         raise InvalidRequest(details=[problem]) from None
     upstreams.add(db, upstream)
     audit.record(db, admin.id, "upstream.create", _described(upstream))
-    return tell(upstream)
+    return upstream_json(upstream)
 
 
-def _change(db: Connection, claims: Claims, upstream_id: str, wanted: Wanted) -> Upstream:
+def _change(db: Connection, claims: Claims, upstream_id: str, body: ChangeUpstream) -> Upstream:
     admin = auth.administrator(db, claims)
     known = upstreams.get(db, upstream_id)
-    upstreams.change(db, known, _changes(known, wanted), at_ms=now_ms())
-    given = wanted.model_dump(exclude={"key"}, exclude_none=True)
-    detail = {"id": known.id, **given, "key_replaced": wanted.key is not None}
+    upstreams.change(db, known, _changes(known, body), at_ms=now_ms())
+    given = body.model_dump(exclude={"key"}, exclude_none=True)
+    detail = {"id": known.id, **given, "key_replaced": body.key is not None}
     audit.record(db, admin.id, "upstream.change", detail)
     return upstreams.get(db, known.id)
 
 
-def _changes(known: Upstream, wanted: Wanted) -> Changes:
-    """A key is sealed for one server, so that nobody can have it sent to another.
+def _changes(known: Upstream, body: ChangeUpstream) -> Changes:
+    """The changes to store. A key is sealed for one server and is never sent to another.
 
-    Raises: InvalidRequest: the URL leads elsewhere, and the key was not given again.
+    Raises: InvalidRequest: the URL names another server, and the key was not given again.
     """
-    url, key = wanted.url or known.url, wanted.key
+    url, key = body.url or known.url, body.key
     if key is None and sealing.origin_of(url) != sealing.origin_of(known.url):
         problem = {"field": "body.key", "problem": "must be given again for another server"}
         raise InvalidRequest(details=[problem])
     changes = Changes(
-        name=wanted.name,
-        url=wanted.url,
-        vendor_model=wanted.vendor_model,
-        weight=wanted.weight,
-        input_ufen=wanted.input_ufen,
-        cached_ufen=wanted.cached_ufen,
-        output_ufen=wanted.output_ufen,
-        is_enabled=wanted.enabled,
+        name=body.name,
+        url=body.url,
+        vendor_model=body.vendor_model,
+        weight=body.weight,
+        input_ufen=body.input_ufen,
+        cached_ufen=body.cached_ufen,
+        output_ufen=body.output_ufen,
+        is_enabled=body.enabled,
     )
     if key is None:
         return changes
@@ -175,7 +168,7 @@ def _changes(known: Upstream, wanted: Wanted) -> Changes:
 
 
 def _delete(db: Connection, claims: Claims, upstream_id: str) -> None:
-    """What it was asked stays in the usage, by its name."""
+    """Its calls stay in the usage report, under its name."""
     admin = auth.administrator(db, claims)
     known = upstreams.get(db, upstream_id)
     upstreams.remove(db, known.id)
@@ -183,7 +176,7 @@ def _delete(db: Connection, claims: Claims, upstream_id: str) -> None:
 
 
 def _begin_test(db: Connection, claims: Claims, upstream_id: str) -> Upstream:
-    """It costs something, so it is written down."""
+    """Record the test in the audit log, because it costs money; return the upstream."""
     admin = auth.administrator(db, claims)
     known = upstreams.get(db, upstream_id)
     audit.record(db, admin.id, "upstream.test", {"id": known.id, "name": known.name})
@@ -191,13 +184,13 @@ def _begin_test(db: Connection, claims: Claims, upstream_id: str) -> Upstream:
 
 
 def _described(upstream: Upstream) -> Mapping[str, object]:
-    """Without anything of the key."""
+    """The upstream as the audit log records it: nothing of the key, no times."""
     hidden = {"key_hint", "created_at", "updated_at"}
-    return {name: value for name, value in tell(upstream).items() if name not in hidden}
+    return {name: value for name, value in upstream_json(upstream).items() if name not in hidden}
 
 
-def tell(upstream: Upstream) -> dict[str, object]:
-    """The key itself never leaves; its end tells which one it is."""
+def upstream_json(upstream: Upstream) -> dict[str, object]:
+    """Without the key itself; `key_hint`, its last characters, identifies it."""
     return {
         "id": upstream.id,
         "model": upstream.model,
@@ -215,4 +208,4 @@ def tell(upstream: Upstream) -> dict[str, object]:
     }
 
 
-endpoints = (listing, create, change, delete, test)
+endpoints = (list_upstreams, create_upstream, change_upstream, delete_upstream, test_upstream)

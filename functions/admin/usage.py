@@ -18,7 +18,7 @@ from shared.web.endpoint import Request, Response, endpoint
 _MOST_DAYS = 92
 _USUAL_DAYS = 7
 _MOST_ROWS = 1000
-_MOST_TURNS = 120_000  # at up to 2.3 s for 100,000, more would take longer than we wait
+_MOST_TURNS = 120_000  # 100,000 take up to 2.3 s; more would exceed the query's time limit
 
 
 def _day(text: object) -> object:
@@ -34,8 +34,8 @@ def _today() -> date:
     return date.fromisoformat(shanghai_day(now_ms()))
 
 
-class Wanted(BaseModel):
-    """Days of Asia/Shanghai, half open: `from` belongs to it, `to` does not."""
+class UsageQuery(BaseModel):
+    """A half-open period of days in Asia/Shanghai: it includes `from` and excludes `to`."""
 
     group: Literal["day", "model", "user", "upstream"] = "day"
     to: Day = Field(default_factory=lambda: _today() + timedelta(days=1))
@@ -46,33 +46,33 @@ class Wanted(BaseModel):
         return self.from_ or self.to - timedelta(days=_USUAL_DAYS)
 
     @model_validator(mode="after")
-    def _is_bounded(self) -> "Wanted":
+    def _is_bounded(self) -> "UsageQuery":
         if not timedelta(0) <= self.to - self.first <= timedelta(days=_MOST_DAYS):
             raise ValueError(f"from must be before to, by at most {_MOST_DAYS} days")
         return self
 
 
 @endpoint("GET", "/api/admin/usage")
-def summary(request: Request) -> Response:
+def get_usage(request: Request) -> Response:
     auth.admitted_administrator(request)
-    return Response.ok(read(_summed, request.parse_query(Wanted)))
+    return Response.ok(read(_usage_json, request.parse_query(UsageQuery)))
 
 
-def _summed(db: Connection, wanted: Wanted) -> dict[str, object]:
-    period = _start_ms(wanted.first), _start_ms(wanted.to)
+def _usage_json(db: Connection, query: UsageQuery) -> dict[str, object]:
+    period = _start_ms(query.first), _start_ms(query.to)
     turns = usage.count_turns(db, *period)
     if turns > _MOST_TURNS:
         problem = f"{turns} requests in this period; at most {_MOST_TURNS} can be summed up"
         raise InvalidRequest(details=[{"field": "query.from", "problem": problem}])
-    rows = usage.sums(db, wanted.group, *period, count=_MOST_ROWS + 1)
+    rows = usage.sums(db, query.group, *period, count=_MOST_ROWS + 1)
     shown = rows[:_MOST_ROWS]
-    if wanted.group == "day":
+    if query.group == "day":
         shown.sort(key=lambda row: row.name or "")
     return {
-        "group": wanted.group,
-        "from": wanted.first.isoformat(),
-        "to": wanted.to.isoformat(),
-        "rows": [tell(row) for row in shown],
+        "group": query.group,
+        "from": query.first.isoformat(),
+        "to": query.to.isoformat(),
+        "rows": [sum_json(row) for row in shown],
         "complete": len(rows) <= _MOST_ROWS,
     }
 
@@ -82,8 +82,8 @@ def _start_ms(day: date) -> int:
     return int(start.timestamp()) * 1000
 
 
-def tell(row: Sum) -> dict[str, object]:
-    """`key` is the day, the model, the user's id or the upstream; null stands for all guests."""
+def sum_json(row: Sum) -> dict[str, object]:
+    """`key` is the day, the model, the user's id or the upstream; null is all guests together."""
     return {
         "key": row.name,
         "requests": row.requests,
@@ -106,4 +106,4 @@ def tell(row: Sum) -> dict[str, object]:
     }
 
 
-endpoints = (summary,)
+endpoints = (get_usage,)

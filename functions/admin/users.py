@@ -1,104 +1,110 @@
-"""/api/admin/users: find accounts and look at them, open them, and change their standing."""
+"""/api/admin/users: find, read, create and change accounts, and reset their passwords."""
 
-from functools import partial
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, model_validator
 
 from functions.admin import role_change
-from functions.admin.role_change import Change
+from functions.admin.creation import create_once
+from functions.admin.lists import list_page
+from functions.admin.role_change import ChangeAccount
 from shared.accounts import auth
 from shared.accounts.codes import new_code
 from shared.accounts.tokens import Claims
 from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
-from shared.limits.idempotency import ClientKey, client_key, once
+from shared.limits.idempotency import client_key
 from shared.repos import audit, sessions, users
 from shared.repos.reports import user_search
-from shared.repos.reports.user_search import Filter, Listed
+from shared.repos.reports.user_search import Filter, ListedUser
 from shared.repos.users import User
 from shared.times import iso_utc, iso_utc_if, now_ms, shanghai_day
 from shared.web.endpoint import Request, Response, endpoint
 from shared.web.fields import Email, NewPassword, Search, Username
-from shared.web.pagination import ListQuery, page
+from shared.web.pagination import ListQuery
 
 _PASSWORD_GROUPS = 5  # of four characters: 98 bits
 
 
-class Wanted(ListQuery):
+class UsersQuery(ListQuery):
     q: Search | None = None
     role: Literal["user", "admin"] | None = None
     disabled: bool | None = None
 
 
-class NewPasswordOrNone(BaseModel):
-    """Without a password one is made, and told in the answer."""
+class ResetPassword(BaseModel):
+    """Without a password one is generated and returned in the answer."""
 
     password: NewPassword | None = None
 
 
-class NewAccount(NewPasswordOrNone):
+class CreateAccount(ResetPassword):
     email: Email | None = None
     username: Username | None = None
     role: Literal["user", "admin"] = "user"
 
     @model_validator(mode="after")
-    def _can_sign_in(self) -> "NewAccount":
+    def _can_sign_in(self) -> "CreateAccount":
         if not (self.email or self.username):
             raise ValueError("email or username is required")
         return self
 
 
 @endpoint("GET", "/api/admin/users")
-def listing(request: Request) -> Response:
-    auth.admitted_administrator(request)
-    return Response.ok(read(_list, request.parse_query(Wanted)))
+def list_users(request: Request) -> Response:
+    return list_page(request, "users", UsersQuery, _find, user_json)
 
 
 @endpoint("GET", "/api/admin/users/{user_id}")
-def one(request: Request) -> Response:
+def get_user(request: Request) -> Response:
     auth.admitted_administrator(request)
-    return Response.ok(read(_told, request.path["user_id"]))
+    return Response.ok(read(_get, request.path["user_id"]))
 
 
 @endpoint("POST", "/api/admin/users")
-def create(request: Request) -> Response:
+def create_user(request: Request) -> Response:
     claims, key = auth.admitted_administrator(request), client_key(request)
-    form = request.parse(NewAccount)
-    made = None if form.password else new_code(groups=_PASSWORD_GROUPS)
-    user = _account(form, form.password or made or "")
-    return Response.ok(transaction(_create, claims, key, user, made), status=201)
+    body = request.parse(CreateAccount)
+    generated = _generated_password(body)
+    user = _account(body, body.password or generated or "")
+    secrets = {"password": generated}
+    return Response.ok(transaction(create_once, claims, key, _add, user, secrets), 201)
 
 
 @endpoint("PATCH", "/api/admin/users/{user_id}")
-def change(request: Request) -> Response:
+def change_user(request: Request) -> Response:
     claims = auth.admitted_administrator(request)
-    return Response.ok(transaction(_change, claims, request.path["user_id"], request.parse(Change)))
+    body = request.parse(ChangeAccount)
+    return Response.ok(transaction(_change, claims, request.path["user_id"], body))
 
 
 @endpoint("POST", "/api/admin/users/{user_id}/password")
 def reset_password(request: Request) -> Response:
-    claims, form = auth.admitted_administrator(request), request.parse(NewPasswordOrNone)
+    claims, body = auth.admitted_administrator(request), request.parse(ResetPassword)
     user_id = read(users.get, request.path["user_id"]).id
-    made = None if form.password else new_code(groups=_PASSWORD_GROUPS)
-    transaction(_reset_password, claims, user_id, _hash(form.password or made or ""))
-    return Response.ok({"id": user_id, "password": made})
+    generated = _generated_password(body)
+    transaction(_reset_password, claims, user_id, _hash(body.password or generated or ""))
+    return Response.ok({"id": user_id, "password": generated})
 
 
-def _list(db: Connection, wanted: Wanted) -> dict[str, object]:
-    sought = Filter(wanted.q, wanted.role, wanted.disabled)
-    rows = user_search.search(db, sought, _today(), after=wanted.after, count=wanted.fetch_count)
-    return page("users", rows, wanted, tell)
+def _find(db: Connection, query: UsersQuery) -> Sequence[ListedUser]:
+    filters = Filter(query.q, query.role, query.disabled)
+    return user_search.search(db, filters, _today(), after=query.after, count=query.fetch_count)
 
 
-def _told(db: Connection, user_id: str) -> dict[str, object]:
-    return tell(user_search.get(db, user_id, _today()))
+def _get(db: Connection, user_id: str) -> dict[str, object]:
+    return user_json(user_search.get(db, user_id, _today()))
 
 
-def _account(form: NewAccount, password: str) -> User:
-    from shared.accounts.opening import new_account  # bcrypt is for the few who need it
+def _generated_password(body: ResetPassword) -> str | None:
+    return None if body.password else new_code(groups=_PASSWORD_GROUPS)
 
-    return new_account(form.email, form.username, password, form.role)
+
+def _account(body: CreateAccount, password: str) -> User:
+    from shared.accounts.opening import new_account  # bcrypt, which most requests do not need
+
+    return new_account(body.email, body.username, password, body.role)
 
 
 def _hash(password: str) -> str:
@@ -107,33 +113,27 @@ def _hash(password: str) -> str:
     return hash_password(password)
 
 
-def _create(
-    db: Connection, claims: Claims, key: ClientKey | None, user: User, made: str | None
-) -> dict[str, object]:
-    admin = auth.administrator(db, claims)
-    return once(db, admin.id, key, partial(_open, db, admin, user), secrets={"password": made})
-
-
-def _open(db: Connection, admin: User, user: User) -> dict[str, object]:
+def _add(db: Connection, admin: User, user: User) -> dict[str, object]:
     users.add(db, user)
     audit.record(db, admin.id, "user.create", {"user_id": user.id, "role": user.role})
-    return _told(db, user.id)
+    return _get(db, user.id)
 
 
-def _change(db: Connection, claims: Claims, user_id: str, wanted: Change) -> dict[str, object]:
-    """The administrators are locked before anything is read, so that all of it holds till the end.
+def _change(db: Connection, claims: Claims, user_id: str, body: ChangeAccount) -> dict[str, object]:
+    """The administrators are locked before anything is read, so that all of it stays true.
 
-    Two who demote each other wait in line here, and the second is none any more.
+    Of two administrators who demote each other, the second waits here, and then
+    is no administrator any more.
     """
     administrators = users.lock_administrators(db)
     admin, user, now = auth.administrator(db, claims), users.get(db, user_id), now_ms()
-    changed = role_change.changed(user, wanted, administrators, now)
-    users.set_role_and_status(db, changed)
+    changed = role_change.apply(user, body, administrators, now)
+    users.set_role(db, changed)
     if user.is_active and not changed.is_active:
         sessions.end_all(db, user.id, at_ms=now)
-    for action in role_change.actions(user, changed):
+    for action in role_change.audit_actions(user, changed):
         audit.record(db, admin.id, action, {"user_id": user.id, "role": changed.role})
-    return _told(db, user.id)
+    return _get(db, user.id)
 
 
 def _reset_password(db: Connection, claims: Claims, user_id: str, password_hash: str) -> None:
@@ -147,8 +147,8 @@ def _today() -> str:
     return shanghai_day(now_ms())
 
 
-def tell(user: Listed) -> dict[str, object]:
-    """`balance_fen` is what may still be spent, as the account itself is told."""
+def user_json(user: ListedUser) -> dict[str, object]:
+    """`balance_fen` is what may still be spent, as in /api/credits."""
     return {
         "id": user.id,
         "email": user.email,
@@ -163,4 +163,4 @@ def tell(user: Listed) -> dict[str, object]:
     }
 
 
-endpoints = (listing, one, create, change, reset_password)
+endpoints = (list_users, get_user, create_user, change_user, reset_password)

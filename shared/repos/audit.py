@@ -1,4 +1,4 @@
-"""The audit log of administrators' actions. Entries are only ever added."""
+"""The audit log: the actions of administrators. Entries are only ever added."""
 
 import json
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Filter:
-    """None means any; `to_ms` itself is not in the period."""
+    """None means any value; the period excludes `to_ms`."""
 
     actor_id: str | None = None
     action: str | None = None
@@ -46,12 +46,14 @@ def add(db: Connection, entry: Entry) -> None:
 
 
 def record(db: Connection, actor_id: str, action: str, detail: Mapping[str, object]) -> None:
-    """Add an entry, in the transaction of the action itself. No secrets."""
+    """Record an action in the transaction that performs it. `detail` must hold no secrets."""
     text = json.dumps(detail, ensure_ascii=False)
     add(db, Entry(new_id(), now_ms(), actor_id, action, text))
 
 
-def list_newest(db: Connection, wanted: Filter, *, after: Cursor | None, count: int) -> list[Entry]:
+def list_newest(
+    db: Connection, filters: Filter, *, after: Cursor | None, count: int
+) -> list[Entry]:
     return db.find_all(
         Entry,
         """
@@ -66,6 +68,6 @@ def list_newest(db: Connection, wanted: Filter, *, after: Cursor | None, count: 
         LIMIT :count
         """,
         count=count,
-        **vars(wanted),
+        **vars(filters),
         **vars(after or END),
     )

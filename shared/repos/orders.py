@@ -1,4 +1,4 @@
-"""Orders: purchases of credit packages."""
+"""Orders: credit packages that users buy."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from shared.database.connection import Connection
 
 @dataclass(frozen=True)
 class Order:
-    """`number` is ours, `transaction_id` the payment provider's, once it is paid."""
+    """`number` is this service's; `transaction_id` the payment provider's, set when it is paid."""
 
     number: str
     user_id: str
@@ -28,7 +28,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Filter:
-    """None means any. The period is that of the creation, without `to_ms` itself."""
+    """None means any value. The period is that of the creation; it excludes `to_ms`."""
 
     status: str | None = None
     user_id: str | None = None
@@ -50,7 +50,9 @@ def add(db: Connection, order: Order) -> None:
     )
 
 
-def list_newest(db: Connection, wanted: Filter, *, after: Cursor | None, count: int) -> list[Order]:
+def list_newest(
+    db: Connection, filters: Filter, *, after: Cursor | None, count: int
+) -> list[Order]:
     return db.find_all(
         Order,
         """
@@ -66,6 +68,6 @@ def list_newest(db: Connection, wanted: Filter, *, after: Cursor | None, count: 
         LIMIT :count
         """,
         count=count,
-        **vars(wanted),
+        **vars(filters),
         **vars(after or END),
     )

@@ -157,8 +157,8 @@ def lock_administrators(db: Connection) -> list[str]:
     )
 
 
-def set_role_and_status(db: Connection, user: User) -> None:
-    """Raises: NotFound: the account has just been deleted."""
+def set_role(db: Connection, user: User) -> None:
+    """Raises: NotFound: whoever it was deleted the account a moment ago."""
     if not db.execute(
         """
         UPDATE users
@@ -173,7 +173,7 @@ def set_role_and_status(db: Connection, user: User) -> None:
 
 
 def set_hash(db: Connection, user_id: str, password_hash: str) -> None:
-    """Store a hash, whatever the old one was. Raises: NotFound, as `set_role_and_status`."""
+    """Whatever the password was. Raises: NotFound, as `set_role`."""
     if not db.execute(
         "UPDATE users SET password_hash = :new WHERE id = :id AND erased_at_ms IS NULL",
         id=user_id,

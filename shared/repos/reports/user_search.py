@@ -1,4 +1,4 @@
-"""Accounts as administrators see them: with what they have, and what they used today."""
+"""Accounts with their balance and today's usage, for administrators."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from shared.errors import NotFound
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedUser:
     """An account without its password hash."""
 
     id: str
@@ -29,7 +29,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Filter:
-    """`text` is how an e-mail address, a username or an id begins: an index finds that."""
+    """None means any value. `text` is a prefix of the e-mail address, the username or the id."""
 
     text: str | None = None
     role: str | None = None
@@ -37,12 +37,12 @@ class Filter:
 
 
 def search(
-    db: Connection, wanted: Filter, day: str, *, after: Cursor | None, count: int
-) -> list[Listed]:
+    db: Connection, filters: Filter, day: str, *, after: Cursor | None, count: int
+) -> list[ListedUser]:
     """The newest first."""
-    beginning = _beginning_with(wanted.text) if wanted.text else None
+    prefix = _prefix_pattern(filters.text) if filters.text else None
     return db.find_all(
-        Listed,
+        ListedUser,
         """
         SELECT u.id, u.email, u.username, u.role, u.created_at_ms, u.disabled_at_ms, u.erased_at_ms,
             COALESCE(w.balance_fen, 0) AS balance_fen,
@@ -68,19 +68,19 @@ def search(
         LIMIT :count
         """,
         day=day,
-        role=wanted.role,
-        is_disabled=wanted.is_disabled,
-        name=beginning,
-        upper_name=beginning and beginning.upper(),
+        role=filters.role,
+        is_disabled=filters.is_disabled,
+        name=prefix,
+        upper_name=prefix and prefix.upper(),
         count=count,
         **vars(after or END),
     )
 
 
-def get(db: Connection, user_id: str, day: str) -> Listed:
+def get(db: Connection, user_id: str, day: str) -> ListedUser:
     """Raises: NotFound."""
     found = db.find(
-        Listed,
+        ListedUser,
         """
         SELECT u.id, u.email, u.username, u.role, u.created_at_ms, u.disabled_at_ms, u.erased_at_ms,
             COALESCE(w.balance_fen, 0) AS balance_fen,
@@ -99,7 +99,7 @@ def get(db: Connection, user_id: str, day: str) -> Listed:
     return found
 
 
-def _beginning_with(text: str) -> str:
-    """A pattern for LIKE; its wildcards in the text stand for themselves."""
+def _prefix_pattern(text: str) -> str:
+    """A LIKE pattern for texts with this prefix; wildcards in the text are escaped."""
     escaped = text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
     return f"{escaped}%"
