@@ -1,4 +1,4 @@
-"""GET /api/credits, /transactions and /pricing: what somebody has, had, and what it costs."""
+"""GET /api/credits, /transactions and /pricing: quota and balance, ledger, prices."""
 
 from functions.credits import logic
 from shared import settings
@@ -15,18 +15,18 @@ from shared.web.pagination import ListQuery, page
 
 
 @endpoint("GET", "/api/credits")
-def credits(request: Request) -> Response:
+def get_credits(request: Request) -> Response:
     return Response.ok(read(_credits, auth.signed_in(request)))
 
 
 @endpoint("GET", "/api/credits/transactions")
-def transactions(request: Request) -> Response:
+def list_transactions(request: Request) -> Response:
     claims = auth.signed_in(request)
     return Response.ok(read(_transactions, claims, request.parse_query(ListQuery)))
 
 
 @endpoint("GET", "/api/credits/pricing")
-def pricing(request: Request) -> Response:
+def get_pricing(request: Request) -> Response:
     return Response.ok(read(_pricing, auth.signed_in(request)))
 
 
@@ -34,18 +34,18 @@ def _credits(db: Connection, claims: Claims) -> dict[str, object]:
     user = auth.active_user(db, claims)
     used = daily_messages.find_used(db, user.id, shanghai_day(now_ms())) or 0
     wallet = wallets.find(db, user.id) or wallets.EMPTY
-    return logic.credits(load(settings.Quota).daily_free_messages, used, wallet)
+    return logic.credits_json(load(settings.Quota).daily_free_messages, used, wallet)
 
 
 def _transactions(db: Connection, claims: Claims, query: ListQuery) -> dict[str, object]:
     user = auth.active_user(db, claims)
     rows = wallets.list_entries(db, user.id, after=query.after, count=query.fetch_count)
-    return page("transactions", rows, query, logic.transaction)
+    return page("transactions", rows, query, logic.transaction_json)
 
 
 def _pricing(db: Connection, claims: Claims) -> dict[str, object]:
     auth.active_user(db, claims)
-    return logic.pricing(load(settings.Quota), price_list.listed(db))
+    return logic.pricing_json(load(settings.Quota), price_list.list_current(db))
 
 
-handler = serve(credits, transactions, pricing)
+handler = serve(get_credits, list_transactions, get_pricing)

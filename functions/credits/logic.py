@@ -1,26 +1,22 @@
-"""What credits, transactions and pricing say. Does no I/O."""
+"""Credits, transactions and pricing as JSON. Does no I/O."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from shared.money.quota import quota_json
 from shared.pricing import Price, formula
 from shared.repos.wallets import NumberedEntry, Wallet
 from shared.settings import Quota
 from shared.times import iso_utc
 
 
-def credits(daily_limit: int, used_today: int, wallet: Wallet) -> dict[str, object]:
-    """`balance_fen` is what may still be spent; `reserved_fen` is for answers being given."""
-    return {
-        "daily_limit": daily_limit,
-        "used_today": used_today,
-        "remaining": max(daily_limit - used_today, 0),
-        "balance_fen": wallet.balance_fen - wallet.reserved_fen,
-        "reserved_fen": wallet.reserved_fen,
-    }
+def credits_json(daily_limit: int, used_today: int, wallet: Wallet) -> dict[str, object]:
+    """`balance_fen` is what may still be spent; `reserved_fen` is held for running answers."""
+    quota = quota_json(daily_limit, used_today, wallet.balance_fen - wallet.reserved_fen)
+    return {**quota, "reserved_fen": wallet.reserved_fen}
 
 
-def transaction(entry: NumberedEntry) -> dict[str, object]:
+def transaction_json(entry: NumberedEntry) -> dict[str, object]:
     return {
         "id": entry.id,
         "kind": entry.kind,
@@ -31,10 +27,10 @@ def transaction(entry: NumberedEntry) -> dict[str, object]:
     }
 
 
-def pricing(quota: Quota, prices: Sequence[Price]) -> dict[str, object]:
-    """A message to a model that is not listed costs `message_price_fen`.
+def pricing_json(quota: Quota, prices: Sequence[Price]) -> dict[str, object]:
+    """A message to a model without a listed price costs `message_price_fen`.
 
-    Without the credit system there is nothing to buy beyond the free messages.
+    Without the credit system there are only the free messages.
     """
     return {
         "daily_free_messages": quota.daily_free_messages,

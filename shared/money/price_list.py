@@ -1,4 +1,4 @@
-"""What each model costs now, and changing it with the history kept."""
+"""The current price of each model, and changing it while keeping the history."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -25,7 +25,7 @@ _COMPONENTS = {
 
 @dataclass(frozen=True)
 class NewPrice:
-    """A price that has no version yet; the fields are those of pricing.Price."""
+    """A price without a version; its fields are those of pricing.Price."""
 
     model: str
     unit: Literal["message", "token"]
@@ -36,41 +36,41 @@ class NewPrice:
 
 
 def current(db: Connection, model: str) -> Price | None:
-    """The price admins set, or the default one; None where there is nothing to buy."""
+    """The stored price or the default one; None if the credit system is off."""
     if not load(settings.Quota).enable_credit_system:
         return None
-    return _found(db, model)
+    return _current(db, model)
 
 
-def listed(db: Connection) -> list[Price]:
-    """The models that admins gave a price; every other one has the default."""
+def list_current(db: Connection) -> list[Price]:
+    """The stored prices; every other model has the default one."""
     if not load(settings.Quota).enable_credit_system:
         return []
     return [version.price for version in prices.list_latest(db)]
 
 
 def of(db: Connection, models: Iterable[str]) -> dict[str, Price]:
-    """The price of each of these; none at all where there is nothing to buy."""
+    """The price of each of these models; empty if the credit system is off."""
     if not load(settings.Quota).enable_credit_system:
         return {}
     stored = {version.model: version.price for version in prices.list_latest(db)}
     return {model: stored.get(model) or _default(model) for model in models}
 
 
-def change(db: Connection, wanted: NewPrice, *, changed_by: str, confirmed: bool = False) -> Price:
-    """Give a model its next price; all earlier versions stay. `changed_by` is a user's id.
+def change(db: Connection, new: NewPrice, *, changed_by: str, confirmed: bool = False) -> Price:
+    """Add the next version of a model's price. `changed_by` is a user's id.
 
     Raises:
-        InvalidRequest: it is no price, or it looks like a slip of the hand and is not
-            confirmed: something changes more than 100-fold, or from or to nothing, as
-            another unit does to all of it. `details` say what.
-        ChangedMeanwhile: somebody else has just changed it.
+        InvalidRequest: it is not a valid price, or it may be a typing error and is not
+            confirmed: an amount changes more than 100-fold, or from or to zero, as all
+            of them do with another unit. `details` name the amounts.
+        ChangedMeanwhile: another administrator has changed it at the same time.
     """
-    _refuse(_problems(wanted))
-    before = _found(db, wanted.model)
+    _refuse(_problems(new))
+    before = _current(db, new.model)
     if not confirmed:
-        _refuse(_jumps(before, wanted))
-    price = Price(version=before.version + 1, **vars(wanted))
+        _refuse(_jumps(before, new))
+    price = Price(version=before.version + 1, **vars(new))
     prices.add(db, price, changed_by=changed_by)
     return price
 
@@ -81,7 +81,7 @@ def _refuse(problems: Iterable[Mapping[str, str]]) -> None:
         raise InvalidRequest(details=details)
 
 
-def _found(db: Connection, model: str) -> Price:
+def _current(db: Connection, model: str) -> Price:
     return prices.find_current(db, model) or _default(model)
 
 
@@ -89,22 +89,22 @@ def _default(model: str) -> Price:
     return Price(model, 0, "message", message_fen=load(settings.Quota).message_price_fen)
 
 
-def _problems(wanted: NewPrice) -> Iterator[Mapping[str, str]]:
-    if wanted.model != wanted.model.strip() or not 0 < len(wanted.model) <= _LONGEST_MODEL:
+def _problems(new: NewPrice) -> Iterator[Mapping[str, str]]:
+    if new.model != new.model.strip() or not 0 < len(new.model) <= _LONGEST_MODEL:
         yield _problem("model", f"must be 1 to {_LONGEST_MODEL} characters, no blanks around them")
-    if wanted.unit not in {"message", "token"}:
+    if new.unit not in {"message", "token"}:
         yield _problem("unit", "must be message or token")
         return
     for name, most in _COMPONENTS.items():
-        amount = getattr(wanted, name)
+        amount = getattr(new, name)
         if type(amount) is not int or not 0 <= amount <= most:
             yield _problem(name, f"must be a whole number from 0 to {most}")
-        elif amount and (name == "message_fen") != (wanted.unit == "message"):
-            yield _problem(name, f"must be 0 where the unit is {wanted.unit}")
+        elif amount and (name == "message_fen") != (new.unit == "message"):
+            yield _problem(name, f"must be 0 where the unit is {new.unit}")
 
 
-def _jumps(before: Price, wanted: NewPrice) -> Iterator[Mapping[str, str]]:
-    old, new = asdict(before), asdict(wanted)
+def _jumps(before: Price, after: NewPrice) -> Iterator[Mapping[str, str]]:
+    old, new = asdict(before), asdict(after)
     for name in _COMPONENTS:
         low, high = sorted((old[name], new[name]))
         if high > low * _LARGEST_FACTOR:
