@@ -1,4 +1,4 @@
-"""Deleting an account: at once, with all that was said, and without touching the books."""
+"""Deleting an account and its content; the ledger is kept."""
 
 from shared.accounts.erasure import forget_content
 from shared.database.connection import Connection
@@ -9,11 +9,11 @@ from shared.times import now_ms
 
 
 def erase(db: Connection, user: User) -> None:
-    """Answers still being given come to their end and are charged; they are not kept.
+    """Delete the account. Running answers end and are charged, but are not stored.
 
     Raises:
-        LastAdministrator: nobody would be left to administer.
-        Conflict: the password or the role changed after they were looked at.
+        LastAdministrator: no active administrator would be left.
+        Conflict: the password or the role has changed since the user was read.
     """
     if user.is_admin and users.lock_administrators(db) == [user.id]:
         raise LastAdministrator

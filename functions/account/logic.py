@@ -1,4 +1,4 @@
-"""What people may change about their account, and how they show that it is them. Does no I/O."""
+"""Request models of the account endpoints, and how a user confirms a change. Does no I/O."""
 
 from typing import Literal
 
@@ -13,32 +13,31 @@ from shared.web.fields import Email, NewPassword, Password, Username
 _RECENT_MS = 10 * 60 * 1000
 
 
-class Change(BaseModel):
-    """Another e-mail address is another way in, so it takes the password."""
+class ChangeProfile(BaseModel):
+    """A new e-mail address needs the password, because it can be used to log in."""
 
     username: Username | None = None
     email: Email | None = None
     current_password: Password | None = None
 
 
-class PasswordChange(BaseModel):
+class ChangePassword(BaseModel):
     current_password: Password | None = None
     new_password: NewPassword
 
 
-class Farewell(BaseModel):
+class DeleteAccount(BaseModel):
     password: Password | None = None
 
 
-class Copy(BaseModel):
+class OwnDataQuery(BaseModel):
     format: Literal["json", "zip"] = "json"
 
 
 def confirm(user: User, session: Session, password: str | None, at_ms: int) -> None:
-    """Make sure that it is them, and not somebody who found their phone unlocked.
+    """Check the password again, in case the session is used by another person.
 
-    An account without a password was signed in to by other means; whoever has
-    done that minutes ago can do it again.
+    An account without a password needs a session that began a few minutes ago.
 
     Raises: WrongPassword, RecentSignInRequired.
     """

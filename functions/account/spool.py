@@ -1,4 +1,4 @@
-"""A copy of one's own data on its way into one answer."""
+"""Temporary files for a copy of one's own data, limited to the size of one answer."""
 
 from typing import IO
 
@@ -12,7 +12,7 @@ class Spool(BoundedFile):
 
 
 class Packed:
-    """A table of an archive in the spool."""
+    """A sink for one table of a zip archive that is written into the spool."""
 
     def __init__(self, spool: Spool, entry: IO[bytes]) -> None:
         self.limit_bytes = spool.limit_bytes

@@ -1,8 +1,8 @@
-"""How an export reaches whoever asked: in the answer, or as a link when a worker is done."""
+"""Delivering an export: in the answer, or as a link after a worker has written it."""
 
 from functions.export import inline
-from functions.export.inline import File
-from functions.export.query import Query
+from functions.export.inline import InlineFile
+from functions.export.query import ExportQuery
 from shared import settings
 from shared.accounts import auth
 from shared.accounts.tokens import Claims
@@ -11,22 +11,22 @@ from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
 from shared.errors import ExportTooLarge, SheetFull, WorkerUnreachable
 from shared.exports import jobs
-from shared.exports.export_request import Wanted
+from shared.exports.export_request import ExportRequest
 from shared.exports.limits import QUEUED_MS
 from shared.repos import audit, export_jobs
 from shared.repos.export_jobs import Job
 from shared.times import now_ms
 
 
-def taken_inline(query: Query, export_id: str) -> File | None:
-    """None where it is to be a link: asked for, or too large for an answer.
+def write_inline(query: ExportQuery, export_id: str) -> InlineFile | None:
+    """Return None if a link is to be delivered: as requested, or because the file is too large.
 
-    Raises: ExportTooLarge: there is no other way, or the caller ruled it out.
+    Raises: ExportTooLarge: links are not possible, or the query excludes them.
     """
     if query.delivery == "link":
         return None
     try:
-        return read(inline.take, query.wanted, export_id)
+        return read(inline.write, query.export_request, export_id)
     except SheetFull:
         raise
     except ExportTooLarge:
@@ -35,10 +35,13 @@ def taken_inline(query: Query, export_id: str) -> File | None:
         return None
 
 
-def queue(claims: Claims, wanted: Wanted, export_id: str) -> Job:
-    """Have a worker write it. Raises: Misconfigured, WorkerUnreachable: nothing waits then."""
+def queue(claims: Claims, request: ExportRequest, export_id: str) -> Job:
+    """Add a job and start a worker.
+
+    Raises: Misconfigured, WorkerUnreachable: the job is marked as failed.
+    """
     load(settings.Workers)
-    job = transaction(_queued, claims, wanted, export_id)
+    job = transaction(_add_job, claims, request, export_id)
     try:
         jobs.start(job)
     except WorkerUnreachable as error:
@@ -47,9 +50,9 @@ def queue(claims: Claims, wanted: Wanted, export_id: str) -> Job:
     return job
 
 
-def _queued(db: Connection, claims: Claims, wanted: Wanted, export_id: str) -> Job:
+def _add_job(db: Connection, claims: Claims, request: ExportRequest, export_id: str) -> Job:
     admin, now = auth.administrator(db, claims), now_ms()
-    job = Job(export_id, admin.id, wanted.text, now + QUEUED_MS, now)
+    job = Job(export_id, admin.id, request.as_json, now + QUEUED_MS, now)
     export_jobs.add(db, job)
-    audit.record(db, admin.id, "export.start", {"export": export_id, **wanted.filter})
+    audit.record(db, admin.id, "export.start", {"export": export_id, **request.filter})
     return job

@@ -1,4 +1,4 @@
-"""One export as the body of an answer: bounded, counted and hashed."""
+"""Writing an export into the body of the answer, with its row count and hash."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from shared import settings
 from shared.config import load
 from shared.database.connection import Connection
 from shared.exports import files
-from shared.exports.export_request import Wanted
+from shared.exports.export_request import ExportRequest
 
 
 @dataclass(frozen=True)
-class File:
+class InlineFile:
     rows: int
     body: bytes
 
@@ -21,11 +21,11 @@ class File:
         return hashlib.sha256(self.body).hexdigest()
 
 
-def take(db: Connection, wanted: Wanted, export_id: str) -> File:
-    """Write what is wanted into a file. Raises: ExportTooLarge."""
+def write(db: Connection, request: ExportRequest, export_id: str) -> InlineFile:
+    """Write the requested rows into a file in memory. Raises: ExportTooLarge."""
     with (
-        files.opened(db, wanted, export_id) as table,
+        files.open_export(db, request, export_id) as table,
         Spool(load(settings.Export).inline_bytes) as spool,
     ):
-        files.FORMATS[wanted.format].write(table, spool)
-        return File(table.count, spool.read())
+        files.FORMATS[request.format].write(table, spool)
+        return InlineFile(table.count, spool.read())

@@ -1,4 +1,4 @@
-"""What an administrator may ask for: a dataset, a format and a period."""
+"""The query of an export: a dataset, a format, a delivery and a period."""
 
 from typing import Literal
 
@@ -7,11 +7,11 @@ from pydantic import field_validator
 from shared import settings
 from shared.config import load
 from shared.exports.datasets import DATASETS
-from shared.exports.export_request import Wanted
+from shared.exports.export_request import ExportRequest
 from shared.web.periods import Period
 
 
-class Query(Period):
+class ExportQuery(Period):
     dataset: str
     format: Literal["csv", "ndjson", "xlsx"] = "csv"
     delivery: Literal["inline", "link"] | None = None
@@ -31,5 +31,5 @@ class Query(Period):
         return delivery
 
     @property
-    def wanted(self) -> Wanted:
-        return Wanted(self.dataset, self.format, self.from_ms, self.to_ms)
+    def export_request(self) -> ExportRequest:
+        return ExportRequest(self.dataset, self.format, self.from_ms, self.to_ms)

@@ -1,4 +1,4 @@
-"""An export on its way into one answer, and what to do where it does not fit."""
+"""The temporary file of an inline export, and the error if it exceeds the limit."""
 
 from shared import settings
 from shared.config import load

@@ -1,4 +1,4 @@
-"""POST /api/internal/exports: write one export into the storage; called by functions of ours."""
+"""POST /api/internal/exports: write one export into the storage. Called by other functions."""
 
 from functions.export_worker import writing
 from shared.database.transactions import transaction
@@ -13,7 +13,7 @@ def write(request: Request) -> Response:
     export_id = subject_of(request, WORKER)
     request.notes["export"] = export_id
     bucket = storage(request.credentials)
-    job = transaction(writing.take, export_id)
+    job = transaction(writing.claim, export_id)
     state = writing.run(job, bucket) if job else "ended"
     return Response.ok({"id": export_id, "state": state})
 

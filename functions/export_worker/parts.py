@@ -1,4 +1,4 @@
-"""An export on its way into the storage: hashed, and sent in parts while the next one is made."""
+"""Uploading an export in parts: hashed, and sent while the next part is written."""
 
 import hashlib
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -9,17 +9,17 @@ from shared import log
 from shared.errors import ExportTooLarge
 from shared.storage.choice import Upload
 
-# A part is small while a file may be: two of them are held. OSS takes 10,000 parts of 5 GB.
+# Two parts are held in memory, so the first ones are small. OSS takes 10,000 parts of 5 GB.
 _SMALLEST, _LARGEST = 1024 * 1024, 16 * 1024 * 1024
 _PARTS_OF_ONE_SIZE = 1000
 _LOOK_SECONDS = 0.25
 
-# A workbook is made on the disk, and 512 MB of /tmp hold one of so much (shared/exports/xlsx_file).
+# The largest workbook that fits into the 512 MB of /tmp (shared/exports/xlsx_file).
 _WORKBOOK_BYTES = 30_000_000
 
 
 class Parts:
-    """Complete when `finish` returned; left in any other way, nothing of it stays."""
+    """A multipart upload. It is complete when `finish` returns, and aborted after an error."""
 
     limit_bytes = _WORKBOOK_BYTES
 
@@ -40,12 +40,12 @@ class Parts:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._sender.shutdown()  # a part under way ends within the storage's own time limits
+        self._sender.shutdown()  # the part being sent ends within the storage's time limits
         if error is None:
             return
         try:
             self._upload.abort()
-        except Exception as problem:  # noqa: BLE001  # the first failure is the one to tell
+        except Exception as problem:  # noqa: BLE001  # the first failure is the one to report
             log.write("error", "upload_not_aborted", error=type(problem).__name__)
 
     @property
@@ -85,7 +85,7 @@ class Parts:
         self._watch.add_bytes(len(part))
 
     def _wait(self) -> None:
-        """For the part before, and for nothing else if the work has lost its purpose."""
+        """Wait for the part before; stop waiting if the job was cancelled or lost."""
         while self._sending and not wait([self._sending], _LOOK_SECONDS).done:
             self._watch.check()
         if self._sending:

@@ -1,4 +1,4 @@
-"""A thread beside the work: keeps the lease, tells how far it is, sees that it is cancelled."""
+"""A thread beside the writer: renews the lease, records progress, notices a cancellation."""
 
 import threading
 import time
@@ -18,19 +18,19 @@ PULSE_SECONDS = 0.5
 
 
 class Stopped(Exception):
-    """The work has no purpose any more."""
+    """The job must not be continued."""
 
 
 class Cancelled(Stopped):
-    """An administrator wanted it so; the job says that already."""
+    """An administrator cancelled the job; its state is set already."""
 
 
 class Lost(Stopped):
-    """The lease ran out, and somebody else may have taken the job."""
+    """The lease expired, and another worker may have claimed the job."""
 
 
 class Watch:
-    """The work itself may be waiting for the database, the storage or the disk all this time."""
+    """Runs in its own thread, because the writer may wait for database, storage or disk."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
@@ -64,7 +64,7 @@ class Watch:
             raise self._verdict
 
     def over(self, batches: Iterable[Sequence[RawRow]]) -> Iterator[Sequence[RawRow]]:
-        """Count rows as they pass. Raises: Cancelled, Lost."""
+        """Pass the batches on and count their rows. Raises: Cancelled, Lost."""
         for batch in batches:
             self.check()
             yield batch
@@ -77,20 +77,20 @@ class Watch:
         try:
             while not self._verdict and not self._over.wait(PULSE_SECONDS):
                 self._beat()
-        except Exception as error:  # noqa: BLE001  # the work is to fail by it, in its own thread
+        except Exception as error:  # noqa: BLE001  # `check` raises it in the writer's thread
             self._verdict = error
         finally:
             transactions.disconnect()
 
     def _beat(self) -> None:
-        """A database that is away for a moment costs nothing, as long as the lease lasts."""
+        """Renew once. A database failure is ignored while the lease lasts."""
         try:
-            self._verdict = transaction(self._seen)
+            self._verdict = transaction(self._renew)
         except DatabaseUnavailable:
             if time.monotonic() - self._renewed > LEASE_MS / 1000:
                 self._verdict = Lost()
 
-    def _seen(self, connection: transactions.Connection) -> Stopped | None:
+    def _renew(self, connection: transactions.Connection) -> Stopped | None:
         now = now_ms()
         if export_jobs.renew(connection, self._job, written=self.written, until_ms=now + LEASE_MS):
             self._renewed = time.monotonic()

@@ -1,4 +1,4 @@
-"""Writing one export: once, whole, and so that another can take over at any moment."""
+"""Writing one export file. Another worker can continue after a failure at any point."""
 
 import json
 
@@ -10,9 +10,9 @@ from shared.database.connection import Connection
 from shared.database.transactions import transaction
 from shared.errors import AppError, ExportTooLarge, NotFound, Unexpected
 from shared.exports import files
-from shared.exports.export_request import Wanted
+from shared.exports.export_request import ExportRequest
 from shared.exports.limits import MOST_ATTEMPTS, QUEUED_MS
-from shared.exports.object_keys import place_of
+from shared.exports.object_keys import attempt_prefix
 from shared.repos import audit, export_jobs
 from shared.repos.audit import Entry
 from shared.repos.export_jobs import Job
@@ -23,13 +23,13 @@ _QUERY_SECONDS = 30.0
 
 
 class Busy(Unexpected):
-    """Another has it in hand, or was killed a moment ago: to be tried again later."""
+    """Another worker has claimed the job, or was killed and its lease lasts: try again later."""
 
     name = "export_busy"
 
 
-def take(connection: Connection, export_id: str) -> Job | None:
-    """Take the job in hand; None where it has ended, or there is none.
+def claim(connection: Connection, export_id: str) -> Job | None:
+    """Claim the job; return None if it has ended or does not exist.
 
     Raises: Busy.
     """
@@ -45,84 +45,84 @@ def take(connection: Connection, export_id: str) -> Job | None:
 
 
 def run(job: Job, storage: Storage) -> str:
-    """Return how it ended; a failure that may pass is raised, and the job waits again."""
+    """Return how it ended. A temporary failure is raised, and the job is queued again."""
     try:
-        _produced(job, storage)
+        _write(job, storage)
     except Cancelled:
         return "cancelled"
     except Lost:
         return "lost"
     except ExportTooLarge as error:
-        return _given_up(job, storage, error.name)
+        return _fail(job, storage, error.name)
     except Exception as error:
         if job.attempt >= MOST_ATTEMPTS:
             log.crash(error, request_id=job.id)
-            return _given_up(job, storage, _name(error))
+            return _fail(job, storage, _name(error))
         transaction(export_jobs.release, job, _name(error), until_ms=now_ms() + QUEUED_MS)
         raise
     return "done"
 
 
-def _produced(job: Job, storage: Storage) -> None:
-    """What earlier attempts left is removed first, so that there is one object in the end."""
-    wanted, place = Wanted.read(job.wanted), place_of(job.id, job.attempt)
-    key = place + wanted.filename(job.created_at_ms)
+def _write(job: Job, storage: Storage) -> None:
+    """Remove the objects of earlier attempts first, so that one object is left in the end."""
+    request, prefix = ExportRequest.from_json(job.request), attempt_prefix(job.id, job.attempt)
+    key = prefix + request.filename(job.created_at_ms)
     with Watch(job) as watch:
-        _cleared(job, storage, below=job.attempt)
-        with Parts(_begun(job, wanted, key, storage), watch) as parts:
-            _written(job, wanted, watch, parts)
+        _remove_attempts(job, storage, below=job.attempt)
+        with Parts(_begin_upload(job, request, key, storage), watch) as parts:
+            _write_rows(job, request, watch, parts)
             parts.finish()
-    if not transaction(_ended, job, wanted, parts.sha256, key, watch.written):
-        storage.remove_all(place)
+    if not transaction(_mark_done, job, request, parts.sha256, key, watch.written):
+        storage.remove_all(prefix)
         watch.check()
         raise Cancelled if transaction(export_jobs.mark_stopped, job, at_ms=now_ms()) else Lost
 
 
-def _cleared(job: Job, storage: Storage, *, below: int) -> None:
-    """Never what a later attempt made: whoever clears may have lost the job without knowing."""
+def _remove_attempts(job: Job, storage: Storage, *, below: int) -> None:
+    """Keep the objects of later attempts: this worker may have lost the job unnoticed."""
     for attempt in range(1, below):
-        storage.remove_all(place_of(job.id, attempt))
+        storage.remove_all(attempt_prefix(job.id, attempt))
 
 
-def _begun(job: Job, wanted: Wanted, key: str, storage: Storage) -> Upload:
-    label = files.aigc(wanted, job.id)
-    media_type = files.FORMATS[wanted.format].media_type
+def _begin_upload(job: Job, request: ExportRequest, key: str, storage: Storage) -> Upload:
+    label = files.aigc(request, job.id)
+    media_type = files.FORMATS[request.format].media_type
     return storage.begin(key, media_type, {"aigc": label} if label else {})
 
 
-def _written(job: Job, wanted: Wanted, watch: Watch, parts: Parts) -> None:
+def _write_rows(job: Job, request: ExportRequest, watch: Watch, parts: Parts) -> None:
     with (
         transactions.snapshot(_QUERY_SECONDS) as snapshot,
-        files.opened(snapshot, wanted, job.id) as table,
+        files.open_export(snapshot, request, job.id) as table,
     ):
         table.batches = watch.over(table.batches)
-        files.FORMATS[wanted.format].write(table, parts)
+        files.FORMATS[request.format].write(table, parts)
 
 
-def _ended(
+def _mark_done(
     connection: Connection,
     job: Job,
-    wanted: Wanted,
+    request: ExportRequest,
     sha256: str,
     key: str,
     written: tuple[int, int],
 ) -> bool:
-    """The entry has the export's own id, so there cannot be two of them."""
+    """The audit entry has the id of the export, so it is recorded once."""
     now = now_ms()
     done = export_jobs.mark_done(
         connection, job, written=written, sha256=sha256, key=key, at_ms=now
     )
     if done:
         rows, size = written
-        detail = {**wanted.filter, "rows": rows, "bytes": size, "sha256": sha256}
+        detail = {**request.filter, "rows": rows, "bytes": size, "sha256": sha256}
         text = json.dumps({**detail, "delivery": "link"})
         audit.add(connection, Entry(job.id, now, job.requested_by, "export", text))
     return done
 
 
-def _given_up(job: Job, storage: Storage, failure: str) -> str:
+def _fail(job: Job, storage: Storage, failure: str) -> str:
     transaction(export_jobs.mark_failed, job, failure, at_ms=now_ms())
-    _cleared(job, storage, below=job.attempt + 1)
+    _remove_attempts(job, storage, below=job.attempt + 1)
     log.write("error", "export_failed", export=job.id, error=failure, attempt=job.attempt)
     return "failed"
 

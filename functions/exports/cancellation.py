@@ -1,4 +1,4 @@
-"""Putting an end to an export: cancelled while it is written, removed when it is there."""
+"""Ending an export: cancelling it while it is written, removing its file afterwards."""
 
 from shared.accounts import auth
 from shared.accounts.tokens import Claims
@@ -12,14 +12,14 @@ from shared.times import now_ms
 
 
 def cancel(claims: Claims, job: Job) -> None:
-    """Whoever has it in hand sees it within a second; what nobody has in hand ends at once."""
+    """A running worker stops within a second; without one the export ends at once."""
     transaction(_cancel, claims, job)
 
 
 def remove(claims: Claims, job: Job, storage: Storage) -> None:
-    """The file first: a failure in between is repaired by doing it again."""
+    """The file is removed first, so that a repetition completes a failed call."""
     storage.remove_all(prefix_of(job.id))
-    transaction(_forget, claims, job)
+    transaction(_record_removal, claims, job)
 
 
 def _cancel(db: Connection, claims: Claims, job: Job) -> None:
@@ -29,7 +29,7 @@ def _cancel(db: Connection, claims: Claims, job: Job) -> None:
         audit.record(db, admin.id, "export.cancel", {"export": job.id})
 
 
-def _forget(db: Connection, claims: Claims, job: Job) -> None:
+def _record_removal(db: Connection, claims: Claims, job: Job) -> None:
     admin = auth.administrator(db, claims)
     if export_jobs.forget_object(db, job.id):
         audit.record(db, admin.id, "export.remove", {"export": job.id})

@@ -1,4 +1,4 @@
-"""/api/admin/exports: how far exports are that a worker writes, their links, and an end to them."""
+"""/api/admin/exports: list exports, read their progress and link, cancel or remove them."""
 
 from functions.exports import cancellation, logic
 from shared.accounts import auth
@@ -16,44 +16,44 @@ _PATH = "/api/admin/exports"
 
 
 @endpoint("GET", _PATH)
-def listed(request: Request) -> Response:
+def list_exports(request: Request) -> Response:
     claims = auth.signed_in(request)
-    return Response.ok(read(_listed, claims, request.parse_query(ListQuery)))
+    return Response.ok(read(_list, claims, request.parse_query(ListQuery)))
 
 
 @endpoint("GET", f"{_PATH}/{{export_id}}")
-def shown(request: Request) -> Response:
+def get_export(request: Request) -> Response:
     claims = auth.admitted_administrator(request)
     job = read(export_jobs.get, request.path["export_id"])
     if job.object_key is None or request.method == "HEAD":
-        return Response.ok(logic.told(job))
+        return Response.ok(logic.export_json(job))
     filename, expires_ms = logic.filename(job.object_key), now_ms() + logic.LINK_SECONDS * 1000
     url = storage(request.credentials).link(job.object_key, filename, logic.LINK_SECONDS)
-    transaction(_write_down, claims, job)
-    return Response.ok(logic.told(job, logic.link(url, expires_ms)))
+    transaction(_record_link, claims, job)
+    return Response.ok(logic.export_json(job, logic.link_json(url, expires_ms)))
 
 
 @endpoint("DELETE", f"{_PATH}/{{export_id}}")
-def ended(request: Request) -> Response:
+def end_export(request: Request) -> Response:
     claims = auth.admitted_administrator(request)
     job = read(export_jobs.get, request.path["export_id"])
     if job.object_key:
         cancellation.remove(claims, job, storage(request.credentials))
     else:
         cancellation.cancel(claims, job)
-    return Response.ok(logic.told(read(export_jobs.get, job.id)))
+    return Response.ok(logic.export_json(read(export_jobs.get, job.id)))
 
 
-def _write_down(db: Connection, claims: Claims, job: Job) -> None:
-    """Whoever has a link has the data, and need not be who asked for the export."""
+def _record_link(db: Connection, claims: Claims, job: Job) -> None:
+    """Each link is audited: it gives access to the data, also to another administrator's export."""
     admin = auth.administrator(db, claims)
     audit.record(db, admin.id, "export.link", {"export": job.id})
 
 
-def _listed(db: Connection, claims: Claims, query: ListQuery) -> dict[str, object]:
+def _list(db: Connection, claims: Claims, query: ListQuery) -> dict[str, object]:
     auth.administrator(db, claims)
     jobs = export_jobs.list_latest(db, after=query.after, count=query.fetch_count)
-    return page("exports", jobs, query, logic.told)
+    return page("exports", jobs, query, logic.export_json)
 
 
-handler = serve(listed, shown, ended)
+handler = serve(list_exports, get_export, end_export)

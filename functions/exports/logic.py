@@ -1,19 +1,19 @@
-"""What is told of an export. Does no I/O."""
+"""Exports and their links as JSON. Does no I/O."""
 
 from collections.abc import Mapping
 
-from shared.exports.export_request import Wanted
+from shared.exports.export_request import ExportRequest
 from shared.repos.export_jobs import Job
 from shared.times import iso_utc, iso_utc_if
 
 LINK_SECONDS = 600
 
 
-def told(job: Job, link: Mapping[str, object] | None = None) -> dict[str, object]:
-    """`rows` and `bytes` grow while it runs; `failure` is what the last attempt failed by."""
+def export_json(job: Job, link: Mapping[str, object] | None = None) -> dict[str, object]:
+    """`rows` and `bytes` grow while it runs; `failure` is the error name of the last attempt."""
     return {
         "id": job.id,
-        **Wanted.read(job.wanted).filter,
+        **ExportRequest.from_json(job.request).filter,
         "state": "cancelling" if job.cancel_asked and job.ended_at_ms is None else job.state,
         "attempt": job.attempt,
         "rows": job.rows_written,
@@ -27,7 +27,7 @@ def told(job: Job, link: Mapping[str, object] | None = None) -> dict[str, object
     }
 
 
-def link(url: str, expires_ms: int) -> dict[str, object]:
+def link_json(url: str, expires_ms: int) -> dict[str, object]:
     return {"url": url, "expires_at": iso_utc(expires_ms)}
 
 

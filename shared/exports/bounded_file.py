@@ -1,4 +1,4 @@
-"""A file that waits on disk until it is complete, and refuses to outgrow one answer."""
+"""A temporary file of limited size."""
 
 from tempfile import TemporaryFile
 from types import TracebackType
@@ -31,12 +31,12 @@ class BoundedFile:
         return self._file.write(data)
 
     def flush(self) -> None:
-        """What packs an archive asks for it."""
+        """Required by zipfile."""
 
     def read(self) -> bytes:
         self._file.seek(0)
         return self._file.read()
 
     def too_large(self) -> ExportTooLarge:
-        """What to say; each use knows another way out."""
+        """The error to raise; subclasses add how to avoid it."""
         return ExportTooLarge()

@@ -1,4 +1,4 @@
-"""Comma-separated values, for spreadsheets."""
+"""The CSV format, safe to open in spreadsheets."""
 
 from collections.abc import Sequence
 

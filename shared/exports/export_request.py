@@ -1,4 +1,4 @@
-"""One export, as it was asked for."""
+"""An administrator's request for an export."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -9,8 +9,8 @@ _END_OF_TIME_MS = 253_402_300_800_000  # the year 10000
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """The period is half open: `from_ms` belongs to it, `to_ms` does not; None is no end."""
+class ExportRequest:
+    """The period includes `from_ms` and excludes `to_ms`; None leaves it open."""
 
     dataset: str
     format: str
@@ -18,11 +18,11 @@ class Wanted:
     to_ms: int | None = None
 
     @classmethod
-    def read(cls, text: str) -> "Wanted":
+    def from_json(cls, text: str) -> "ExportRequest":
         return cls(**json.loads(text))
 
     @property
-    def text(self) -> str:
+    def as_json(self) -> str:
         return json.dumps(asdict(self))
 
     @property
@@ -31,7 +31,7 @@ class Wanted:
 
     @property
     def filter(self) -> dict[str, object]:
-        """As people read it."""
+        """The request as answers and the audit log show it."""
         return {
             "dataset": self.dataset,
             "format": self.format,

@@ -1,16 +1,16 @@
-"""An export as a file: which formats there are, and writing one."""
+"""Export files: their formats, and the table that a request selects."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from shared.database.connection import Connection
 from shared.exports import csv_file, ndjson_file, xlsx_file
 from shared.exports.datasets import DATASETS
-from shared.exports.export_request import Wanted
+from shared.exports.export_request import ExportRequest
 from shared.exports.sink import Sink
-from shared.exports.table import Table
+from shared.exports.table import Table, open_table
 
 
 @dataclass(frozen=True)
@@ -28,17 +28,21 @@ FORMATS = {
 }
 
 
-@contextmanager
-def opened(db: Connection, wanted: Wanted, export_id: str) -> Iterator[Table]:
-    """Lend the table that FORMATS write."""
-    dataset = DATASETS[wanted.dataset]
-    with closing(dataset.rows(db, *wanted.period_ms)) as batches:
-        yield Table(dataset.columns, batches, aigc(wanted, export_id))
+def open_export(
+    db: Connection, request: ExportRequest, export_id: str
+) -> AbstractContextManager[Table]:
+    """The table of the requested dataset and period, for one of FORMATS."""
+    selection, label = DATASETS[request.dataset].exported, aigc(request, export_id)
+    from_ms, to_ms = request.period_ms
+    return open_table(db, selection, label, from_ms=from_ms, to_ms=to_ms)
 
 
-def aigc(wanted: Wanted, export_id: str) -> str | None:
-    """The implicit label of GB 45438-2025 for a file that holds text of a model."""
-    if not DATASETS[wanted.dataset].has_ai_text:
+def aigc(request: ExportRequest, export_id: str) -> str | None:
+    """The implicit label of GB 45438-2025, for a dataset with text of a model."""
+    if not DATASETS[request.dataset].has_ai_text:
         return None
-    label = {"Label": "1", "ContentProducer": "fc-ai-backend", "ProduceID": export_id}
-    return json.dumps({"AIGC": label}, separators=(",", ":"))
+    return json.dumps({"AIGC": aigc_label(export_id)}, separators=(",", ":"))
+
+
+def aigc_label(produce_id: str) -> dict[str, str]:
+    return {"Label": "1", "ContentProducer": "fc-ai-backend", "ProduceID": produce_id}

@@ -1,4 +1,4 @@
-"""Starting the worker that writes an export."""
+"""Starting the worker that writes an export file."""
 
 from shared import settings
 from shared.config import load

@@ -1,4 +1,4 @@
-"""One JSON object per line, exactly as it is stored."""
+"""The NDJSON format: one JSON object per line, with the stored values unchanged."""
 
 import json
 

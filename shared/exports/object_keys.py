@@ -1,13 +1,13 @@
-"""Where an export is written to, and by whom."""
+"""Object keys of export files, and the worker that writes them."""
 
 WORKER = "export-worker"
 WORKER_PATH = "/api/internal/exports"
 
 
 def prefix_of(export_id: str) -> str:
-    """Of all keys in the storage that any attempt at it may have made."""
+    """The prefix of the keys of all attempts."""
     return f"exports/{export_id}/"
 
 
-def place_of(export_id: str, attempt: int) -> str:
+def attempt_prefix(export_id: str, attempt: int) -> str:
     return f"{prefix_of(export_id)}{attempt}/"

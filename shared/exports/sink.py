@@ -1,4 +1,4 @@
-"""Where the bytes of an export go."""
+"""Sinks: what a format writes its bytes to."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ from shared.errors import ExportTooLarge
 
 
 class Sink(Protocol):
-    """A workbook must know before it is packed how much there may be: `limit_bytes`."""
+    """`limit_bytes`: a workbook must know its size limit before it is packed."""
 
     limit_bytes: int
 
@@ -14,4 +14,4 @@ class Sink(Protocol):
         """Raises: ExportTooLarge."""
 
     def too_large(self) -> ExportTooLarge:
-        """What to say of a file over the limit."""
+        """The error for a file over the limit."""

@@ -1,17 +1,20 @@
-"""A table on its way into a file."""
+"""Tables: columns and rows that a format writes into a file."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
-from shared.exports.columns import Column, RawRow
+from shared.database.connection import Connection
+from shared.exports.columns import Column, RawRow, columns_of
 from shared.exports.spreadsheet import Cell
+from shared.repos.reports.dataset import Selection
 
 
 @dataclass
 class Table:
-    """Columns, and batches of rows that can be read once; `count` grows as they are.
+    """Columns, and batches of rows that can be read once; `count` is how many rows were read.
 
-    `aigc` is the label for the metadata of a file that holds text of a model.
+    `aigc` is the label for the metadata of a file with text of a model.
     """
 
     columns: Sequence[Column]
@@ -33,3 +36,12 @@ class Table:
             for row in batch:
                 self.count += 1
                 yield [column.cell(value) for column, value in zip(self.columns, row, strict=True)]
+
+
+@contextmanager
+def open_table(
+    db: Connection, selection: Selection, aigc: str | None = None, **parameters: object
+) -> Iterator[Table]:
+    """The rows of the selection, streamed while the context lasts."""
+    with closing(selection.read(db, **parameters)) as batches:
+        yield Table(columns_of(selection), batches, aigc)

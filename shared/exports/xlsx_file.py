@@ -7,12 +7,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from shared.errors import SheetFull
-from shared.exports.datasets import AI_LABEL
 from shared.exports.sink import Sink
 from shared.exports.spreadsheet import Cell, looks_like_formula
 from shared.exports.table import Table
+from shared.repos.reports.content_datasets import AI_LABEL
 
-if TYPE_CHECKING:  # only those who ask for a workbook pay for its library
+if TYPE_CHECKING:  # the library is loaded for workbooks only
     from xlsxwriter.format import Format
     from xlsxwriter.workbook import Workbook
     from xlsxwriter.worksheet import Worksheet
@@ -55,7 +55,7 @@ def _label(book: "Workbook", table: Table) -> None:
 
 
 def _bounded(table: Table, folder: Path, most_rows: int, sink: Sink) -> Iterator[Sequence[Cell]]:
-    """Heading and rows, as long as they fit on one sheet and what is written fits on the disk."""
+    """Heading and rows, while they fit on one sheet and the written part fits on the disk."""
     yield table.names
     most = _MOST_UNPACKED * sink.limit_bytes
     for row in table:
@@ -83,9 +83,9 @@ def _fill(book: "Workbook", rows: Iterable[Sequence[Cell]]) -> None:
 
 
 def _write_text(sheet: "Worksheet", row: int, column: int, text: str, as_text: "Format") -> None:
-    """Write text that stays text, even when somebody edits the cell."""
+    """Write text that stays text, also when the cell is edited."""
     if text.startswith("<r>") and text.endswith("</r>"):
-        # xlsxwriter takes such a text for XML of its own; in two parts it escapes it.
+        # xlsxwriter reads such a text as its own XML; in two parts it is escaped.
         sheet.write_rich_string(row, column, text[:1], as_text, text[1:])
     else:
         sheet.write(row, column, text, as_text if looks_like_formula(text) else None)

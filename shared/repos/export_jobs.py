@@ -1,4 +1,4 @@
-"""Export jobs: leases of the workers that write them, progress, and result."""
+"""Jobs of the export worker: lease, progress and result."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,11 @@ from shared.errors import NotFound
 
 @dataclass(frozen=True)
 class Job:
-    """`wanted` is the request as JSON; `failure` the error name of the last failed attempt."""
+    """`request` is JSON, in the column `wanted`. `failure` is the last attempt's error name."""
 
     id: str
     requested_by: str
-    wanted: str
+    request: str
     lease_until_ms: int
     created_at_ms: int
     state: str = "queued"
@@ -38,7 +38,7 @@ def add(db: Connection, job: Job) -> None:
             (id, requested_by, wanted, lease_until_ms, created_at_ms, state, attempt,
              rows_written, bytes_written, sha256, object_key, failure, cancel_asked, ended_at_ms)
         VALUES
-            (:id, :requested_by, :wanted, :lease_until_ms, :created_at_ms, :state, :attempt,
+            (:id, :requested_by, :request, :lease_until_ms, :created_at_ms, :state, :attempt,
              :rows_written, :bytes_written, :sha256, :object_key, :failure, :cancel_asked,
              :ended_at_ms)
         """,
@@ -51,7 +51,7 @@ def get(db: Connection, export_id: str) -> Job:
     found = db.find(
         Job,
         """
-        SELECT id, requested_by, wanted, lease_until_ms, created_at_ms, state, attempt,
+        SELECT id, requested_by, wanted AS request, lease_until_ms, created_at_ms, state, attempt,
             rows_written, bytes_written, sha256, object_key, failure, cancel_asked, ended_at_ms
         FROM exports
         WHERE id = :export_id
@@ -69,7 +69,7 @@ def list_latest(db: Connection, *, after: Cursor | None, count: int) -> list[Job
     return db.find_all(
         Job,
         """
-        SELECT id, requested_by, wanted, lease_until_ms, created_at_ms, state, attempt,
+        SELECT id, requested_by, wanted AS request, lease_until_ms, created_at_ms, state, attempt,
             rows_written, bytes_written, sha256, object_key, failure, cancel_asked, ended_at_ms
         FROM exports
         WHERE created_at_ms < :at OR (created_at_ms = :at AND id < :id)
@@ -83,11 +83,11 @@ def list_latest(db: Connection, *, after: Cursor | None, count: int) -> list[Job
 
 
 def list_abandoned(db: Connection, *, before_ms: int, count: int) -> list[Job]:
-    """Jobs not ended whose lease has expired: no worker has them."""
+    """Jobs that have not ended and have no worker with a lease."""
     return db.find_all(
         Job,
         """
-        SELECT id, requested_by, wanted, lease_until_ms, created_at_ms, state, attempt,
+        SELECT id, requested_by, wanted AS request, lease_until_ms, created_at_ms, state, attempt,
             rows_written, bytes_written, sha256, object_key, failure, cancel_asked, ended_at_ms
         FROM exports
         WHERE state IN ('queued', 'running') AND lease_until_ms < :before_ms
@@ -100,9 +100,9 @@ def list_abandoned(db: Connection, *, before_ms: int, count: int) -> list[Job]:
 
 
 def claim(db: Connection, export_id: str, *, at_ms: int, until_ms: int) -> bool:
-    """Start an attempt on a job that is queued or abandoned; return whether this call did.
+    """Begin an attempt if the job is queued or its lease has expired; say whether this call did.
 
-    From then on only this attempt may change the row.
+    From here only this attempt may change the row.
     """
     return bool(
         db.execute(
@@ -121,7 +121,7 @@ def claim(db: Connection, export_id: str, *, at_ms: int, until_ms: int) -> bool:
 
 
 def renew(db: Connection, job: Job, *, written: tuple[int, int], until_ms: int) -> bool:
-    """Store the progress (rows, bytes); False when the lease is lost or the job cancelled."""
+    """Record the progress (rows, bytes); return False if the job is lost or to be cancelled."""
     return bool(
         db.execute(
             """
@@ -139,7 +139,7 @@ def renew(db: Connection, job: Job, *, written: tuple[int, int], until_ms: int) 
 
 
 def release(db: Connection, job: Job, failure: str, *, until_ms: int) -> bool:
-    """Requeue a failed attempt; maintenance starts it again if no worker does by `until_ms`."""
+    """Queue a failed job again; maintenance starts a worker if none claims it by `until_ms`."""
     return bool(
         db.execute(
             """
@@ -156,7 +156,7 @@ def release(db: Connection, job: Job, failure: str, *, until_ms: int) -> bool:
 
 
 def requeue(db: Connection, job: Job, *, until_ms: int) -> bool:
-    """Queue an abandoned job again; of concurrent calls, exactly one returns True."""
+    """Queue an abandoned job again; of several concurrent calls, one returns True."""
     return bool(
         db.execute(
             """
@@ -176,7 +176,7 @@ def requeue(db: Connection, job: Job, *, until_ms: int) -> bool:
 def mark_done(
     db: Connection, job: Job, *, written: tuple[int, int], sha256: str, key: str, at_ms: int
 ) -> bool:
-    """Mark it done; return whether this call did. Add the audit entry only after a True."""
+    """Say whether this call ended it. Add the audit entry only after a True."""
     return bool(
         db.execute(
             """
@@ -213,7 +213,7 @@ def mark_failed(db: Connection, job: Job, failure: str, *, at_ms: int) -> bool:
 
 
 def ask_to_cancel(db: Connection, export_id: str) -> bool:
-    """Ask the worker that has the job to end it; False when it has ended already."""
+    """Ask the worker to stop; return False if the job has ended already."""
     return bool(
         db.execute(
             """
@@ -227,7 +227,7 @@ def ask_to_cancel(db: Connection, export_id: str) -> bool:
 
 
 def mark_cancelled(db: Connection, export_id: str, *, before_ms: int, at_ms: int) -> bool:
-    """End a job to be cancelled that is queued, or whose lease expired before `before_ms`."""
+    """End a job to be cancelled that is queued, or whose lease ended before `before_ms`."""
     return bool(
         db.execute(
             """
@@ -260,7 +260,7 @@ def mark_stopped(db: Connection, job: Job, *, at_ms: int) -> bool:
 
 
 def forget_object(db: Connection, export_id: str) -> bool:
-    """Clear the key of a deleted file; return whether there was one."""
+    """Record that the file was removed; say whether there was one."""
     return bool(
         db.execute(
             """

@@ -16,7 +16,7 @@ from scripts.tooling.environment import ROOT
 from shared.database import transactions
 from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
-from shared.exports.export_request import Wanted
+from shared.exports.export_request import ExportRequest
 from shared.ids import new_id
 from shared.repos import export_jobs, users
 from shared.repos.export_jobs import Job
@@ -167,7 +167,7 @@ def _cancelled_after(variables: Mapping[str, str], core: int) -> float:
 
 
 def _queued() -> str:
-    job = Job(new_id(), "u", Wanted("messages", "csv").text, now_ms(), now_ms())
+    job = Job(new_id(), "u", ExportRequest("messages", "csv").as_json, now_ms(), now_ms())
     transaction(export_jobs.add, job)
     return job.id
 

@@ -11,7 +11,7 @@ from shared.accounts.codes import new_code
 from shared.accounts.passwords import hash_password
 from shared.database.connection import Connection
 from shared.database.transactions import transaction
-from shared.exports.export_request import Wanted
+from shared.exports.export_request import ExportRequest
 from shared.exports.object_keys import WORKER
 from shared.ids import new_id
 from shared.repos import (
@@ -157,8 +157,8 @@ def _new_upstream() -> dict[str, object]:
 
 
 def _queued_export(admin: Person) -> str:
-    now, wanted = now_ms(), Wanted("audit", "csv", 0, 1)
-    job = Job(new_id(), admin.id, wanted.text, lease_until_ms=now, created_at_ms=now)
+    now, request = now_ms(), ExportRequest("audit", "csv", 0, 1)
+    job = Job(new_id(), admin.id, request.as_json, lease_until_ms=now, created_at_ms=now)
     transaction(export_jobs.add, job)
     return job.id
 

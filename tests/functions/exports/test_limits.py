@@ -108,7 +108,7 @@ def test_a_sheet_that_would_fill_the_disk_is_not_written_to_its_end(temporary: P
 def test_the_first_row_does_not_wait_for_a_sort() -> None:
     def sorted_rows(db: Connection) -> list[dict[str, Any]]:
         for dataset in DATASETS.values():
-            list(dataset.rows(db, 0, EVER_MS))
+            list(dataset.exported.read(db, from_ms=0, to_ms=EVER_MS))
         return db.find_all(dict, "SHOW SESSION STATUS WHERE Variable_name LIKE 'Sort_rows'")
 
     add_messages(*(message(number, "x") for number in range(50)))
@@ -127,7 +127,7 @@ def test_rows_that_are_not_wanted_any_more_are_not_waited_for() -> None:
         return db.find(lambda id: int(id), "SELECT CONNECTION_ID() AS id")
 
     def leave_early(db: Connection) -> bytes | None:
-        batches = DATASETS["messages"].rows(db, 0, EVER_MS)
+        batches = DATASETS["messages"].exported.read(db, from_ms=0, to_ms=EVER_MS)
         first = next(batches)[0][0]
         batches.close()
         return first
