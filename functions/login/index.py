@@ -1,10 +1,11 @@
-"""POST /api/auth/login: trade an email or username and a password for a session."""
+"""POST /api/auth/login: log in with an email or username and a password."""
 
 from pydantic import BaseModel, model_validator
 
 from functions.login.logic import authenticate, better_hash, is_first_admin
 from shared import log
 from shared.accounts import opening, sessions
+from shared.accounts.device_name import device_name
 from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
 from shared.errors import WrongCredentials
@@ -12,16 +13,17 @@ from shared.limits import rate_limits
 from shared.repos import users
 from shared.repos.users import User
 from shared.web.endpoint import Request, Response, endpoint
-from shared.web.fields import Login, Password
+from shared.web.fields import Login as LoginName
+from shared.web.fields import Password
 
 
-class Credentials(BaseModel):
-    email: Login | None = None
-    username: Login | None = None
+class Login(BaseModel):
+    email: LoginName | None = None
+    username: LoginName | None = None
     password: Password
 
     @model_validator(mode="after")
-    def _names_someone(self) -> "Credentials":
+    def _has_name(self) -> "Login":
         if not self.login:
             raise ValueError("email or username is required")
         return self
@@ -33,22 +35,24 @@ class Credentials(BaseModel):
 
 @endpoint("POST", "/api/auth/login", limit=rate_limits.by_address("anonymous"))
 def handler(request: Request) -> Response:
-    given = request.parse(Credentials)
+    body = request.parse(Login)
     with rate_limits.failures(
         rate_limits.of_address("login_address", request),
-        rate_limits.of_address("login", request, given.login),  # as given: a user's id would tell
+        rate_limits.of_address(
+            "login", request, body.login
+        ),  # the name as sent: the account's id would reveal that it exists
     ):
-        if is_first_admin(given.login, given.password):
-            _appoint(given)
-        user = authenticate(read(users.find_by_login, given.login), given.password)
-    better = better_hash(user, given.password)
-    return Response.ok(transaction(_open_session, user, better, sessions.device_of(request)))
+        if is_first_admin(body.login, body.password):
+            _add_first_admin(body)
+        user = authenticate(read(users.find_by_login, body.login), body.password)
+    better = better_hash(user, body.password)
+    return Response.ok(transaction(_open_session, user, better, device_name(request)))
 
 
-def _appoint(given: Credentials) -> None:
-    """The first administrator is made once; after that the database alone decides who is one."""
+def _add_first_admin(body: Login) -> None:
+    """Add the administrator of the settings, unless the database has an administrator already."""
     if not read(users.has_admin) and not transaction(
-        users.add_first_admin, opening.first_admin(given.login, given.password)
+        users.add_first_admin, opening.first_admin(body.login, body.password)
     ):
         log.write("error", "first_admin", problem="ADMIN_USERNAME belongs to another account")
 
@@ -56,11 +60,12 @@ def _appoint(given: Credentials) -> None:
 def _open_session(
     db: Connection, user: User, better: str | None, device: str | None
 ) -> dict[str, object]:
-    """A password that was changed while it was being checked opens nothing.
+    """Open a session, and store the better hash if there is one.
 
-    Raises: WrongCredentials.
+    Raises: WrongCredentials: the password changed while it was being checked.
     """
-    known = user.password_hash or ""
-    if not users.replace_hash(db, user.id, old=known, new=better or known):
+    if not users.lock_unchanged(db, user):
         raise WrongCredentials
-    return sessions.open_for(db, user, device)
+    if better:
+        users.set_hash(db, user.id, better)
+    return sessions.open_session(db, user, device)

@@ -1,4 +1,4 @@
-"""Who may come in. Does no I/O."""
+"""Checking a login name and a password. Does no I/O."""
 
 import hmac
 
@@ -12,8 +12,8 @@ from shared.repos.users import User
 def authenticate(candidate: User | None, password: str) -> User:
     """Return the candidate if the password is theirs and the account is active.
 
-    A missing candidate costs the same time and gives the same answer as a wrong
-    password, so nobody can use this endpoint to find out who has an account.
+    A missing candidate takes the same time and gives the same answer as a wrong
+    password, so that this endpoint does not reveal which accounts exist.
 
     Raises: WrongCredentials.
     """
@@ -24,14 +24,14 @@ def authenticate(candidate: User | None, password: str) -> User:
 
 
 def better_hash(user: User, password: str) -> str | None:
-    """A hash of today's scheme and cost, where the stored one is of yesterday's."""
+    """A hash with the current scheme and cost, if the stored hash has older ones."""
     if user.password_hash and is_outdated(user.password_hash):
         return hash_password(password)
     return None
 
 
 def is_first_admin(login: str, password: str) -> bool:
-    """Compare with ADMIN_USERNAME and ADMIN_PASSWORD; unset, they match nobody."""
+    """Compare with ADMIN_USERNAME and ADMIN_PASSWORD; unset settings match no login."""
     admin = load(settings.FirstAdmin)
     same_name = hmac.compare_digest(login.encode(), admin.username.strip().lower().encode())
     same_password = hmac.compare_digest(password.encode(), admin.password.reveal().encode())

@@ -1,8 +1,9 @@
-"""POST /api/auth/register: open an account and a first session."""
+"""POST /api/auth/register: create an account and open its first session."""
 
 from pydantic import BaseModel
 
 from shared.accounts import invitations, sessions
+from shared.accounts.device_name import device_name
 from shared.accounts.opening import new_user
 from shared.database.connection import Connection
 from shared.database.transactions import transaction
@@ -14,7 +15,7 @@ from shared.web.endpoint import Request, Response, endpoint
 from shared.web.fields import Email, InviteCode, NewPassword, Username
 
 
-class Registration(BaseModel):
+class Register(BaseModel):
     email: Email
     password: NewPassword
     username: Username | None = None
@@ -23,19 +24,19 @@ class Registration(BaseModel):
 
 @endpoint("POST", "/api/auth/register", limit=rate_limits.by_address("anonymous", "register"))
 def handler(request: Request) -> Response:
-    form = request.parse(Registration)
-    invite = invitations.check(form.invite_code)
-    user = new_user(form.email, form.username, form.password)
-    device = sessions.device_of(request)
-    return Response.ok(transaction(_settle_in, user, invite, device), status=201)
+    body = request.parse(Register)
+    invite = invitations.check(body.invite_code)
+    user = new_user(body.email, body.username, body.password)
+    session = transaction(_add, user, invite, device_name(request))
+    return Response.ok(session, 201)
 
 
-def _settle_in(
+def _add(
     db: Connection, user: User, invite: Invite | None, device: str | None
 ) -> dict[str, object]:
-    """The names come last: a taken one is found out after the same work as a free one."""
+    """The names are set last, so that a taken name and a free one cost the same work."""
     users.add_nameless(db, user)
-    session = sessions.open_for(db, user, device)
+    session = sessions.open_session(db, user, device)
     if invite:
         invitations.redeem(db, invite, user)
     users.name(db, user)

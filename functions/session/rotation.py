@@ -1,7 +1,7 @@
-"""A refresh token is used once: rotating it, and what its second use means."""
+"""Rotating refresh tokens: each is used once, and a late second use ends the session."""
 
-from functions.session.logic import is_good, was_used_long_before
-from shared.accounts import sessions as opened
+from functions.session.logic import is_valid, was_used_long_before
+from shared.accounts import sessions as issuing
 from shared.accounts.tokens import refresh_after, refresh_hash
 from shared.database.connection import Connection
 from shared.errors import InvalidRefreshToken
@@ -10,12 +10,12 @@ from shared.times import now_ms
 
 
 def rotate(db: Connection, parent: str, device: str | None) -> dict[str, object] | None:
-    """Trade a refresh token for the session with the next one.
+    """Exchange a refresh token for its successor; return the session with it.
 
-    The first to come rotates, and whoever comes within the window after it is
-    given the same successor, also after a crash between the commit and the
-    answer. Later the token has been stolen from one of two who hold it: the
-    session ends, and None is returned so that this is committed.
+    The first use rotates the token. Uses within REUSE_WINDOW_MS after it get the
+    same successor, also after a crash between the commit and the answer. A later
+    use means that two clients hold the token, so it was stolen: the session ends,
+    and None is returned so that the transaction commits.
 
     Raises: InvalidRefreshToken.
     """
@@ -30,19 +30,19 @@ def rotate(db: Connection, parent: str, device: str | None) -> dict[str, object]
     if was_used_long_before(token, now):
         sessions.end(db, token.session_id, token.user_id, at_ms=now)
         return None
-    if not is_good(token, now):
+    if not is_valid(token, now):
         raise InvalidRefreshToken
     if not is_first:
-        return opened.told(user, token.session_id, _newest_after(db, parent))
+        return issuing.issue(user, token.session_id, _newest_after(db, parent))
     if not sessions.mark_renewed(db, token.session_id, device=device, at_ms=now):
         raise InvalidRefreshToken
     child = refresh_after(parent)
-    opened.keep(db, child, token.session_id, opened_at_ms=token.opened_at_ms)
-    return opened.told(user, token.session_id, child)
+    issuing.store_refresh_token(db, child, token.session_id, opened_at_ms=token.opened_at_ms)
+    return issuing.issue(user, token.session_id, child)
 
 
 def _newest_after(db: Connection, parent: str) -> str:
-    """The successor may have been rotated too; a used one would look stolen later."""
+    """The first successor not used yet: a used one would count as stolen later."""
     child = refresh_after(parent)
     while (token := sessions.find_refresh_token(db, refresh_hash(child))) and token.used_at_ms:
         child = refresh_after(child)
