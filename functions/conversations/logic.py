@@ -1,4 +1,4 @@
-"""How conversations are renamed and told. Does no I/O."""
+"""Conversations and messages as JSON, and the rename request. Does no I/O."""
 
 from typing import Annotated
 
@@ -8,11 +8,11 @@ from shared.repos.conversations import Listed, Message
 from shared.times import iso_utc
 
 
-class Change(BaseModel):
+class RenameConversation(BaseModel):
     title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
 
-def conversation(row: Listed) -> dict[str, object]:
+def conversation_json(row: Listed) -> dict[str, object]:
     return {
         "id": row.id,
         "title": row.title,
@@ -21,18 +21,18 @@ def conversation(row: Listed) -> dict[str, object]:
     }
 
 
-def message(row: Message) -> dict[str, object]:
-    said: dict[str, object] = {
+def message_json(row: Message) -> dict[str, object]:
+    common: dict[str, object] = {
         "id": row.id,
         "role": row.role,
         "content": row.content,
         "created_at": iso_utc(row.created_at_ms),
     }
     if row.role == "user":
-        return said
+        return common
     usage = {"prompt_tokens": row.prompt_tokens, "completion_tokens": row.completion_tokens}
     return {
-        **said,
+        **common,
         "model": row.model,
         "finish_reason": row.finish_reason,
         "usage": usage,

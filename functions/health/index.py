@@ -1,6 +1,6 @@
-"""GET /api/health, /health and /api/info: is it up, and what is it."""
+"""GET /api/health, /health and /api/info: the state of the service, and a description of it."""
 
-from functions.health.logic import about, verdict
+from functions.health.logic import health_response, info_json
 from shared.database import transactions
 from shared.web.endpoint import Request, Response, endpoint, serve
 
@@ -8,16 +8,16 @@ _DATABASE_SECONDS = 0.8  # connect and ask: the answer must be there within 2 s
 
 
 @endpoint("GET", "/api/health", "/health")
-def health(request: Request) -> Response:
+def get_health(request: Request) -> Response:
     database = "not_configured"
     if transactions.is_configured():
         database = "connected" if transactions.is_reachable(_DATABASE_SECONDS) else "down"
-    return verdict(database)
+    return health_response(database)
 
 
 @endpoint("GET", "/api/info")
-def info(request: Request) -> Response:
-    return Response.ok(about(has_database=transactions.is_configured()))
+def get_info(request: Request) -> Response:
+    return Response.ok(info_json(has_database=transactions.is_configured()))
 
 
-handler = serve(health, info)
+handler = serve(get_health, get_info)

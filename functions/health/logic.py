@@ -1,11 +1,11 @@
-"""What health and info say. Does no I/O."""
+"""The answers of health and info. Does no I/O."""
 
 from shared.times import iso_utc, now_ms
 from shared.version import VERSION
 from shared.web.endpoint import MEBIBYTE, Response
 
 
-def verdict(database: str) -> Response:
+def health_response(database: str) -> Response:
     """`database` is connected, not_configured or down; only down is unhealthy."""
     down = database == "down"
     return Response(
@@ -22,8 +22,8 @@ def verdict(database: str) -> Response:
     )
 
 
-def about(*, has_database: bool) -> dict[str, object]:
-    """Chat works without a database; everything that remembers needs one."""
+def info_json(*, has_database: bool) -> dict[str, object]:
+    """Chat works without a database; all other features need one."""
     return {
         "name": "fc-ai-backend",
         "version": VERSION,

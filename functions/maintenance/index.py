@@ -1,4 +1,4 @@
-"""Every minute: end what killed instances left open, forget what nobody can ask for any more."""
+"""Maintenance, every minute: end abandoned turns, restart stuck exports, remove expired rows."""
 
 import json
 import time
@@ -12,7 +12,7 @@ from shared.repos.timers import Run
 from shared.times import now_ms
 from shared.web.timers import timer
 
-_SECONDS = 20  # what is left then waits a minute
+_SECONDS = 20  # the rest waits for the next run
 
 
 @timer
@@ -21,9 +21,9 @@ def handler() -> dict[str, object]:
         return {"skipped": "there is no database"}
     until = time.monotonic() + _SECONDS
     swept = sweep.run(until)
-    resumed = stuck_exports.run(until)
-    forgotten = retention.run(until)
-    summary = {**vars(swept), **vars(resumed), **vars(forgotten)}
+    restarted = stuck_exports.run(until)
+    removed = retention.run(until)
+    summary = {**vars(swept), **vars(restarted), **vars(removed)}
     outcome = Unexpected.name if swept.failed else "ok"
     transaction(timers.record, Run("maintenance", now_ms(), outcome, json.dumps(summary)))
     if swept.failed:

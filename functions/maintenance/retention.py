@@ -1,4 +1,4 @@
-"""Removing what nobody can ask for any more, a batch at a time."""
+"""Removing rows that are past their retention time, in batches."""
 
 import time
 from collections.abc import Callable
@@ -11,12 +11,12 @@ from shared.times import now_ms
 
 KEPT_MS = 24 * 3600 * 1000
 BATCH = 100
-ERASED_MS = 3600 * 1000  # longer than any answer is being given
+ERASED_MS = 3600 * 1000  # longer than any answer runs
 
 
 @dataclass(frozen=True)
-class Forgotten:
-    """`answers` are those whose pieces are gone; what was said stays in the conversation."""
+class RetentionResult:
+    """How many of each were removed. `answers` lost their chunks; the messages are kept."""
 
     keys: int
     answers: int
@@ -25,8 +25,8 @@ class Forgotten:
     sessions: int
 
 
-def run(until: float) -> Forgotten:
-    """Keys go first: while one is there, the answer it leads to can still be asked for.
+def run(until: float) -> RetentionResult:
+    """Remove a batch of each kind at a time. Keys go first, because they lead to answers.
 
     Raises: DatabaseUnavailable.
     """
@@ -40,12 +40,12 @@ def run(until: float) -> Forgotten:
         until, lambda: transaction(sessions.remove_expired_tokens, before_ms, count=BATCH)
     )
     ended = _batches(until, lambda: transaction(sessions.remove_ended, before_ms, count=BATCH))
-    _forget_what_came_late(until)
-    return Forgotten(keys, answers, limits, refresh_tokens, ended)
+    _remove_late_content(until)
+    return RetentionResult(keys, answers, limits, refresh_tokens, ended)
 
 
-def _forget_what_came_late(until: float) -> None:
-    """Of accounts deleted a short while ago: answers are stored until they have stopped."""
+def _remove_late_content(until: float) -> None:
+    """Remove what running answers stored of accounts that were deleted a short time ago."""
     for user_id in read(users.list_erased, since_ms=now_ms() - ERASED_MS):
         if time.monotonic() > until:
             break
@@ -53,7 +53,7 @@ def _forget_what_came_late(until: float) -> None:
 
 
 def _batches(until: float, work: Callable[[], int]) -> int:
-    """Work until a batch is not full, or the time is over."""
+    """Work until a batch is not full or the time is over; return the total count."""
     total = 0
     while time.monotonic() < until:
         done = work()

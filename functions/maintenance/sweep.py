@@ -1,4 +1,4 @@
-"""Ending the turns whose producer is gone, from what is stored of their answers."""
+"""The sweeper: ends abandoned turns with the stored part of their answers."""
 
 import time
 from dataclasses import dataclass
@@ -19,45 +19,45 @@ _MOST_TURNS = 1000
 
 
 @dataclass
-class Swept:
-    """`failed` are turns that could not be ended; they stay open for the next run."""
+class SweepResult:
+    """How many turns ended in each state; `failed` ones stay open for the next run."""
 
     settled: int = 0
     released: int = 0
     failed: int = 0
 
 
-def run(until: float) -> Swept:
-    """End what is abandoned now, each in a transaction of its own, while there is time.
+def run(until: float) -> SweepResult:
+    """End the turns abandoned now, each in its own transaction, until the time is over.
 
     Raises: DatabaseUnavailable.
     """
-    swept, before_ms = Swept(), now_ms()
+    result, before_ms = SweepResult(), now_ms()
     for message_id in read(turns.list_abandoned, before_ms=before_ms, count=_MOST_TURNS):
         if time.monotonic() > until:
             break
-        _count(swept, _ended(message_id, before_ms))
-    return swept
+        _count(result, _try_to_end(message_id, before_ms))
+    return result
 
 
-def _count(swept: Swept, state: str | None) -> None:
+def _count(result: SweepResult, state: str | None) -> None:
     if state:
-        setattr(swept, state, getattr(swept, state) + 1)
+        setattr(result, state, getattr(result, state) + 1)
 
 
-def _ended(message_id: str, before_ms: int) -> str | None:
-    """One turn that cannot be ended must not keep the others open."""
+def _try_to_end(message_id: str, before_ms: int) -> str | None:
+    """End one turn; log a failure and return "failed", so that the other turns are ended."""
     try:
         return transaction(_end, message_id, before_ms)
     except DatabaseUnavailable:
         raise
-    except Exception as error:  # noqa: BLE001  # whatever is wrong with it
+    except Exception as error:  # noqa: BLE001  # any defect of one turn
         log.crash(error, request_id=message_id)
         return "failed"
 
 
 def _end(db: Connection, message_id: str, before_ms: int) -> str | None:
-    """Return the state it ended in; None where somebody else ended it, or its producer is back."""
+    """Return the state it ended in; None if it has ended already, or is no longer abandoned."""
     if not turns.lock_abandoned(db, message_id, before_ms=before_ms):
         return None
     turn = turns.get(db, message_id)

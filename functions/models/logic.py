@@ -1,4 +1,4 @@
-"""What the list of models says, and when it need not be sent again. Does no I/O."""
+"""The list of models as a response, with its caching headers. Does no I/O."""
 
 import hashlib
 import json
@@ -11,28 +11,28 @@ from shared.web.endpoint import Response
 
 MOST_SECONDS = 300
 
-Listing = Mapping[str, object]
+ModelsJson = Mapping[str, object]
 
 
-def listing(models: Sequence[Offered], prices: Mapping[str, Price]) -> Listing:
-    """The first model is the one that answers where nobody names one."""
+def models_json(models: Sequence[Offered], prices: Mapping[str, Price]) -> ModelsJson:
+    """The first model is the default."""
     return {
         "default": models[0].name if models else None,
         "models": [
-            {"name": model.name, "title": model.title, "price": _price(prices.get(model.name))}
+            {"name": model.name, "title": model.title, "price": _price_json(prices.get(model.name))}
             for model in models
         ],
     }
 
 
-def _price(price: Price | None) -> Mapping[str, object] | None:
-    """As in /api/credits/pricing; None where there is nothing to buy."""
+def _price_json(price: Price | None) -> Mapping[str, object] | None:
+    """As in /api/credits/pricing; None where the credit system is off."""
     return {**asdict(price), "formula": formula(price)} if price else None
 
 
-def answer(listing: Listing, age_seconds: int, known: str) -> Response:
-    """`Age` keeps the caches from counting our own memory twice (RFC 9111)."""
-    etag = f'W/"{_digest(listing)}"'
+def response(content: ModelsJson, age_seconds: int, known: str) -> Response:
+    """`Age` is the time in this instance's cache (RFC 9111); 304 if the client has this list."""
+    etag = f'W/"{_digest(content)}"'
     headers = {
         "Cache-Control": f"public, max-age={MOST_SECONDS}",
         "Age": str(age_seconds),
@@ -40,11 +40,11 @@ def answer(listing: Listing, age_seconds: int, known: str) -> Response:
     }
     if _matches(known, etag):
         return Response(304, headers=headers)
-    return Response(200, envelope={"code": 0, "message": "OK", "data": listing}, headers=headers)
+    return Response(200, envelope={"code": 0, "message": "OK", "data": content}, headers=headers)
 
 
-def _digest(listing: Listing) -> str:
-    return hashlib.sha256(json.dumps(listing).encode()).hexdigest()[:32]
+def _digest(content: ModelsJson) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 
 
 def _matches(known: str, etag: str) -> bool:

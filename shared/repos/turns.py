@@ -178,10 +178,11 @@ def list_abandoned(db: Connection, *, before_ms: int, count: int) -> list[str]:
 
 
 def lock_abandoned(db: Connection, message_id: str, *, before_ms: int) -> bool:
-    """Lock a turn that is open and still abandoned, to end it in the same transaction.
+    """Lock a turn if it is open and still abandoned; say whether it is.
 
-    False where its instance has renewed the lease since the listing, or another
-    sweeper has ended the turn. The UPDATE changes nothing; it only locks the row.
+    Since list_abandoned read it, its producer may have renewed the lease, or
+    another sweeper may have ended it. The update changes nothing: it only locks
+    the row until the transaction ends.
     """
     return bool(
         db.execute(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from functions.models import index
-from functions.models.cache import Memory
+from functions.models.cache import ModelsCache
 from functions.models.index import handler as models
 from shared.database.transactions import transaction
 from shared.errors import DatabaseUnavailable
@@ -20,12 +20,12 @@ URL = "https://stored.example.com/v1/chat/completions"
 
 
 @pytest.fixture(autouse=True)
-def _fresh_memory(configure: Configure) -> Iterator[None]:
+def _fresh_cache(configure: Configure) -> Iterator[None]:
     """And what the function is given: no key, and no secret."""
     configure(OPENAI_MODEL="ours", MESSAGE_PRICE_FEN="70", JWT_SECRET=None)
-    index._memory.cache_clear()
+    index._cache.cache_clear()
     yield
-    index._memory.cache_clear()
+    index._cache.cache_clear()
 
 
 def ask(known: str = "", *, method: str = "GET") -> Reply:
@@ -34,7 +34,7 @@ def ask(known: str = "", *, method: str = "GET") -> Reply:
 
 
 def names() -> list[str]:
-    index._memory.cache_clear()
+    index._cache.cache_clear()
     return [model["name"] for model in ask().data["models"]]
 
 
@@ -84,7 +84,7 @@ def test_what_the_client_has_is_not_sent_again() -> None:
         assert (reply.status, reply.body, reply.headers["ETag"]) == (304, b"", etag)
     assert ask('W/"x"').status == 200
     offer("ours", title="Another title")
-    index._memory.cache_clear()
+    index._cache.cache_clear()
     assert ask(etag).status == 200
 
 
@@ -129,7 +129,7 @@ def test_a_database_that_is_down_is_told_where_nothing_is_known(configure: Confi
 
 def test_memory_lasts_a_minute_or_five_while_the_database_is_down() -> None:
     now, looks = [1000.0], list[float]()
-    memory = Memory(lambda: now[0])
+    cache = ModelsCache(lambda: now[0])
 
     def look() -> dict[str, object]:
         looks.append(now[0])
@@ -140,12 +140,12 @@ def test_memory_lasts_a_minute_or_five_while_the_database_is_down() -> None:
     told = []
     for at in (1000.0, 1059.0, 1060.0, 1299.0):
         now[0] = at
-        told.append(memory.recall(look))
+        told.append(cache.get(look))
     now[0] = 1300.0
     with pytest.raises(DatabaseUnavailable):
-        memory.recall(look)
+        cache.get(look)
     now[0] = 1301.0
-    told.append(memory.recall(look))
+    told.append(cache.get(look))
 
     first = {"at": 1000.0}
     assert told == [(first, 0), (first, 59), (first, 60), (first, 299), ({"at": 1301.0}, 0)]
