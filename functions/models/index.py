@@ -33,5 +33,5 @@ def _load() -> logic.ModelsJson:
 
 
 def _stored(db: Connection, environment: list[str]) -> logic.ModelsJson:
-    offered = model_list.offered(environment, models.list_standing(db))
+    offered = model_list.offered(environment, models.list_statuses(db))
     return logic.models_json(offered, price_list.of(db, [model.name for model in offered]))

@@ -1,4 +1,4 @@
-"""Who is asking: the bearer token, and whether the database still stands behind it."""
+"""Authentication: the bearer token, and the session and account in the database."""
 
 from shared import log
 from shared.accounts.tokens import Claims, read_access
@@ -32,9 +32,9 @@ def signed_in(request: Request) -> Claims:
 
 
 def active_user(db: Connection, claims: Claims) -> User:
-    """Return whose token it is; one question, and the answer holds on every instance at once.
+    """Return the user of the token, by one query, so that an ended session counts at once.
 
-    Raises: InvalidToken: the account is gone or disabled, or the session has ended.
+    Raises: InvalidToken: the account is deleted or disabled, or the session has ended.
     """
     user = users.find_active(db, claims.user_id, session_id=claims.session_id)
     if user is None:
@@ -43,7 +43,7 @@ def active_user(db: Connection, claims: Claims) -> User:
 
 
 def admitted_administrator(request: Request) -> Claims:
-    """Before anything else is looked at; what then writes asks `administrator` once more.
+    """Check the role before the request is read; transactions that write check it again.
 
     Raises: Unauthorized, InvalidToken, TokenExpired, Forbidden.
     """
@@ -53,7 +53,7 @@ def admitted_administrator(request: Request) -> Claims:
 
 
 def administrator(db: Connection, claims: Claims) -> User:
-    """The role is the database's word, not the token's.
+    """Return the administrator. The role is read from the database, not from the token.
 
     Raises: InvalidToken, Forbidden.
     """

@@ -1,4 +1,4 @@
-"""Codes that people copy by hand: unguessable, and without characters that look alike."""
+"""Random codes to copy by hand, without characters that look alike."""
 
 import secrets
 

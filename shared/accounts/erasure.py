@@ -1,16 +1,16 @@
-"""What a deleted account leaves behind: money and counts, and not a word that was said."""
+"""Deleting the content of an account: questions, answers and conversations."""
 
 from shared.database.connection import Connection
 from shared.repos import answer_chunks, conversations, idempotency, turns
 
 
 def forget_content(db: Connection, user_id: str) -> None:
-    """Forget what somebody asked and was answered; what was charged for it stays.
+    """Delete the questions and answers of a user; the charges stay.
 
-    Turns come first, as where an answer is concluded, and before anything is read:
-    MySQL reads what there was at the first read. Whoever was just about to ask may
-    still come after us, and an answer being given is stored until it has stopped,
-    so this is repeated for a while after an account was deleted.
+    Turns are updated first, in the order of charging.conclude, and before anything
+    is read: MySQL reads the state at the first read. A question may arrive at the
+    same moment, and a running answer is stored until it has stopped, so maintenance
+    repeats this for a while after an account was deleted.
     """
     turns.forget_all_questions(db, user_id)
     conversations.remove_all(db, user_id)

@@ -1,4 +1,4 @@
-"""Whom something is counted for, where it is nobody with an account: keyed hashes."""
+"""Guests' counting keys: keyed hashes of the client's network."""
 
 import hashlib
 import hmac
@@ -10,7 +10,7 @@ from shared.web.requests import Request
 
 
 def of_address(kind: str, request: Request, *more: str) -> str:
-    """Keyed, because a plain hash of an address is soon undone by trying them all."""
+    """Keyed, because a plain hash of an address can be reversed by trying all addresses."""
     secret = load(settings.Tokens).secret.reveal().encode()
-    told = "\n".join([network(request.client_ip), *more])
-    return hmac.new(secret, f"{kind}:{told}".encode(), hashlib.sha256).hexdigest()
+    text = "\n".join([network(request.client_ip), *more])
+    return hmac.new(secret, f"{kind}:{text}".encode(), hashlib.sha256).hexdigest()

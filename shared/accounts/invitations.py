@@ -1,4 +1,4 @@
-"""Coming in by an invite code: who may, and what it brings them and whoever invited them."""
+"""Registration by invite code: checking a code, and the credit that it grants."""
 
 from shared import settings
 from shared.config import load
@@ -12,10 +12,10 @@ from shared.times import now_ms
 
 
 def check(code: str | None) -> Invite | None:
-    """Return the invite that `redeem` wants, before the work of making the account.
+    """Return the invite for `redeem`, before the costly work of creating the account.
 
-    Where codes are not required, one that is given still has to be good: whoever
-    has one counts on what it brings.
+    A given code must be valid even if codes are not required, because it promises
+    credit.
 
     Raises: InviteCodeRequired, InviteCodeInvalid.
     """
@@ -32,9 +32,9 @@ def check(code: str | None) -> Invite | None:
 
 
 def redeem(db: Connection, invite: Invite, user: User) -> None:
-    """Let in who was just added, in the same transaction, and give what was promised.
+    """Use the code for the user added in the same transaction, and grant its credit.
 
-    Raises: InviteCodeInvalid: others were quicker.
+    Raises: InviteCodeInvalid: the last use was taken at the same time.
     """
     if not invites.use(db, invite.code, user.id, at_ms=now_ms()):
         raise InviteCodeInvalid
@@ -48,7 +48,7 @@ def redeem(db: Connection, invite: Invite, user: User) -> None:
 
 
 def _reward(db: Connection, inviter_id: str, user: User) -> None:
-    """Once for each account; nothing for an inviter who is disabled or gone."""
+    """Reward an active inviter, once per invited account."""
     inviter = users.find(db, inviter_id)
     if inviter and inviter.is_active:
         wallets.book(

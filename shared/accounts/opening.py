@@ -1,4 +1,4 @@
-"""What a new account looks like."""
+"""New accounts, before they are stored."""
 
 from shared.accounts.passwords import hash_password
 from shared.ids import new_id

@@ -1,4 +1,4 @@
-"""Password hashes: bcrypt over a pre-hash, and plain bcrypt from elsewhere."""
+"""Password hashes: bcrypt over a pre-hash, and plain bcrypt for imported ones."""
 
 import base64
 import hashlib
@@ -22,27 +22,27 @@ def hash_password(password: str) -> str:
 def matches(password: str, stored: str | None) -> bool:
     """Say whether the password is the one stored.
 
-    A refusal costs today's time whatever is stored, nothing or a cheaper hash
-    of yesterday, so that time does not tell who has an account.
+    A refusal takes the time of the current cost whatever is stored, even nothing
+    or an older and cheaper hash, so that its time does not reveal which accounts exist.
     """
     try:
         if stored and _fits(password, stored):
             return True
-    except ValueError:  # nothing was computed
+    except ValueError:  # no hash was computed
         stored = None
     for cost in costs_to_top_up(stored):
-        bcrypt.checkpw(_prehashed(password), _nobodys_hash(cost))
+        bcrypt.checkpw(_prehashed(password), _unmatched_hash(cost))
     return False
 
 
 def costs_to_top_up(stored: str | None) -> range:
-    """Each cost doubles the work, so all from the one spent up to today's add up to today's."""
-    today = _cost()
-    return range(_cost_of(stored), today) if stored else range(today, today + 1)
+    """The costs that add up to the current one: each doubles the work of the one before."""
+    current = _cost()
+    return range(_cost_of(stored), current) if stored else range(current, current + 1)
 
 
 def _fits(password: str, stored: str) -> bool:
-    """Raises: ValueError: it is no hash of a kind we know."""
+    """Raises: ValueError: the stored hash has an unknown scheme."""
     if stored.startswith(_PLAIN):
         return bcrypt.checkpw(password.encode()[:_PLAIN_BYTES], stored.encode())
     if stored.startswith(_SCHEME):
@@ -55,7 +55,7 @@ def _cost_of(stored: str) -> int:
 
 
 def is_outdated(stored: str) -> bool:
-    """True for hashes from elsewhere and for those cheaper than today's setting."""
+    """True for hashes of other schemes and for those below the current cost."""
     if not stored.startswith(_SCHEME):
         return True
     return _cost_of(stored) < _cost()
@@ -65,8 +65,8 @@ def _prehashed(password: str) -> bytes:
     return base64.b64encode(hashlib.sha384(password.encode()).digest())
 
 
-def _nobodys_hash(cost: int) -> bytes:
-    """Well-formed, and no password's."""
+def _unmatched_hash(cost: int) -> bytes:
+    """A well-formed hash that no password matches."""
     return f"$2b${cost:02}${'.' * 53}".encode()
 
 

@@ -178,15 +178,25 @@ def remove(db: Connection, conversation_id: str, user_id: str) -> bool:
     The UPDATE locks the row against transactions that append messages. The row is
     deleted last, because its messages refer to it.
     """
-    if not db.execute(
-        "UPDATE conversations SET title = '' WHERE id = :id AND user_id = :user_id",
-        id=conversation_id,
-        user_id=user_id,
-    ):
+    if not _lock(db, conversation_id, user_id):
         return False
     db.execute("DELETE FROM messages WHERE conversation_id = :id", id=conversation_id)
     db.execute("DELETE FROM conversations WHERE id = :id", id=conversation_id)
     return True
+
+
+def _lock(db: Connection, conversation_id: str, user_id: str) -> bool:
+    """Lock a conversation of this user; say whether there is one.
+
+    The update changes nothing: it only locks the row until the transaction ends.
+    """
+    return bool(
+        db.execute(
+            "UPDATE conversations SET title = title WHERE id = :id AND user_id = :user_id",
+            id=conversation_id,
+            user_id=user_id,
+        )
+    )
 
 
 def remove_all(db: Connection, user_id: str) -> None:

@@ -158,7 +158,7 @@ def lock_administrators(db: Connection) -> list[str]:
 
 
 def set_role(db: Connection, user: User) -> None:
-    """Raises: NotFound: whoever it was deleted the account a moment ago."""
+    """Store the role and `disabled_at_ms`. Raises: NotFound: the account has been deleted."""
     if not db.execute(
         """
         UPDATE users
@@ -173,7 +173,7 @@ def set_role(db: Connection, user: User) -> None:
 
 
 def set_hash(db: Connection, user_id: str, password_hash: str) -> None:
-    """Whatever the password was. Raises: NotFound, as `set_role`."""
+    """Store a new hash in any case. Raises: NotFound: the account has been deleted."""
     if not db.execute(
         "UPDATE users SET password_hash = :new WHERE id = :id AND erased_at_ms IS NULL",
         id=user_id,

@@ -1,4 +1,4 @@
-"""How the service is, by what it has written down."""
+"""The status of the service, from its tables."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from shared.database.connection import Connection
 
 @dataclass(frozen=True)
 class Reservations:
-    """Turns that have not ended. `abandoned` are those whose producer is not heard of any more."""
+    """Turns that have not ended. `abandoned` ones have an expired lease."""
 
     open: int
     reserved_fen: int
@@ -18,7 +18,7 @@ class Reservations:
 
 @dataclass(frozen=True)
 class Upstream:
-    """What asking it came to lately; answers that the client left half-way say nothing."""
+    """Recent calls of an upstream, without those that the client left."""
 
     name: str
     attempts: int

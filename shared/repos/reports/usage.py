@@ -1,4 +1,4 @@
-"""What was asked, answered, taken and paid in a period, summed up by the database."""
+"""Usage of a period in groups: requests, tokens, times, revenue and costs."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from shared.database.connection import Connection
 
 @dataclass(frozen=True)
 class Sum:
-    """Of one group. `name` is None for what no account asked.
+    """The sums of one group. `name` is None for the requests of guests.
 
     Percentiles are by nearest rank. `cost_ufen` is None where no cost is known.
     """
@@ -44,7 +44,7 @@ def count_turns(db: Connection, from_ms: int, to_ms: int) -> int:
 
 _GROUPS = {"day": "t.day", "model": "t.model", "user": "t.user_id", "upstream": "a.upstream"}
 
-# One row for each turn that has ended. An attempt carries the time of its turn.
+# One row per ended turn. A call has the time of its turn.
 _BY_TURN = """
     SELECT {name} AS name,
         t.state = 'settled' AS is_answered,
@@ -65,8 +65,8 @@ _BY_TURN = """
     WHERE t.created_at_ms >= :from_ms AND t.created_at_ms < :to_ms AND t.state <> 'open'
 """
 
-# One row for each attempt. The one that spoke, of which a turn has one at most, stands for what
-# the turn came to. `left`: the client did not wait; the upstream had done nothing wrong.
+# One row per call of an upstream. The call that answered, at most one per turn, carries the
+# tokens and charge of the turn. `left`: the client disconnected; the upstream did not fail.
 _BY_ATTEMPT = """
     SELECT {name} AS name,
         a.outcome IN ('ok', 'left') AS is_answered,
@@ -91,7 +91,7 @@ _SUMMED = """
         COUNT(total_ms) OVER (PARTITION BY name) AS totals,
         ROW_NUMBER() OVER (PARTITION BY name ORDER BY first_ms IS NULL, first_ms) AS first_place,
         ROW_NUMBER() OVER (PARTITION BY name ORDER BY total_ms IS NULL, total_ms) AS total_place
-    FROM asked
+    FROM requests
 )
 SELECT name,
     COUNT(*) AS requests,
@@ -115,11 +115,11 @@ LIMIT :count
 
 
 def sums(db: Connection, group: str, from_ms: int, to_ms: int, *, count: int) -> list[Sum]:
-    """By day, model, user or upstream, those with the most requests first."""
+    """The sums by day, model, user or upstream, most requests first."""
     rows = _BY_ATTEMPT if group == "upstream" else _BY_TURN
     return db.find_all(
         Sum,
-        f"WITH asked AS ({rows.format(name=_GROUPS[group])}) {_SUMMED}",  # texts of this module
+        f"WITH requests AS ({rows.format(name=_GROUPS[group])}) {_SUMMED}",  # texts of this module
         from_ms=from_ms,
         to_ms=to_ms,
         count=count,
