@@ -1,4 +1,4 @@
-"""What would be deployed: small, complete, and importing no more than it must."""
+"""The packages to be deployed: small, complete, and without needless imports."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""How settings are read, and how broken ones are reported."""
+"""Loading of settings, and reports of broken ones."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What may stand in the log, and what never does."""
+"""Contents of the log, and data that never reaches it."""
 
 import json
 import secrets

@@ -1,4 +1,4 @@
-"""What scripts/dev prints when it is ready: where it is, and commands to paste."""
+"""Welcome text of scripts/dev: its address, and commands to paste."""
 
 from collections.abc import Iterator, Mapping, Sequence
 

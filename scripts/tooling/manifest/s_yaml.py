@@ -1,4 +1,4 @@
-"""What `s.yaml` deploys, read as Serverless Devs reads it."""
+"""The functions, routes and timers of `s.yaml`, read as Serverless Devs reads them."""
 
 import re
 from collections.abc import Iterator, Mapping

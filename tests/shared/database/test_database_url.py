@@ -1,4 +1,4 @@
-"""How a deployment names its database."""
+"""Database URLs, and the parts they may be given in."""
 
 import pytest
 

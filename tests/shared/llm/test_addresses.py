@@ -1,4 +1,4 @@
-"""Where an upstream that administrators stored may not be."""
+"""Addresses that stored upstreams must not have."""
 
 import asyncio
 

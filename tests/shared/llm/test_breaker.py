@@ -1,4 +1,4 @@
-"""When an upstream is left alone, and when it is tried again."""
+"""The circuit breaker: skipping an upstream, and probing it again."""
 
 from shared.llm.breaker import Breaker
 

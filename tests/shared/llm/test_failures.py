@@ -1,4 +1,4 @@
-"""What an upstream does wrong, the error a client gets for it, and what the log may know."""
+"""Failures of upstreams: the client's error for each, and the details in the log."""
 
 import time
 from collections.abc import Callable

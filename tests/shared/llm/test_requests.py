@@ -1,4 +1,4 @@
-"""What we send upstream, and over which connections."""
+"""Requests to upstreams, and the connections that carry them."""
 
 import asyncio
 from typing import Any

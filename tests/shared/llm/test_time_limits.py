@@ -1,4 +1,4 @@
-"""How long the upstream may take, and how soon it is left alone."""
+"""Time limits of upstreams, and the closing of their connections."""
 
 import asyncio
 import time

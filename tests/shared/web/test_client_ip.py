@@ -1,4 +1,4 @@
-"""Who is calling: the address that counts, and the language to answer in."""
+"""The client's trusted address, and its preferred language."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the boundary does for every endpoint: routes, envelopes, errors, limits."""
+"""The common steps of every endpoint: routes, envelopes, errors, limits."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What ties s.yaml to the code: each check takes both and returns one line per disagreement."""
+"""Checks of s.yaml against the code: each takes both and returns a line per disagreement."""
 
 import json
 import re

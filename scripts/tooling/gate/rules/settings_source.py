@@ -1,4 +1,4 @@
-"""What the product reads from the environment, taken from its source without running it."""
+"""The product's settings, taken from its source without running it."""
 
 import ast
 from collections.abc import Iterator

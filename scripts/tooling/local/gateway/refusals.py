@@ -1,4 +1,4 @@
-"""What is answered when a function's answer cannot be: FC's errors, and rules it would break."""
+"""Error responses in place of a function's: FC's errors, and rules that it would break."""
 
 import json
 

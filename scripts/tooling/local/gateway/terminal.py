@@ -1,4 +1,4 @@
-"""What the gateway shows: a line per request, the functions' own output, and alarms in red."""
+"""Terminal output of the gateway: request lines, the functions' own output, alarms in red."""
 
 import json
 import sys
