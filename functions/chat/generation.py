@@ -8,13 +8,14 @@ from functions.chat.draft_saver import Draft, journal, save
 from functions.chat.ending import Ended
 from functions.chat.turn import Asked, Turn, Twin, begin
 from shared import log, settings
+from shared.answers.conclusion import conclude
+from shared.answers.ending import Ending
 from shared.config import load
 from shared.database import threads
 from shared.database.connection import Connection
 from shared.errors import AppError, DatabaseUnavailable, Unexpected, UpstreamFailed
 from shared.llm import routing
-from shared.money import charging
-from shared.money.charging import Ending
+from shared.money.outcome import stored_outcome, usage_json
 from shared.repos import turns, upstream_calls
 from shared.repos.upstream_calls import UpstreamCall
 from shared.times import now_ms
@@ -171,7 +172,7 @@ class Production:
     def _uncounted(self, ending: Ending) -> dict[str, object]:
         outcome: dict[str, object] = {
             "finish_reason": ending.finish_reason,
-            "usage": charging.usage(ending.tokens),
+            "usage": usage_json(ending.tokens),
             "latency_ms": max(now_ms() - self.turn.started_ms, 0),
         }
         return {**outcome, "error": ending.error} if ending.error else outcome
@@ -185,9 +186,9 @@ class Production:
 def _conclude(
     connection: Connection, production: Production, row: turns.Turn, ending: Ending
 ) -> dict[str, object]:
-    outcome = charging.conclude(connection, row, ending)
+    outcome = conclude(connection, row, ending)
     if outcome is None:  # the sweeper was first, and what it found is what was charged
-        return charging.outcome_of(turns.get(connection, row.message_id))
+        return stored_outcome(turns.get(connection, row.message_id))
     save(connection, [production.draft])
     for number, attempt in enumerate(production.attempts, start=1):
         upstream_calls.add(

@@ -5,7 +5,7 @@ from functions.chat.turn import Twin, identity_of
 from shared.database import threads
 from shared.database.connection import Connection
 from shared.errors import InProgress, NotFound
-from shared.money import charging
+from shared.money.outcome import stored_outcome
 from shared.repos import answer_chunks, conversations, turns
 from shared.repos.answer_chunks import StoredChunk
 from shared.repos.turns import Turn
@@ -18,7 +18,7 @@ async def said_so_far(row: Turn) -> list[StoredChunk]:
 
 def as_told(row: Turn, said: list[StoredChunk]) -> Ended:
     """What an answer that has ended came to, as it was told the first time."""
-    outcome = charging.outcome_of(row)
+    outcome = stored_outcome(row)
     return Ended(identity_of(row), row.created_at_ms, said, outcome, failure_of(outcome))
 
 

@@ -12,7 +12,7 @@ from functions.chat.turn import identity_of
 from shared.database import threads
 from shared.database.connection import Connection
 from shared.errors import AppError
-from shared.money import charging
+from shared.money.outcome import stored_outcome
 from shared.repos import answer_chunks, turns
 from shared.repos.answer_chunks import AnswerChunk, StoredChunk
 from shared.web import sse
@@ -101,7 +101,7 @@ async def as_stored(
         else:
             await asyncio.sleep(_LOOK_SECONDS)
         now, new = await threads.read(_look, row.message_id, position)
-    outcome = charging.outcome_of(now)
+    outcome = stored_outcome(now)
     yield teller.ended(outcome, failure_of(outcome))
 
 

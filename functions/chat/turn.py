@@ -21,7 +21,7 @@ from shared.limits.idempotency import ClientKey, client_key
 from shared.llm import routing
 from shared.llm.estimate import estimate_prompt_tokens
 from shared.money import charging, price_list
-from shared.money.charging import NotPrepared, Terms
+from shared.money.charging import NotPrepared, ReservationTerms
 from shared.repos import conversations, idempotency, turns
 from shared.repos.idempotency import Key
 from shared.times import now_ms, shanghai_day
@@ -174,7 +174,7 @@ def _open(connection: Connection, asking: _Asking) -> Turn | Twin:
             lease_until_ms=now + LEASE_MS,
             created_at_ms=now,
         ),
-        Terms(load(settings.Chat).max_streams_per_user, price, _max_tokens(question)),
+        ReservationTerms(load(settings.Chat).max_streams_per_user, price, _max_tokens(question)),
     )
     return replace(turn, row=reserved, started_ms=now)
 

@@ -4,12 +4,12 @@ import time
 from dataclasses import dataclass
 
 from shared import log
+from shared.answers.conclusion import conclude
+from shared.answers.ending import Ending
 from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
 from shared.errors import DatabaseUnavailable, UpstreamFailed
 from shared.llm.estimate import estimate_tokens
-from shared.money import charging
-from shared.money.charging import Ending
 from shared.pricing import Tokens
 from shared.repos import answer_chunks, turns
 from shared.repos.turns import Turn
@@ -62,8 +62,8 @@ def _end(db: Connection, message_id: str, before_ms: int) -> str | None:
         return None
     turn = turns.get(db, message_id)
     ending = _ending(db, turn)
-    charging.conclude(db, turn, ending)
-    return "settled" if ending.text else "released"
+    conclude(db, turn, ending)
+    return ending.state
 
 
 def _ending(db: Connection, turn: Turn) -> Ending:

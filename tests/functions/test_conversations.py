@@ -12,12 +12,14 @@ import pytest
 from functions.conversations.index import handler
 from functions.register.index import handler as register
 from shared.accounts import tokens
+from shared.answers.conclusion import conclude
+from shared.answers.ending import Ending
 from shared.database import transactions
 from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
 from shared.ids import new_id
 from shared.money import charging
-from shared.money.charging import Ending, Terms
+from shared.money.charging import ReservationTerms
 from shared.pricing import Price, Tokens
 from shared.repos import answer_chunks, conversations, turns, wallets
 from shared.repos.answer_chunks import AnswerChunk
@@ -283,7 +285,7 @@ def a_turn(owner: Person, conversation_id: str, number: int, message_id: str | N
 
 
 PRICE = Price("demo", 0, "message", message_fen=100)
-TERMS = Terms(3, lambda: PRICE, 1000)
+TERMS = ReservationTerms(3, lambda: PRICE, 1000)
 ENDING = Ending("The answer.", "stop", Tokens(5, 2))
 
 
@@ -298,7 +300,7 @@ def begin(owner: Person, conversation_id: str, number: int, message_id: str | No
 
 
 def finish(turn: Turn) -> None:
-    assert transaction(charging.conclude, turn, ENDING)
+    assert transaction(conclude, turn, ENDING)
 
 
 def test_what_was_said_is_erased_and_what_was_charged_for_stays(anna: Person, ben: Person) -> None:

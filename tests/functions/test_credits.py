@@ -8,11 +8,12 @@ import pytest
 
 from functions.credits.index import handler as credits
 from shared.accounts.tokens import Claims, issue_access
+from shared.answers.conclusion import conclude
+from shared.answers.ending import Ending
 from shared.cursor import Cursor
 from shared.database.transactions import transaction
 from shared.ids import new_id
-from shared.money import charging, price_list
-from shared.money.charging import Ending
+from shared.money import price_list
 from shared.money.price_list import NewPrice
 from shared.pricing import Tokens
 from shared.repos import users, wallets
@@ -92,7 +93,7 @@ def test_whoever_has_never_chatted_has_nothing_yet() -> None:
 def test_transactions_are_the_ledger_the_newest_first() -> None:
     anna = customer(1000)
     turn = abandoned(anna, price=PER_MESSAGE)
-    transaction(charging.conclude, turn, Ending("Yes.", "stop", Tokens(1, 1)))
+    transaction(conclude, turn, Ending("Yes.", "stop", Tokens(1, 1)))
     book(anna, "refund", 40)
 
     told = page(token_of(anna))

@@ -15,11 +15,13 @@ from functions.maintenance.index import handler
 from scripts.tooling.environment import ROOT
 from scripts.tooling.manifest.s_yaml import Timer, load
 from shared.accounts import tokens
+from shared.answers.conclusion import conclude
+from shared.answers.ending import Ending
 from shared.database import transactions
 from shared.database.transactions import read, transaction
 from shared.ids import lowest_id, new_id
 from shared.money import charging
-from shared.money.charging import Ending
+from shared.money.outcome import stored_outcome
 from shared.pricing import Price, Tokens, amount_fen
 from shared.repos import answer_chunks, conversations, daily_messages, idempotency, sessions, turns
 from shared.repos.answer_chunks import AnswerChunk
@@ -62,7 +64,7 @@ def run() -> dict[str, object]:
 
 
 def outcome_of(turn: Turn) -> dict[str, object]:
-    return charging.outcome_of(read(turns.get, turn.message_id))
+    return stored_outcome(read(turns.get, turn.message_id))
 
 
 @pytest.mark.usefixtures("database")
@@ -220,7 +222,7 @@ def _concluded_in_a_process(ids: list[str]) -> int:
     for message_id in ids:
         turn = read(turns.get, message_id)
         ending = Ending("All of it.", "stop", Tokens(1, 1))
-        ended += transaction(charging.conclude, turn, ending) is not None
+        ended += transaction(conclude, turn, ending) is not None
     transactions.disconnect()
     return ended
 

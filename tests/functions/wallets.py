@@ -8,7 +8,7 @@ from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
 from shared.ids import new_id
 from shared.money import charging
-from shared.money.charging import Terms
+from shared.money.charging import ReservationTerms
 from shared.pricing import Price
 from shared.repos import answer_chunks, sessions, turns, users, wallets
 from shared.repos.answer_chunks import AnswerChunk
@@ -78,7 +78,9 @@ def abandoned(
         created_at_ms=now_ms(),
     )
     turn = replace(turn, **changes)  # type: ignore[arg-type]  # fields of a turn
-    opened = transaction(charging.reserve, turn, Terms(1000, lambda: price, max_tokens=1000))
+    opened = transaction(
+        charging.reserve, turn, ReservationTerms(1000, lambda: price, max_tokens=1000)
+    )
     for position, piece in enumerate(said):
         transaction(answer_chunks.add, opened.message_id, position, piece)
     return opened

@@ -12,10 +12,11 @@ from functions.login.index import handler as login
 from functions.register.index import handler as register
 from shared.accounts import tokens
 from shared.accounts.passwords import hash_password
+from shared.answers.conclusion import conclude
+from shared.answers.ending import Ending
 from shared.database import transactions
 from shared.database.transactions import read, transaction
 from shared.money import charging
-from shared.money.charging import Ending
 from shared.pricing import Tokens
 from shared.repos import sessions
 from shared.times import now_ms
@@ -73,7 +74,7 @@ def test_it_can_neither_ask_nor_stop_nor_watch(
     anna = sign_up()
     transaction(charging.prepare, anna.id, anna.id, today())
     turn = abandoned(anna.id)
-    transaction(charging.conclude, turn, Ending("Because.", "stop", Tokens(1, 1)))
+    transaction(conclude, turn, Ending("Because.", "stop", Tokens(1, 1)))
     headers = {"Authorization": f"Bearer {anna.token}"}
     end(anna.token)
 

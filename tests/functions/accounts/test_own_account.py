@@ -16,12 +16,13 @@ from functions.maintenance.index import handler as maintenance
 from shared.accounts import tokens
 from shared.accounts.erasure import forget_content
 from shared.accounts.passwords import hash_password
+from shared.answers.conclusion import conclude
+from shared.answers.ending import Ending
 from shared.database import transactions
 from shared.database.transactions import read, transaction
 from shared.errors import Conflict
 from shared.ids import new_id
 from shared.money import charging
-from shared.money.charging import Ending
 from shared.pricing import Tokens
 from shared.repos import answer_chunks, conversations, idempotency, orders, turns, users, wallets
 from shared.repos.answer_chunks import AnswerChunk
@@ -253,7 +254,7 @@ def somebody_with_everything() -> Any:
         conversation_id=kept,
         message_id=kept,
     )
-    transaction(charging.conclude, turn, Ending("what was said", "stop", Tokens(1, 1)))
+    transaction(conclude, turn, Ending("what was said", "stop", Tokens(1, 1)))
     transaction(idempotency.claim, Key(user_id, "key", "hash", turn.message_id, now_ms()))
     order = Order(new_id(), user_id, "small", 990, 1000, "paid", new_id(), 1, 2, None)
     transaction(orders.add, order)
@@ -331,7 +332,7 @@ def test_an_answer_still_being_given_is_charged_as_ever_and_not_kept(text: str) 
 
     assert delete(anna, password=PASSWORD).status == 200
     transaction(answer_chunks.add, turn.message_id, 1, AnswerChunk("text", " was"))
-    ended = transaction(charging.conclude, turn, Ending(text, "stop", Tokens(1, 1)))
+    ended = transaction(conclude, turn, Ending(text, "stop", Tokens(1, 1)))
 
     assert ended is not None
     assert state_of(turn) == ("settled" if text else "released")
@@ -348,7 +349,7 @@ def test_a_question_that_slips_in_while_the_account_goes_does_not_stay() -> None
     assert delete(anna, password=PASSWORD).status == 200
     late = new_id()
     turn = abandoned(user_id, AnswerChunk("text", "late"), conversation_id=late, message_id=late)
-    transaction(charging.conclude, turn, Ending("late", "stop", Tokens(1, 1)))
+    transaction(conclude, turn, Ending("late", "stop", Tokens(1, 1)))
     assert len(rows("messages")) == 2
 
     maintenance(b"{}", Context())
@@ -418,8 +419,8 @@ def test_deleting_asking_and_answering_at_once_adds_up() -> None:
     user_id = anna["user"]["id"]
     open_ones = [abandoned(user_id, price=PER_MESSAGE) for _ in range(4)]
 
-    def conclude(turn: turns.Turn) -> object:
-        return transaction(charging.conclude, turn, Ending("said", "stop", Tokens(1, 1)))
+    def end(turn: turns.Turn) -> object:
+        return transaction(conclude, turn, Ending("said", "stop", Tokens(1, 1)))
 
     def leave_for_good() -> object:
         return delete(anna, password=PASSWORD).status
@@ -428,7 +429,7 @@ def test_deleting_asking_and_answering_at_once_adds_up() -> None:
         return renew(anna["refresh_token"]).status
 
     told = together(
-        [partial(conclude, turn) for turn in open_ones] + [leave_for_good, *[renew_meanwhile] * 3]
+        [partial(end, turn) for turn in open_ones] + [leave_for_good, *[renew_meanwhile] * 3]
     )
 
     assert told[4] == 200

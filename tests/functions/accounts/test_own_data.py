@@ -11,10 +11,11 @@ import pytest
 from functions.account.index import handler as account
 from shared.accounts import tokens
 from shared.accounts.passwords import hash_password
+from shared.answers.conclusion import conclude
+from shared.answers.ending import Ending
 from shared.database.transactions import transaction
 from shared.ids import new_id
 from shared.money import charging
-from shared.money.charging import Ending
 from shared.pricing import Tokens
 from shared.repos import conversations, invites, orders, wallets
 from shared.repos.answer_chunks import AnswerChunk
@@ -60,7 +61,7 @@ def with_everything(name: str, said: str = "Because.") -> tuple[Any, str, Order]
         message_id=message_id,
         question=f"Why, {name}?",
     )
-    transaction(charging.conclude, turn, Ending(said, "stop", Tokens(3, 2)))
+    transaction(conclude, turn, Ending(said, "stop", Tokens(3, 2)))
     order = Order(f"{name}-order", user_id, "small", 990, 1000, "paid", None, 1_000, 2_000, None)
     transaction(orders.add, order)
     code = Invite(f"{name}-CODE", user_id, 3, 1, 500, "a note", True, None, user_id, 1_000)

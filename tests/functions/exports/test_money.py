@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from shared.answers.conclusion import conclude
+from shared.answers.ending import Ending
 from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
-from shared.money import charging
-from shared.money.charging import Ending
 from shared.pricing import Tokens
 from shared.repos import turns, upstream_calls
 from shared.repos.turns import Turn
@@ -104,14 +104,14 @@ def _answered(db: Connection, turn: Turn, ending: Ending) -> None:
         upstream_calls.add(
             db, turn.message_id, number, attempt, ending.tokens, model="m", at_ms=number
         )
-    charging.conclude(db, turns.get(db, turn.message_id), ending)
+    conclude(db, turns.get(db, turn.message_id), ending)
 
 
 @pytest.mark.usefixtures("database")
 def test_a_turn_nobody_paid_for_has_no_receipt() -> None:
     turn = abandoned(customer())
     transaction(
-        charging.conclude,
+        conclude,
         read(turns.get, turn.message_id),
         Ending("", "stop", Tokens(1, 0, source="estimated"), error="x"),
     )

@@ -12,13 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.maintenance import sweep
+from shared.answers.conclusion import conclude
+from shared.answers.ending import Ending
 from shared.database import transactions
 from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
 from shared.errors import DailyLimitReached, InsufficientBalance, TooManyStreams
 from shared.ids import new_id
 from shared.money import charging
-from shared.money.charging import Ending, Terms
+from shared.money.charging import ReservationTerms
+from shared.money.outcome import stored_outcome
 from shared.pricing import Price, Tokens, amount_fen
 from shared.repos import daily_messages, turns, users, wallets
 from shared.repos.turns import Turn
@@ -65,8 +68,8 @@ def a_turn(user_id: str, free: int = 0, day: str = DAY) -> Turn:
     )
 
 
-def terms(price: Price | None = PER_MESSAGE, most_open: int = 1000) -> Terms:
-    return Terms(most_open, lambda: price, max_tokens=1000)
+def terms(price: Price | None = PER_MESSAGE, most_open: int = 1000) -> ReservationTerms:
+    return ReservationTerms(most_open, lambda: price, max_tokens=1000)
 
 
 def said(text: str, tokens: Tokens | None = None) -> Ending:
@@ -75,7 +78,7 @@ def said(text: str, tokens: Tokens | None = None) -> Ending:
 
 def charged(turn: Turn, tokens: Tokens) -> Any:
     """End it with an answer; the charge its client is told of."""
-    outcome = transaction(charging.conclude, turn, said("an answer", tokens))
+    outcome = transaction(conclude, turn, said("an answer", tokens))
     assert outcome is not None
     return outcome["charge"]
 
@@ -145,7 +148,7 @@ def test_what_began_before_midnight_is_given_back_to_that_day() -> None:
     transaction(charging.prepare, user_id, user_id, next_day)
     before = transaction(charging.reserve, a_turn(user_id, 20), terms())
     transaction(charging.reserve, a_turn(user_id, 20, next_day), terms())
-    transaction(charging.conclude, before, said(""))
+    transaction(conclude, before, said(""))
     used = [read(daily_messages.find_used, user_id, day) for day in (DAY, next_day)]
     assert used == [0, 1]
 
@@ -154,11 +157,11 @@ def test_what_began_before_midnight_is_given_back_to_that_day() -> None:
 def test_a_turn_ends_once_whoever_ends_it() -> None:
     user_id = customer(1000)
     turn = transaction(charging.reserve, a_turn(user_id), terms())
-    first = transaction(charging.conclude, turn, said("an answer"))
-    assert transaction(charging.conclude, turn, said("another answer")) is None
-    assert transaction(charging.conclude, turn, said("")) is None
+    first = transaction(conclude, turn, said("an answer"))
+    assert transaction(conclude, turn, said("another answer")) is None
+    assert transaction(conclude, turn, said("")) is None
     ended = read(turns.get, turn.message_id)
-    assert (ended.state, charging.outcome_of(ended)) == ("settled", first)
+    assert (ended.state, stored_outcome(ended)) == ("settled", first)
     assert read(adds_up, user_id) == wallets.Wallet(900, 0, 2, 0)
 
 
@@ -168,7 +171,7 @@ def test_what_produced_no_text_costs_nothing() -> None:
     free = transaction(charging.reserve, a_turn(user_id, free=1), terms())
     paid = transaction(charging.reserve, a_turn(user_id, free=1), terms())
     for turn in (free, paid):
-        outcome = transaction(charging.conclude, turn, Ending("", "error", Tokens(9, 0), "x"))
+        outcome = transaction(conclude, turn, Ending("", "error", Tokens(9, 0), "x"))
         assert outcome is not None
         assert outcome["charge"] == {"kind": "none", "amount_fen": 0, "receipt": None}
     assert read(daily_messages.find_used, user_id, DAY) == 0
@@ -221,7 +224,7 @@ class Customer:
             elif self.turns:
                 text = "an answer" if step == "answer" else ""
                 turn = self.turns[which % len(self.turns)]
-                transaction(charging.conclude, turn, said(text, Tokens(10 * which, 100 * which)))
+                transaction(conclude, turn, said(text, Tokens(10 * which, 100 * which)))
 
 
 @pytest.mark.usefixtures("database")
@@ -264,7 +267,7 @@ def _reserve_and_settle(user_id: str, count: int) -> int:
             turn = transaction(charging.reserve, a_turn(user_id), terms())
         except InsufficientBalance:
             continue
-        granted += bool(transaction(charging.conclude, turn, said("an answer")))
+        granted += bool(transaction(conclude, turn, said("an answer")))
     transactions.disconnect()
     return granted
 

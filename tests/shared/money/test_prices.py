@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from shared.answers.conclusion import conclude
+from shared.answers.ending import Ending
 from shared.database import transactions
 from shared.database.transactions import read, transaction
 from shared.errors import Conflict, InvalidRequest
 from shared.ids import new_id
-from shared.money import charging, price_list
-from shared.money.charging import Ending
+from shared.money import price_list
 from shared.money.price_list import NewPrice
 from shared.pricing import Price, Tokens
 from tests.conftest import Configure
@@ -70,7 +71,7 @@ def test_what_was_reserved_at_a_price_is_charged_at_it() -> None:
     turn = abandoned(anna, price=before)
     change(replace(MESSAGE, message_fen=500))
 
-    outcome: Any = transaction(charging.conclude, turn, Ending("Yes.", "stop", Tokens(1, 1)))
+    outcome: Any = transaction(conclude, turn, Ending("Yes.", "stop", Tokens(1, 1)))
 
     assert outcome["charge"]["receipt"]["price"] == asdict(before)
     assert books(anna).balance_fen == 950

@@ -14,6 +14,7 @@ GROUND = frozenset(
 MAY_IMPORT = {
     "limits": GROUND | {"accounts", "repos", "web", "database"},
     "exports": GROUND | {"repos", "workers", "database", "storage"},
+    "answers": GROUND | {"money", "repos", "database"},
     "llm": GROUND | {"repos", "database"},
     "accounts": GROUND | {"repos", "web", "database"},
     "money": GROUND | {"repos", "database"},

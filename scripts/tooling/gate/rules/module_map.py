@@ -12,6 +12,7 @@ _PURE = "Does no I/O."
 WINGS = {
     "limits": "Rate limits and idempotency keys.",
     "exports": "Datasets and files of any size.",
+    "answers": "The end of an answer: its charge, its outcome, its place in the conversation.",
     "llm": "Models, upstreams, their wire format and its quirks.",
     "money": "Prices, reservations, charges.",
     "accounts": "People, sessions, tokens, invite codes, erasure.",

@@ -1,0 +1,42 @@
+"""Outcome of a turn as JSON, as the client receives it at the end. Does no I/O."""
+
+import json
+from collections.abc import Mapping
+
+from shared.pricing import Tokens
+from shared.repos.turns import Turn
+
+
+def outcome_json(
+    finish_reason: str,
+    tokens: Tokens,
+    *,
+    latency_ms: int,
+    error: str = "",
+    charge: Mapping[str, object] | None = None,
+    quota: Mapping[str, object] | None = None,
+) -> dict[str, object]:
+    """`charge` and `quota` are None, and left out, where nothing is counted."""
+    return {
+        "finish_reason": finish_reason,
+        "usage": usage_json(tokens),
+        **({} if charge is None else {"charge": charge}),
+        **({} if quota is None else {"quota": quota}),
+        "latency_ms": max(latency_ms, 0),
+        **({"error": error} if error else {}),
+    }
+
+
+def usage_json(tokens: Tokens) -> dict[str, object]:
+    return {
+        "prompt_tokens": tokens.prompt,
+        "cached_tokens": tokens.cached,
+        "completion_tokens": tokens.completion,
+        "source": tokens.source,
+    }
+
+
+def stored_outcome(turn: Turn) -> dict[str, object]:
+    """The outcome that was recorded when the turn ended; empty while it is open."""
+    outcome: dict[str, object] = json.loads(turn.outcome) if turn.outcome else {}
+    return outcome
