@@ -1,4 +1,4 @@
-"""How much of what was said before goes along with a question. Does no I/O."""
+"""Context of a question: the earlier messages that fit the token budget. Does no I/O."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,20 +8,20 @@ from shared.llm.estimate import estimate_prompt_tokens
 Message = dict[str, Any]
 
 
-def fitting(
-    persona: Message, before: Sequence[Message], question: Message, budget_tokens: int
+def fit_context(
+    persona: Message, earlier: Sequence[Message], question: Message, budget_tokens: int
 ) -> list[Message]:
-    """All of it, or what is left when the oldest turns are dropped until it fits the budget.
+    """Return the prompt, without the oldest turns if it would exceed the budget.
 
-    Messages stay whole, and what is left begins with a question: half a turn
-    would only puzzle the model. Persona and question are kept whatever they take.
+    Messages stay whole, and the earlier ones begin with a user message, because half
+    a turn would confuse the model. Persona and question are always kept.
     """
     left = budget_tokens - estimate_prompt_tokens([persona, question])
-    kept = len(before)
-    for start in range(len(before) - 1, -1, -1):
-        left -= estimate_prompt_tokens([before[start]])
+    kept_from = len(earlier)
+    for start in range(len(earlier) - 1, -1, -1):
+        left -= estimate_prompt_tokens([earlier[start]])
         if left < 0:
-            return [persona, *before[kept:], question]
-        if before[start]["role"] == "user":
-            kept = start
-    return [persona, *before, question]
+            return [persona, *earlier[kept_from:], question]
+        if earlier[start]["role"] == "user":
+            kept_from = start
+    return [persona, *earlier, question]

@@ -1,4 +1,4 @@
-"""Storing answers while they grow: all of this instance, together and a few times a second."""
+"""Storage of answers while they grow: those of this instance together, a few times a second."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -15,12 +15,12 @@ from shared.repos import answer_chunks, turns
 from shared.repos.answer_chunks import NewChunk
 from shared.times import now_ms
 
-_SAVE_SECONDS = 0.4  # a stop asked for elsewhere is seen within it too
+_SAVE_SECONDS = 0.4  # also how soon a stop requested at another instance is seen
 
 
 @dataclass(eq=False)
 class Draft:
-    """An answer that grows, how much of it is stored, and what to do when it shall stop."""
+    """A growing answer: how many of its chunks are stored, and how to stop it."""
 
     message_id: str
     answer: Answer
@@ -29,28 +29,32 @@ class Draft:
     save_failed: bool = False
 
     def unsaved(self, length: int) -> Iterator[NewChunk]:
-        """A run of one kind becomes one row; its place is that of its first piece."""
+        """One row for each run of chunks of one kind, at the position of its first chunk."""
         position = self.saved
-        for kind, run in groupby(self.answer.pieces[position:length], lambda piece: piece.kind):
-            texts = [piece.text for piece in run]
+        for kind, run in groupby(self.answer.chunks[position:length], lambda chunk: chunk.kind):
+            texts = [chunk.text for chunk in run]
             yield NewChunk(kind, "".join(texts), position, self.message_id)
             position += len(texts)
 
 
-def save(connection: Connection, drafts: Sequence[Draft]) -> list[int]:
-    """Store what is new of each; return how many pieces are stored then. Answers go on growing."""
-    lengths = [len(draft.answer.pieces) for draft in drafts]
+def save(db: Connection, drafts: Sequence[Draft]) -> list[int]:
+    """Store the new chunks of each draft; return how many chunks of each are stored then.
+
+    The answers go on growing meanwhile. After a failed save it is not known which
+    chunks were stored, so the rows that it may have left are removed first.
+    """
+    lengths = [len(draft.answer.chunks) for draft in drafts]
     new: list[NewChunk] = []
     for draft, length in zip(drafts, lengths, strict=True):
         if draft.save_failed:
-            answer_chunks.remove_from(connection, draft.message_id, draft.saved)
+            answer_chunks.remove_from(db, draft.message_id, draft.saved)
         new += draft.unsaved(length)
-    answer_chunks.add_all(connection, new)
+    answer_chunks.add_all(db, new)
     return lengths
 
 
-class Journal:
-    """Saves drafts, keeps their turns from the sweeper, and looks who shall stop."""
+class DraftSaver:
+    """Saves drafts, renews the leases of their turns, and stops those that are to be stopped."""
 
     def __init__(self) -> None:
         self._drafts: set[Draft] = set()
@@ -58,19 +62,19 @@ class Journal:
         self._saving = asyncio.Lock()
         self._renewed_ms = 0
 
-    def enter(self, draft: Draft) -> None:
+    def add(self, draft: Draft) -> None:
         self._drafts.add(draft)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
 
     def stop(self, message_id: str) -> None:
-        """Stop an answer of this instance at once; those of others look for it in the database."""
+        """Stop an answer of this instance at once; other instances read the database for it."""
         for draft in list(self._drafts):
             if draft.message_id == message_id:
                 draft.stop()
 
-    async def close(self, draft: Draft) -> None:
-        """Save it no more; return when a save under way has ended."""
+    async def finish(self, draft: Draft) -> None:
+        """Save the draft no more; return when a running save has ended."""
         self._drafts.discard(draft)
         async with self._saving:
             pass
@@ -81,43 +85,52 @@ class Journal:
             async with self._saving:
                 await self._save(list(self._drafts))
 
-    def _renews(self) -> bool:
-        """Say whether it is time to; a save that fails is made up for by the next but a few."""
+    async def _save(self, batch: list[Draft]) -> None:
+        if not batch:
+            return
+        try:
+            lengths, to_stop = await threads.transaction(
+                _save_all, batch, renewing=self._is_renewal_due()
+            )
+        except Exception as error:  # noqa: BLE001  # the other answers must go on being saved
+            _log_failed_save(error)
+            for draft in batch:
+                draft.save_failed = True
+            return
+        for draft, length in zip(batch, lengths, strict=True):
+            draft.saved, draft.save_failed = length, False
+            if draft.message_id in to_stop:
+                draft.stop()
+
+    def _is_renewal_due(self) -> bool:
+        """Ten times per lease, so that a lease outlives several saves that fail."""
         now = now_ms()
         if now - self._renewed_ms < LEASE_MS / 10:
             return False
         self._renewed_ms = now
         return True
 
-    async def _save(self, batch: list[Draft]) -> None:
-        if not batch:
-            return
-        try:
-            done, to_stop = await threads.transaction(_save_all, batch, renewing=self._renews())
-        except Exception as error:  # noqa: BLE001  # the other answers must go on being saved
-            if not isinstance(error, AppError):
-                log.crash(error, request_id="")
-            log.write("error", "save_failed", error=type(error).__name__)
-            for draft in batch:
-                draft.save_failed = True
-            return
-        for draft, count in zip(batch, done, strict=True):
-            draft.saved, draft.save_failed = count, False
-            if draft.message_id in to_stop:
-                draft.stop()
 
+def _save_all(db: Connection, batch: list[Draft], *, renewing: bool) -> tuple[list[int], set[str]]:
+    """Return the stored lengths, and the ids of the turns to stop.
 
-def _save_all(
-    connection: Connection, batch: list[Draft], *, renewing: bool
-) -> tuple[list[int], set[str]]:
+    A turn that the sweeper has ended is stopped too, and no more of it is stored.
+    """
     ids = [draft.message_id for draft in batch]
     if renewing:
-        turns.renew(connection, ids, until_ms=now_ms() + LEASE_MS)
-    to_stop = turns.list_to_stop(connection, ids)
-    ended = {one.message_id for one in to_stop if one.state != "open"}
-    open_ones = [one for one in batch if one.message_id not in ended]
-    lengths = dict(zip(open_ones, save(connection, open_ones), strict=True))
-    return [lengths.get(one, one.saved) for one in batch], {one.message_id for one in to_stop}
+        turns.renew(db, ids, until_ms=now_ms() + LEASE_MS)
+    to_stop = turns.list_to_stop(db, ids)
+    ended = {turn.message_id for turn in to_stop if turn.state != "open"}
+    open_drafts = [draft for draft in batch if draft.message_id not in ended]
+    lengths = dict(zip(open_drafts, save(db, open_drafts), strict=True))
+    stored = [lengths.get(draft, draft.saved) for draft in batch]
+    return stored, {turn.message_id for turn in to_stop}
 
 
-journal = Journal()
+def _log_failed_save(error: Exception) -> None:
+    if not isinstance(error, AppError):
+        log.crash(error, request_id="")
+    log.write("error", "save_failed", error=type(error).__name__)
+
+
+draft_saver = DraftSaver()

@@ -1,42 +1,42 @@
-"""Producing answers, whoever is watching: from the first byte of the model to the books."""
+"""Generation of answers: each runs as a task of this instance, apart from its readers."""
 
 import asyncio
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from functions.chat.answer import Answer
-from functions.chat.draft_saver import Draft, journal, save
-from functions.chat.ending import Ended
-from functions.chat.turn import Asked, Turn, Twin, begin
+from functions.chat.draft_saver import Draft, draft_saver
+from functions.chat.duplicates import Duplicate
+from functions.chat.opening import open_turn
+from functions.chat.outcome import Outcome
+from functions.chat.settlement import settle
+from functions.chat.turn import AnswerHead, AnswerRequest, PreparedTurn
 from shared import log, settings
-from shared.answers.conclusion import conclude
 from shared.answers.ending import Ending
 from shared.config import load
-from shared.database import threads
-from shared.database.connection import Connection
-from shared.errors import AppError, DatabaseUnavailable, Unexpected, UpstreamFailed
+from shared.errors import AppError, Unexpected, UpstreamFailed
 from shared.llm import routing
-from shared.money.outcome import stored_outcome, usage_json
-from shared.repos import turns, upstream_calls
+from shared.repos.answer_chunks import AnswerChunk
 from shared.repos.upstream_calls import UpstreamCall
-from shared.times import now_ms
 from shared.web.endpoint import Request
 
-_CONCLUDE_ATTEMPTS = 4
-_CLOSE_SECONDS = 5  # an instance that is told to stop has not long to live
+_CLOSE_SECONDS = 5  # the platform kills a stopping instance soon after
 
 
-async def produce(request: Request, question: Asked, *, thinking: bool) -> "Production | Twin":
-    """Begin, and let the model speak.
+async def start_generation(
+    request: Request, body: AnswerRequest, *, thinking: bool
+) -> "Generation | Duplicate":
+    """Open a turn and start its generation.
 
-    Whoever leaves while a turn is being reserved leaves an answer behind, and not
-    a reservation that nobody answers for.
+    If the client goes away meanwhile, the turn is opened all the same and then left, as
+    any other: no reservation stays without a generation that ends it.
 
-    Raises: what `begin` raises.
+    Raises: what `open_turn` raises.
     """
 
-    async def start() -> Production | Twin:
-        turn = await begin(request, question)
-        return turn if isinstance(turn, Twin) else Production(turn, thinking=thinking)
+    async def start() -> Generation | Duplicate:
+        turn = await open_turn(request, body)
+        return turn if isinstance(turn, Duplicate) else Generation(turn, thinking=thinking)
 
     starting = asyncio.create_task(start())
     try:
@@ -46,187 +46,158 @@ async def produce(request: Request, question: Asked, *, thinking: bool) -> "Prod
         raise
 
 
-def _leave(started: "asyncio.Task[Production | Twin]") -> None:
-    if not started.cancelled() and not started.exception():
-        production = started.result()
-        if isinstance(production, Production):
-            production.leave()
+def _leave(starting: "asyncio.Task[Generation | Duplicate]") -> None:
+    if not starting.cancelled() and not starting.exception():
+        started = starting.result()
+        if isinstance(started, Generation):
+            started.leave()
 
 
-class Production:
-    """One answer, being produced by this instance."""
+class Generation:
+    """Runs one answer as a task: generate, save drafts, settle."""
 
-    def __init__(self, turn: Turn, *, thinking: bool) -> None:
+    is_stored = False
+
+    def __init__(self, turn: PreparedTurn, *, thinking: bool) -> None:
         self.turn = turn
-        self.answer = Answer()
-        self.attempts: list[UpstreamCall] = []
-        self.left = False
+        self.is_left = False
+        self._answer = Answer()
+        self._calls: list[UpstreamCall] = []
         self._interrupted = False
         self._thinking = thinking
-        self._producing = asyncio.create_task(self._produce())
-        self.draft = Draft(turn.message_id, self.answer, stop=self._producing.cancel)
+        self._generating = asyncio.create_task(self._generate())
+        self._draft = Draft(turn.head.message_id, self._answer, stop=self._generating.cancel)
         self._task = asyncio.create_task(self._run())
         if turn.row:
-            journal.enter(self.draft)
-        productions.enter(self)
+            draft_saver.add(self._draft)
+        generations.add(self)
 
-    def stop(self) -> None:
-        """Keep what there is, as if the model had ended here."""
-        self._producing.cancel()
+    @property
+    def head(self) -> AnswerHead:
+        return self.turn.head
 
-    def interrupt(self) -> None:
-        """As `stop`, but nobody wanted it: whoever watches hears that it is not all."""
-        self._interrupted = True
-        self.stop()
+    @property
+    def outcome(self) -> Outcome:
+        return self._answer.outcome
 
-    def leave(self) -> None:
-        """The client that asked is gone: finish for later, or stop, as the settings say.
+    def new_chunks(self) -> AsyncGenerator[Sequence[AnswerChunk], None]:
+        return self._answer.watch()
 
-        What is not stored nobody can come back for.
-        """
-        chat, self.left = load(settings.Chat), True
-        unwatched = sum(one.left for one in productions.running)
-        cancel = chat.on_disconnect == "cancel" or unwatched > chat.max_unwatched
-        if cancel or self.turn.row is None:
-            self.stop()
+    async def all_chunks(self) -> Sequence[AnswerChunk]:
+        """Return the chunks once the answer has ended, also of one that broke off after text.
 
-    async def ended(self) -> None:
-        await asyncio.wait({self._task})
-
-    async def whole(self) -> Ended:
-        """The answer, once it has ended: with an outcome, and text even where it broke off.
-
-        Raises: whatever kept the model from saying anything.
+        Raises: the failure of an answer without any text.
         """
         try:
             await self.ended()
         except asyncio.CancelledError:
             self.leave()
             raise
-        if self.answer.failure and not self.answer.text:
-            raise self.answer.failure
-        return Ended(
-            self.turn.identity,
-            self.turn.started_ms,
-            self.answer.pieces,
-            self.answer.outcome or {},
-            self.answer.failure,
-        )
+        if self.outcome.failure and not self._answer.text:
+            raise self.outcome.failure
+        return self._answer.chunks
+
+    async def ended(self) -> None:
+        await asyncio.wait({self._task})
+
+    def stop(self) -> None:
+        """End the answer with its chunks so far, as if the model had ended here."""
+        self._generating.cancel()
+
+    def interrupt(self) -> None:
+        """As `stop`, with the finish reason `interrupted`: the answer is not complete."""
+        self._interrupted = True
+        self.stop()
+
+    def leave(self) -> None:
+        """The client has gone: finish the answer for later, or stop, as the settings say.
+
+        An uncounted answer is not stored, so nothing could return it later.
+        """
+        if self._answer.has_ended:
+            return
+        chat, self.is_left = load(settings.Chat), True
+        cancels = chat.on_disconnect == "cancel" or generations.left_count > chat.max_unwatched
+        if cancels or self.turn.row is None:
+            self.stop()
 
     async def _run(self) -> None:
-        await asyncio.wait({self._producing})
-        failure = self._cut() if self._producing.cancelled() else self._producing.result()
+        await asyncio.wait({self._generating})
+        is_cut = self._generating.cancelled()
+        failure = self._cut() if is_cut else self._generating.result()
         try:
-            self.answer.end(await self._concluded(failure), failure)
-        except AppError as error:  # the sweeper will do it
-            self._end_unkept(failure or error)
-        except Exception as error:  # noqa: BLE001  # whoever watches must hear of the end
-            log.crash(error, request_id=self.turn.message_id)
-            self._end_unkept(Unexpected())
-        productions.running.discard(self)
+            outcome = await settle(self.turn, self._draft, self._calls, self._ending(failure))
+            self._answer.end(outcome, failure)
+        except AppError as error:  # the sweeper will end the turn
+            self._end_unsettled(failure or error)
+        except Exception as error:  # noqa: BLE001  # readers wait for the end, whatever happened
+            log.crash(error, request_id=self.head.message_id)
+            self._end_unsettled(Unexpected())
+        generations.running.discard(self)
 
-    def _end_unkept(self, failure: AppError) -> None:
-        self.answer.end({"error": failure.name}, failure)
+    def _end_unsettled(self, failure: AppError) -> None:
+        self._answer.end({"error": failure.name}, failure)
 
     def _cut(self) -> AppError | None:
-        """As the sweeper would have it, where it was the platform that stopped the instance."""
-        self.answer.finish_reason = "interrupted" if self._interrupted else "stop"
-        if self._interrupted and not self.answer.text:
+        """An interrupted answer without text is a failure, as for the sweeper."""
+        self._answer.finish_reason = "interrupted" if self._interrupted else "stop"
+        if self._interrupted and not self._answer.text:
             return UpstreamFailed(reason="the instance was stopped")
         return None
 
-    async def _produce(self) -> AppError | None:
-        turn = self.turn
+    async def _generate(self) -> AppError | None:
         try:
             answer = routing.answer(
-                turn.model,
-                turn.prompt,
+                self.head.model,
+                self.turn.prompt,
                 thinking=self._thinking,
-                options=turn.options,
-                report=self.attempts.append,
+                options=self.turn.options,
+                report=self._calls.append,
             )
             async with aclosing(answer) as events:
                 async for event in events:
-                    self.answer.take(event)
+                    self._answer.take(event)
         except AppError as error:
             return error
-        except Exception as error:  # noqa: BLE001  # whoever watches must hear of the end
-            log.crash(error, request_id=turn.message_id)
+        except Exception as error:  # noqa: BLE001  # readers wait for the end, whatever happened
+            log.crash(error, request_id=self.head.message_id)
             return Unexpected()
         return None
 
-    async def _concluded(self, failure: AppError | None) -> dict[str, object]:
-        """Put the turn into the books, or leave it to the sweeper if the database is away."""
-        ending = self._ending(failure)
-        if self.turn.row is None:
-            return self._uncounted(ending)
-        await journal.close(self.draft)
-        for attempt in range(_CONCLUDE_ATTEMPTS):
-            try:
-                return await threads.transaction(_conclude, self, self.turn.row, ending)
-            except DatabaseUnavailable:
-                self.draft.save_failed = True
-                await asyncio.sleep(0.2 * 2**attempt)
-        raise DatabaseUnavailable
-
-    def _uncounted(self, ending: Ending) -> dict[str, object]:
-        outcome: dict[str, object] = {
-            "finish_reason": ending.finish_reason,
-            "usage": usage_json(ending.tokens),
-            "latency_ms": max(now_ms() - self.turn.started_ms, 0),
-        }
-        return {**outcome, "error": ending.error} if ending.error else outcome
-
     def _ending(self, failure: AppError | None) -> Ending:
-        answer, error = self.answer, failure.name if failure else ""
+        answer, error = self._answer, failure.name if failure else ""
         reason = "error" if failure else answer.finish_reason
         return Ending(answer.text, reason, answer.tokens(self.turn.prompt_tokens), error)
 
 
-def _conclude(
-    connection: Connection, production: Production, row: turns.Turn, ending: Ending
-) -> dict[str, object]:
-    outcome = conclude(connection, row, ending)
-    if outcome is None:  # the sweeper was first, and what it found is what was charged
-        return stored_outcome(turns.get(connection, row.message_id))
-    save(connection, [production.draft])
-    for number, attempt in enumerate(production.attempts, start=1):
-        upstream_calls.add(
-            connection,
-            row.message_id,
-            number,
-            attempt,
-            ending.tokens,
-            model=row.model,
-            at_ms=row.created_at_ms,
-        )
-    return outcome
-
-
-class Productions:
-    """Those of this instance."""
+class Generations:
+    """All running generations of this instance."""
 
     def __init__(self) -> None:
-        self.running: set[Production] = set()
-        self._closing = False
+        self.running: set[Generation] = set()
+        self._is_closing = False
 
-    def enter(self, production: Production) -> None:
-        self.running.add(production)
-        if self._closing:
-            production.interrupt()
+    @property
+    def left_count(self) -> int:
+        return sum(generation.is_left for generation in self.running)
+
+    def add(self, generation: Generation) -> None:
+        self.running.add(generation)
+        if self._is_closing:
+            generation.interrupt()
 
     def interrupt(self) -> None:
-        """The platform stops this instance: all answers end now, and so do those still to begin."""
-        self._closing = True
-        for production in list(self.running):
-            production.interrupt()
+        """Interrupt all generations, and every later one: the platform stops this instance."""
+        self._is_closing = True
+        for generation in list(self.running):
+            generation.interrupt()
 
-    async def concluded(self) -> None:
-        """Wait until all are in the books. Those that are late are left to the sweeper."""
+    async def close(self) -> None:
+        """Interrupt all and wait until they are settled; the sweeper ends the late ones."""
         self.interrupt()
-        tasks = [asyncio.create_task(one.ended()) for one in self.running]
+        tasks = [asyncio.create_task(generation.ended()) for generation in self.running]
         if tasks:
             await asyncio.wait(tasks, timeout=_CLOSE_SECONDS)
 
 
-productions = Productions()
+generations = Generations()

@@ -1,4 +1,4 @@
-"""Personas: prompt files in `prompts/`, one for each type and language."""
+"""Personas: system messages from the prompt files in `prompts/`, one for each type and language."""
 
 from functools import cache
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Who follows answers on this instance: each asks the database a few times a second."""
+"""Watchers of stored answers on this instance, limited because each one polls the database."""
 
 from collections import Counter
 from collections.abc import AsyncGenerator
@@ -7,33 +7,34 @@ from shared import settings
 from shared.config import load
 from shared.errors import TooManyStreams
 
-_DEVICES = 4  # each of them may follow every answer that its owner can have open
+_DEVICES = 4  # each may watch as many answers as its user can have open
 
 
 class Watchers:
-    """Any number of them would slow down everybody else who talks to this instance."""
+    """Open streams of each subject."""
 
     def __init__(self) -> None:
-        self._following: Counter[str] = Counter()
+        self._open_streams: Counter[str] = Counter()
 
     def admit(self, subject: str) -> None:
         """Raises: TooManyStreams."""
-        most = _DEVICES * load(settings.Chat).max_streams_per_user
-        if self._following[subject] >= most:
+        limit = _DEVICES * load(settings.Chat).max_streams_per_user
+        if self._open_streams[subject] >= limit:
             raise TooManyStreams
 
     async def counted(
         self, subject: str, stream: AsyncGenerator[bytes, None]
     ) -> AsyncGenerator[bytes, None]:
-        self._following[subject] += 1
+        """Count the stream as open until it ends or is closed."""
+        self._open_streams[subject] += 1
         try:
-            async for piece in stream:
-                yield piece
+            async for event in stream:
+                yield event
         finally:
             await stream.aclose()
-            self._following[subject] -= 1
-            if not self._following[subject]:
-                del self._following[subject]
+            self._open_streams[subject] -= 1
+            if not self._open_streams[subject]:
+                del self._open_streams[subject]
 
 
 watchers = Watchers()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from functions.chat import personas
-from functions.chat.context import fitting
+from functions.chat.context import fit_context
 from shared.llm.estimate import estimate_tokens
 from tests.fakes.upstream import Upstream
 from tests.functions.chat.chatting import ask, hear, post
@@ -84,7 +84,7 @@ def test_of_what_was_said_before_the_oldest_turns_are_left_out(
     persona = {"role": "system", "content": "好"}
     budget_tokens = 1 + 3 + left_tokens
 
-    assert fitting(persona, [GREETING, *TURNS], NOW, budget_tokens) == [persona, *kept, NOW]
+    assert fit_context(persona, [GREETING, *TURNS], NOW, budget_tokens) == [persona, *kept, NOW]
 
 
 def test_the_model_is_sent_no_more_than_the_context_may_take(

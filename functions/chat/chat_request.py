@@ -1,4 +1,4 @@
-"""What a client may ask: both request forms of /api/chat, made into one."""
+"""Request body of POST /api/chat, in both of its forms."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
 
 from functions.chat import personas
-from functions.chat.context import fitting
+from functions.chat.context import fit_context
 from shared import settings
 from shared.config import load
 from shared.web.client_ip import language
@@ -14,17 +14,17 @@ from shared.web.client_ip import language
 _Content = Annotated[str, StringConstraints(min_length=1, max_length=32_000)]
 
 
-class Spoken(BaseModel):
-    role: Literal["user", "assistant"]  # what the system says is ours to say
+class ChatMessage(BaseModel):
+    role: Literal["user", "assistant"]  # the system message is ours: the persona
     content: _Content
 
 
-class Question(BaseModel):
-    """Either `messages`, where the client keeps the history, or `message`, where we do."""
+class ChatRequest(BaseModel):
+    """Either `messages`, if the client keeps the history, or `message`, if we do."""
 
     type: str = "default"
     locale: str | None = None
-    messages: Annotated[list[Spoken], Field(min_length=1, max_length=100)] | None = None
+    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=100)] | None = None
     message: _Content | None = None
     conversation_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
     model: Annotated[str, StringConstraints(max_length=128)] | None = None
@@ -40,45 +40,42 @@ class Question(BaseModel):
 
     @field_validator("messages")
     @classmethod
-    def _ends_with_the_user(cls, value: list[Spoken] | None) -> list[Spoken] | None:
+    def _ends_with_the_user(cls, value: list[ChatMessage] | None) -> list[ChatMessage] | None:
         if value and value[-1].role != "user":
             raise ValueError("must end with a message of the user")
         return value
 
     @model_validator(mode="after")
-    def _says_something_once(self) -> "Question":
+    def _has_one_form(self) -> "ChatRequest":
         if (self.messages is None) == (self.message is None):
             raise ValueError("either messages or message is required")
         return self
 
     @property
     def max_tokens(self) -> int | None:
-        """As many as we allow."""
+        """None: as many as the settings allow."""
         return None
 
     @property
     def options(self) -> Mapping[str, object]:
-        """The upstream's own defaults."""
+        """None are passed on: the defaults of the upstream apply."""
         return {}
 
     @property
-    def spoken(self) -> list[Spoken]:
-        return self.messages or [Spoken(role="user", content=self.message or "")]
+    def question(self) -> str:
+        return self._all_messages[-1].content
+
+    def prompt(self, history: list[dict[str, Any]], fallback_language: str) -> list[dict[str, Any]]:
+        """The persona, the earlier messages and the question.
+
+        In the form with `messages`, the client has sent the earlier messages itself.
+        """
+        instructions = personas.prompt(self.type, language(self.locale or "", fallback_language))
+        persona = {"role": "system", "content": instructions}
+        *sent_before, question = [message.model_dump() for message in self._all_messages]
+        earlier = history if self.messages is None else sent_before
+        return fit_context(persona, earlier, question, load(settings.Chat).context_tokens)
 
     @property
-    def text(self) -> str:
-        return self.spoken[-1].content
-
-    def language(self, fallback: str) -> str:
-        return language(self.locale or "", fallback)
-
-    def prompt(self, history: list[dict[str, Any]], fallback: str) -> list[dict[str, Any]]:
-        """What the model is sent: the persona, what was said before, what is said now.
-
-        A client that sends `messages` has put what was said before into them.
-        """
-        instructions = personas.prompt(self.type, self.language(fallback))
-        persona = {"role": "system", "content": instructions}
-        *told, now = [message.model_dump() for message in self.spoken]
-        before = history if self.messages is None else told
-        return fitting(persona, before, now, load(settings.Chat).context_tokens)
+    def _all_messages(self) -> list[ChatMessage]:
+        return self.messages or [ChatMessage(role="user", content=self.message or "")]

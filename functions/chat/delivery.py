@@ -1,0 +1,98 @@
+"""Delivery of answers: whole or streamed, generated now or stored, in either API's format."""
+
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import aclosing
+from typing import Protocol
+
+from functions.chat.duplicates import Duplicate
+from functions.chat.generation import start_generation
+from functions.chat.outcome import Outcome
+from functions.chat.stored_answer import StoredAnswer
+from functions.chat.turn import AnswerHead, AnswerRequest
+from shared.repos.answer_chunks import AnswerChunk
+from shared.web import sse
+from shared.web.endpoint import Request, Response
+
+_PING_SECONDS = 10
+
+
+class AnswerSource(Protocol):
+    """An answer: a Generation of this instance, or a StoredAnswer from the database."""
+
+    @property
+    def head(self) -> AnswerHead: ...
+    @property
+    def is_stored(self) -> bool: ...
+    @property
+    def outcome(self) -> Outcome:
+        """Valid after the last chunk."""
+
+    def new_chunks(self) -> AsyncGenerator[Sequence[AnswerChunk], None]:
+        """Yield the chunks, as they come, until the answer has ended."""
+
+    async def all_chunks(self) -> Sequence[AnswerChunk]:
+        """Wait for the end. Raises: the failure of an answer without any text."""
+
+    def leave(self) -> None:
+        """Note that the client has gone; without effect on an answer that has ended."""
+
+
+class AnswerFormat(Protocol):
+    """The wording of one answer in one API."""
+
+    def whole(self, chunks: Iterable[AnswerChunk], outcome: Outcome) -> Response: ...
+    def start(self) -> bytes: ...
+    def grown(self, new: Iterable[AnswerChunk]) -> bytes: ...
+    def end(self, outcome: Outcome) -> bytes: ...
+
+
+FormatOf = Callable[[AnswerSource], AnswerFormat]
+
+
+async def deliver(
+    request: Request, body: AnswerRequest, format_of: FormatOf, *, streamed: bool
+) -> Response:
+    """Answer a request with a new generation, or with the stored answer if it is a duplicate.
+
+    Raises: what `start_generation` raises; InProgress; the failure of a whole answer.
+    """
+    source: AnswerSource
+    started = await start_generation(request, body, thinking=streamed)
+    if isinstance(started, Duplicate):
+        source = await StoredAnswer.of_duplicate(started)
+    else:
+        source = started
+    if streamed:
+        return events(stream(source, format_of(source), request))
+    return await _whole(source, format_of(source), request)
+
+
+async def _whole(source: AnswerSource, format: AnswerFormat, request: Request) -> Response:
+    chunks = await source.all_chunks()
+    _log_failure(source.outcome, request)
+    return format.whole(chunks, source.outcome)
+
+
+async def stream(
+    source: AnswerSource, format: AnswerFormat, request: Request
+) -> AsyncGenerator[bytes, None]:
+    """Yield the events of an answer. Closing the generator early leaves the answer."""
+    try:
+        yield format.start()
+        async with aclosing(source.new_chunks()) as new_chunks:
+            async for new in new_chunks:
+                yield format.grown(new)
+        _log_failure(source.outcome, request)
+        yield format.end(source.outcome)
+    finally:
+        source.leave()
+
+
+def events(stream: AsyncGenerator[bytes, None]) -> Response:
+    return Response.events(sse.with_pings(stream, _PING_SECONDS))
+
+
+def _log_failure(outcome: Outcome, request: Request) -> None:
+    """The response has status 200 all the same; only the access log names the failure."""
+    if outcome.failure:
+        request.notes.update(error=outcome.failure.name, context=outcome.failure.context)

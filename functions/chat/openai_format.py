@@ -1,0 +1,122 @@
+"""Answers, errors and models as OpenAI's API words them (API reference, "Chat Completions")."""
+
+import json
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+from typing import Any
+
+from functions.chat.outcome import Outcome
+from functions.chat.turn import AnswerHead
+from shared.errors import AppError
+from shared.repos.answer_chunks import AnswerChunk
+from shared.web.endpoint import Response
+
+_DONE = b"data: [DONE]\n\n"
+_REASONS = {"stop", "length", "content_filter", "tool_calls", "error"}
+_ERROR_TYPES = {
+    401: "authentication_error",
+    402: "insufficient_quota",
+    403: "permission_error",
+    429: "rate_limit_error",
+}
+
+
+class OpenAIFormat:
+    """One answer as a chat completion, or as its chunks.
+
+    `with_usage` adds the token counts to the end of a stream.
+    """
+
+    def __init__(self, head: AnswerHead, language: str, *, with_usage: bool) -> None:
+        self._head = {
+            "id": f"chatcmpl-{head.message_id}",
+            "created": head.started_ms // 1000,
+            "model": head.model,
+        }
+        self._language = language
+        self._with_usage = with_usage
+
+    def whole(self, chunks: Iterable[AnswerChunk], outcome: Outcome) -> Response:
+        texts = {"text": "", "reasoning": ""}
+        for chunk in chunks:
+            texts[chunk.kind] += chunk.text
+        message = {"role": "assistant", "content": texts["text"], "refusal": None}
+        if texts["reasoning"]:
+            message["reasoning_content"] = texts["reasoning"]
+        choice = {
+            "index": 0,
+            "message": message,
+            "logprobs": None,
+            "finish_reason": _finish_reason(outcome),
+        }
+        kind = {"object": "chat.completion"}
+        body = {**self._head, **kind, "choices": [choice], "usage": _usage_json(outcome)}
+        return Response.json(body)
+
+    def start(self) -> bytes:
+        return self._chunk({"role": "assistant", "content": ""})
+
+    def grown(self, new: Iterable[AnswerChunk]) -> bytes:
+        """One event for each run of chunks of one kind."""
+        return b"".join(
+            self._chunk({_field(kind): "".join(chunk.text for chunk in run)})
+            for kind, run in groupby(new, lambda chunk: chunk.kind)
+        )
+
+    def end(self, outcome: Outcome) -> bytes:
+        if outcome.failure:
+            return _event(error_json(outcome.failure, self._language))
+        last = self._chunk({}, _finish_reason(outcome))
+        if self._with_usage:
+            last += self._chunk_event(choices=[], usage=_usage_json(outcome))
+        return last + _DONE
+
+    def _chunk(self, delta: Mapping[str, object], finish_reason: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        return self._chunk_event(choices=[choice], **({"usage": None} if self._with_usage else {}))
+
+    def _chunk_event(self, **fields: object) -> bytes:
+        return _event({**self._head, "object": "chat.completion.chunk", **fields})
+
+
+def error_json(error: AppError, language: str) -> dict[str, object]:
+    """`code` is our stable name of the error, `param` the first invalid field."""
+    first = next(iter(error.details), None)
+    param = first["field"].removeprefix("body.") if first else None
+    message = error.message(language)
+    if first:
+        message = f"{message} {param}: {first['problem']}"
+    fallback = "server_error" if error.status >= 500 else "invalid_request_error"
+    kind = _ERROR_TYPES.get(error.status, fallback)
+    return {"error": {"message": message, "type": kind, "param": param, "code": error.name}}
+
+
+def model_json(name: str) -> dict[str, object]:
+    """`created` is required by the schema, and is not known here."""
+    return {"id": name, "object": "model", "created": 0, "owned_by": "upstream"}
+
+
+def _event(document: Mapping[str, object]) -> bytes:
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return f"data: {text}\n\n".encode()
+
+
+def _field(kind: str) -> str:
+    return "content" if kind == "text" else "reasoning_content"
+
+
+def _finish_reason(outcome: Outcome) -> str:
+    """Clients know a fixed set of reasons; any other one of a vendor becomes `stop`."""
+    reason = str(outcome.data.get("finish_reason", "error"))
+    return reason if reason in _REASONS else "stop"
+
+
+def _usage_json(outcome: Outcome) -> dict[str, object]:
+    usage: Any = outcome.data.get("usage", {})
+    prompt, answer = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": answer,
+        "total_tokens": prompt + answer,
+        "prompt_tokens_details": {"cached_tokens": usage.get("cached_tokens", 0)},
+    }

@@ -1,0 +1,113 @@
+"""Opening of a turn: admit the caller, choose the model, build the prompt, reserve the cost."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from functions.chat.admission import admit_message
+from functions.chat.caller import Caller
+from functions.chat.duplicates import Duplicate, claim_key
+from functions.chat.history import last_messages
+from functions.chat.model_choice import choose_model, max_tokens, model_options
+from functions.chat.turn import LEASE_MS, AnswerHead, AnswerRequest, PreparedTurn
+from shared import settings
+from shared.config import load
+from shared.database import threads
+from shared.database.connection import Connection
+from shared.errors import Unauthorized
+from shared.ids import new_id
+from shared.limits.idempotency import ClientKey, client_key
+from shared.llm import routing
+from shared.llm.estimate import estimate_prompt_tokens
+from shared.money import charging, price_list
+from shared.money.charging import NotPrepared, ReservationTerms
+from shared.repos import turns
+from shared.times import now_ms, shanghai_day
+from shared.web.endpoint import Request
+
+
+async def open_turn(request: Request, body: AnswerRequest) -> PreparedTurn | Duplicate:
+    """Return a turn whose cost is reserved, or the earlier request that this one repeats.
+
+    Raises:
+        Unauthorized, InvalidToken, TokenExpired: the caller may not use the chat.
+        TooManyRequests, DailyLimitReached, InsufficientBalance, TooManyStreams: a limit
+            of the caller is reached.
+        DatabaseNotConfigured: nothing can be counted, and that is not allowed here.
+        NotFound: the conversation is not the caller's.
+        InvalidRequest: the model is not offered.
+        Misconfigured: no model is enabled.
+        IdempotencyMismatch: the key was used with another body.
+    """
+    caller = await admit_message(request)
+    model = choose_model(body, await routing.models())
+    if caller is None:
+        return _uncounted(body, model, request.language)
+    if caller.user_id is None and body.conversation_id:
+        raise Unauthorized  # guests have no conversations: an address does not prove ownership
+    key = client_key(request, body.client_message_id)
+    admitted = _Admitted(caller, body, model, request.language, key)
+    try:
+        return await threads.transaction(_open, admitted)
+    except NotPrepared:
+        day = shanghai_day(now_ms())
+        await threads.transaction(charging.prepare, caller.subject, caller.user_id, day)
+        return await threads.transaction(_open, admitted)
+
+
+@dataclass(frozen=True)
+class _Admitted:
+    """A request of an admitted caller, with its model and its idempotency key."""
+
+    caller: Caller
+    body: AnswerRequest
+    model: str
+    language: str
+    key: ClientKey | None
+
+
+def _uncounted(body: AnswerRequest, model: str, language: str) -> PreparedTurn:
+    head = AnswerHead(new_id(), None, model, now_ms())
+    prompt = body.prompt([], language)
+    return PreparedTurn(head, prompt, estimate_prompt_tokens(prompt), model_options(body))
+
+
+def _open(db: Connection, admitted: _Admitted) -> PreparedTurn | Duplicate:
+    message_id, now = new_id(), now_ms()
+    caller, body = admitted.caller, admitted.body
+    duplicate = claim_key(db, caller.subject, admitted.key, message_id=message_id, at_ms=now)
+    if duplicate:
+        return duplicate
+    history = last_messages(db, body.conversation_id, caller.user_id)
+    prompt = body.prompt(history, admitted.language)
+    row = _new_row(admitted, message_id, estimate_prompt_tokens(prompt), now)
+    reserved = charging.reserve(db, row, _terms(db, admitted))
+    head = AnswerHead.of(reserved)
+    return PreparedTurn(head, prompt, row.prompt_tokens, model_options(body), reserved)
+
+
+def _new_row(admitted: _Admitted, message_id: str, prompt_tokens: int, now: int) -> turns.Turn:
+    """Guests, and requests without a question to store, get no conversation."""
+    caller, body = admitted.caller, admitted.body
+    is_stored = caller.user_id is not None and body.question is not None
+    return turns.Turn(
+        message_id=message_id,
+        subject=caller.subject,
+        user_id=caller.user_id,
+        conversation_id=(body.conversation_id or message_id) if is_stored else None,
+        question=body.question if is_stored else None,
+        model=admitted.model,
+        payment="free",
+        day=shanghai_day(now),
+        daily_limit=caller.daily_limit,
+        reserved_fen=0,
+        price="",
+        prompt_tokens=prompt_tokens,
+        lease_until_ms=now + LEASE_MS,
+        created_at_ms=now,
+    )
+
+
+def _terms(db: Connection, admitted: _Admitted) -> ReservationTerms:
+    price = partial(price_list.current, db, admitted.model)
+    limit = load(settings.Chat).max_streams_per_user
+    return ReservationTerms(limit, price, max_tokens(admitted.body))
