@@ -1,4 +1,4 @@
-"""Outcome of an answer: what the client receives at its end, the first time and on each replay."""
+"""Outcome of an answer, as the client receives it at the end and on each replay."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -44,7 +44,7 @@ async def settle(
 def _settle(
     db: Connection, row: turns.Turn, draft: Draft, calls: Sequence[UpstreamCall], ending: Ending
 ) -> dict[str, object]:
-    """If the sweeper ended the turn first, its outcome is valid: that is what was charged."""
+    """If the sweeper ended the turn first, the outcome that it recorded is returned."""
     outcome = conclude(db, row, ending)
     if outcome is None:
         return stored_outcome(turns.get(db, row.message_id))

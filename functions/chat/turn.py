@@ -1,4 +1,4 @@
-"""Turn of the chat: the request, the identity of its answer, and what the model is sent."""
+"""Turn of the chat: the request, the identity of its answer, and the input of the model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Ending of an answer: what the instance, or the sweeper, concludes a turn with."""
+"""Ending of an answer: the facts that a turn is concluded with."""
 
 from dataclasses import dataclass
 from typing import Literal
