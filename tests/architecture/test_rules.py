@@ -152,6 +152,16 @@ def test_a_table_that_is_no_longer_erased_is_named(tree: Path) -> None:
     assert "conversations.user_id is a user's" in line
 
 
+def test_a_table_that_is_no_longer_copied_is_named(tree: Path) -> None:
+    copy = tree / personal_data.COPY
+    admins, mark, own = copy.read_text("utf-8").partition("\nOWN_DATASETS")
+    copy.write_text(admins + mark + own.replace('    "orders": money_datasets.ORDERS,\n', ""))
+
+    (line,) = personal_data.tables_not_copied(tree)
+
+    assert "orders.user_id is a user's" in line
+
+
 def test_an_exemption_without_need_is_named(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(personal_data.NOT_ERASED, "sessions", "kept for fun")
     monkeypatch.setitem(personal_data.NOT_ERASED, "models", "no table of a user")

@@ -10,7 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 
 MIGRATIONS = "scripts/migrations"
-COPY = "shared/repos/reports/own_data.py"
+DATASETS = "shared/repos/reports"
+COPY = "shared/exports/datasets.py"
 ERASURE = ("functions/account/erasure.py", "shared/accounts/erasure.py")
 REPOS = "shared/repos"
 
@@ -78,7 +79,24 @@ def personal_tables(root: Path) -> dict[str, tuple[str, str]]:
 
 
 def copied(root: Path) -> set[str]:
-    return set(re.findall(r"(?:FROM|JOIN) (\w+)", (root / COPY).read_text("utf-8")))
+    """Tables that a dataset reads for one user, among the datasets of the copy."""
+    own = (root / COPY).read_text("utf-8").partition("\nOWN_DATASETS")[2]
+    return {
+        table
+        for file in sorted((root / DATASETS).glob("*_datasets.py"))
+        for name, sql in _of_user(file.read_bytes())
+        if re.search(rf"\b{name}\b", own)
+        for table in re.findall(r"(?:FROM|JOIN) (\w+)", sql)
+    }
+
+
+def _of_user(source: bytes) -> Iterator[tuple[str, str]]:
+    """The `of_user` of each `NAME = Dataset(...)`."""
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            for keyword in node.value.keywords:
+                if keyword.arg == "of_user" and isinstance(keyword.value, ast.Constant):
+                    yield ast.unparse(node.targets[0]), str(keyword.value.value)
 
 
 def erased(root: Path) -> set[str]:
