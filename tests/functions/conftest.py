@@ -1,4 +1,4 @@
-"""The chat function in its usual configurations, one process for each, and people who use it."""
+"""The chat function in its usual configurations, one process for each."""
 
 import itertools
 import os
@@ -7,25 +7,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pymysql
 import pytest
 
-from functions.register.index import handler as register
 from scripts.tooling.environment import ROOT
 from shared import settings
-from shared.database.transactions import transaction
-from shared.ids import new_id
-from shared.money import charging
-from shared.repos import daily_messages, wallets
-from shared.times import now_ms, shanghai_day
 from tests.conftest import WITHOUT_LIMITS, Configure
-from tests.events import invoke
 from tests.fakes import upstream
 from tests.fakes.upstream import Upstream
+from tests.people import Person, new_person
 from tests.web import WebFunction, serving
 
 if TYPE_CHECKING:  # see `caller`
@@ -33,12 +26,6 @@ if TYPE_CHECKING:  # see `caller`
 
 API_KEY = "sk-canary-of-the-api-key"
 GUEST_LIMIT = 5
-
-
-@dataclass(frozen=True)
-class Person:
-    id: str
-    token: str
 
 
 SignUp = Callable[[], Person]
@@ -146,7 +133,7 @@ def stored(variables: dict[str, str], chat_database: str) -> Iterator[WebFunctio
 def sign_up(configure: Configure, variables: dict[str, str], chat_database: str) -> SignUp:
     """Open accounts where `stored` looks for them."""
     configure(DATABASE_URL=chat_database, JWT_SECRET=variables["JWT_SECRET"])
-    return _open_account
+    return new_person
 
 
 @pytest.fixture(scope="session")
@@ -169,27 +156,7 @@ def pair(variables: dict[str, str], pair_database: str) -> Iterator[Pair]:
 def join(configure: Configure, variables: dict[str, str], pair_database: str) -> SignUp:
     """Open accounts where `pair` looks for them."""
     configure(DATABASE_URL=pair_database, JWT_SECRET=variables["JWT_SECRET"])
-    return _open_account
-
-
-def _open_account() -> Person:
-    form = {"email": f"{secrets.token_hex(8)}@example.com", "password": "correct horse"}
-    session = invoke(register, "POST", "/api/auth/register", json_body=form).data
-    return Person(session["user"]["id"], session["access_token"])
-
-
-def use_up(person: Person, messages: int = 20) -> None:
-    """Of the free messages of today."""
-    day = shanghai_day(now_ms())
-    transaction(charging.prepare, person.id, person.id, day)
-    for _ in range(messages):
-        transaction(daily_messages.take, person.id, day, limit=messages)
-
-
-def grant(person: Person, fen: int) -> None:
-    """Fill the wallet of somebody who signed up."""
-    transaction(wallets.open_wallet, person.id)
-    transaction(wallets.book, person.id, "grant", fen, key=f"grant:{new_id()}")
+    return new_person
 
 
 _numbers = itertools.count(1)

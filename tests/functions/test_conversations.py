@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from functions.conversations.index import handler
-from functions.register.index import handler as register
 from shared.accounts import tokens
 from shared.answers.conclusion import conclude
 from shared.answers.ending import Ending
@@ -30,7 +29,8 @@ from tests.events import Reply, invoke
 from tests.fakes.upstream import COMPLETION_TOKENS, PROMPT_TOKENS, SENTENCE
 from tests.functions.chat.chatting import ask as chat_with
 from tests.functions.chat.chatting import hear
-from tests.functions.conftest import Person, SignUp
+from tests.functions.conftest import SignUp
+from tests.people import Person, new_person
 from tests.web import WebFunction
 
 PATH = "/api/conversations"
@@ -40,20 +40,14 @@ DAY = "2026-11-22"
 ORIGIN = "https://app.example.com"
 
 
-def sign_up(name: str) -> Person:
-    form = {"email": f"{name}@example.com", "password": "correct horse"}
-    session = invoke(register, "POST", "/api/auth/register", json_body=form).data
-    return Person(session["user"]["id"], session["access_token"])
-
-
 @pytest.fixture
 def anna(database: str) -> Person:
-    return sign_up("anna")
+    return new_person("anna")
 
 
 @pytest.fixture
 def ben(database: str) -> Person:
-    return sign_up("ben")
+    return new_person("ben")
 
 
 def get(person: Person, path: str = "", **query: object) -> Reply:

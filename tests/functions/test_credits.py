@@ -16,12 +16,12 @@ from shared.ids import new_id
 from shared.money import price_list
 from shared.money.price_list import NewPrice
 from shared.pricing import Tokens
-from shared.repos import users, wallets
-from shared.repos.users import User
+from shared.repos import wallets
 from shared.web.pagination import encode_cursor
 from tests.conftest import Configure
 from tests.events import Reply, invoke
-from tests.functions.wallets import PER_MESSAGE, abandoned, customer, token_of
+from tests.functions.wallets import PER_MESSAGE, abandoned
+from tests.people import add_user, customer, token_of
 
 PATHS = ["/api/credits", "/api/credits/transactions", "/api/credits/pricing"]
 
@@ -76,8 +76,7 @@ def test_less_than_nothing_never_remains(configure: Configure) -> None:
 
 @pytest.mark.usefixtures("database")
 def test_whoever_has_never_chatted_has_nothing_yet() -> None:
-    user_id = new_id()
-    transaction(users.add, User(user_id, "new@example.com", None, None, "user", 1, None))
+    user_id = add_user().id
 
     assert ask("/api/credits", token_of(user_id)).data == {
         "daily_limit": 20,

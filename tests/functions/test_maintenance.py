@@ -34,20 +34,19 @@ from shared.web.timers import TimerFailed
 from tests.conftest import Configure
 from tests.events import Context
 from tests.fakes.upstream_scenarios import PIECES as PIECES_OF_MODEL
-from tests.functions.accounts import devices
 from tests.functions.chat.chatting import open_stream
-from tests.functions.conftest import SignUp, grant
+from tests.functions.conftest import SignUp
 from tests.functions.wallets import (
     PER_MESSAGE,
     PER_TOKEN,
     abandoned,
     books,
-    customer,
     guest,
     state_of,
     summed_up,
     today,
 )
+from tests.people import customer, grant, register
 from tests.web import eventually, serving
 
 EVENT = b'{"triggerTime":"2026-11-22T06:00:00Z","triggerName":"every-minute","payload":""}'
@@ -474,7 +473,7 @@ def test_many_expired_refresh_tokens_are_forgotten_in_batches() -> None:
 
 def sign_in_on(device: str) -> str:
     """The id of the session."""
-    session = devices.sign_up(f"{device}-{new_id().lower()}", device=device)
+    session = register(f"{device}-{new_id().lower()}", device=device).data
     return tokens.read_access(session["access_token"]).session_id
 
 

@@ -1,37 +1,23 @@
-"""People with money, and turns that somebody left open."""
+"""Guests, abandoned turns, and checks of wallets and turns."""
 
 import secrets
 from dataclasses import replace
 
-from shared.accounts.tokens import Claims, issue_access
 from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
 from shared.ids import new_id
 from shared.money import charging
 from shared.money.charging import ReservationTerms
 from shared.pricing import Price
-from shared.repos import answer_chunks, sessions, turns, users, wallets
+from shared.repos import answer_chunks, turns
 from shared.repos.answer_chunks import AnswerChunk
-from shared.repos.sessions import Session
 from shared.repos.turns import Turn
-from shared.repos.users import User
 from shared.repos.wallets import Wallet
 from shared.times import now_ms, shanghai_day
 from tests.ledger_checks import adds_up
 
 PER_MESSAGE = Price("demo", 1, "message", message_fen=100)
 PER_TOKEN = Price("demo", 2, "token", input_ufen=80_000_000, output_ufen=200_000_000)
-
-
-def customer(balance_fen: int = 0) -> str:
-    """The id of somebody new, with so much in the wallet."""
-    user_id = new_id()
-    email = f"{secrets.token_hex(8)}@example.com"
-    transaction(users.add, User(user_id, email, None, None, "user", now_ms(), None))
-    transaction(charging.prepare, user_id, user_id, today())
-    if balance_fen:
-        transaction(wallets.book, user_id, "grant", balance_fen, key=f"grant:{user_id}")
-    return user_id
 
 
 def guest() -> str:
@@ -42,14 +28,6 @@ def guest() -> str:
 
 def today() -> str:
     return shanghai_day(now_ms())
-
-
-def token_of(user_id: str, *, role: str = "user") -> str:
-    """Of a session of theirs that was just opened, where there is such a user."""
-    session = Session(new_id(), user_id, None, now_ms(), now_ms())
-    if read(users.find, user_id):
-        transaction(sessions.add, session)
-    return issue_access(Claims(user_id, session.id, role))
 
 
 def abandoned(

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 import pytest
 
 from functions.health.index import handler as health
-from functions.login.index import handler as login
-from functions.register.index import handler as register
 from shared import config, settings
 from shared.config import Secret, duration_seconds, env, load, whole
 from shared.errors import Misconfigured
 from tests.conftest import Configure
 from tests.events import invoke
+from tests.people import log_in, register
 
 LONG = "k3yQ-mZ9x+" * 4
 
@@ -247,10 +246,9 @@ def test_a_missing_variable_breaks_only_the_endpoint_that_needs_it(
     configure: Configure, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure(JWT_SECRET=None)
-    person = {"email": "anna@example.com", "password": "correct horse"}
     capsys.readouterr()
 
-    refused = invoke(register, "POST", "/api/auth/register", json_body=person)
+    refused = register()
 
     assert (refused.status, refused.json) == (
         503,
@@ -263,7 +261,7 @@ def test_a_missing_variable_breaks_only_the_endpoint_that_needs_it(
     )
     assert "JWT_SECRET is not set" in capsys.readouterr().out
     assert invoke(health, "GET", "/api/health").status == 200
-    assert invoke(login, "POST", "/api/auth/login", json_body=person).status == 401
+    assert log_in().status == 401
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from functions.login.index import handler as login
-from functions.register.index import handler as register
 from shared import log
 from shared.web.endpoint import Request, Response, endpoint
 from tests.conftest import Configure
 from tests.events import call, invoke, v1_event
 from tests.functions.every_route.bad_input import web
+from tests.people import log_in, register
 
 
 def records(captured: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -138,19 +138,19 @@ def test_accounts_leave_no_secret_in_the_log(
         pytest.skip("production refuses SQLite")
     key = secrets.token_hex(32)
     configure(APP_ENV=stage, BCRYPT_COST="10", JWT_SECRET=key)
-    person = {
+    person: dict[str, Any] = {
         "email": f"{canaries['email']}@example.com",
         "username": canaries["username"][:31],
         "password": canaries["password"],
     }
     hidden = [key, person["email"], person["username"], *canaries.values()]
 
-    session = invoke(register, "POST", "/api/auth/register", json_body=person).data
+    session = register(**person).data
     hidden += [session["access_token"], session["refresh_token"]]
-    session = invoke(login, "POST", "/api/auth/login", json_body=person).data
+    session = log_in(**person).data
     hidden += [session["access_token"], session["refresh_token"]]
     answers = [
-        invoke(register, "POST", "/api/auth/register", json_body=person),
+        register(**person),
         invoke(login, "POST", "/api/auth/login", json_body={**person, "password": "wrong"}),
         invoke(
             login,

@@ -1,33 +1,16 @@
-"""People who sign in on several devices, and do things there at the same moment."""
+"""Requests about sessions, one by one and at the same moment."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from functions.login.index import handler as login
-from functions.register.index import handler as register
 from functions.session.index import handler as session
 from shared.database import transactions
 from shared.database.transactions import read, transaction
 from tests.events import Reply, invoke
 
 Result = TypeVar("Result")
-
-PASSWORD = "correct horse battery"
-
-
-def sign_up(name: str = "anna", device: str = "first") -> Any:
-    """The session they get."""
-    form = {"email": f"{name}@example.com", "password": PASSWORD}
-    agent = {"User-Agent": device}
-    return invoke(register, "POST", "/api/auth/register", json_body=form, headers=agent).data
-
-
-def sign_in(name: str = "anna", device: str = "second", password: str = PASSWORD) -> Reply:
-    form = {"email": f"{name}@example.com", "password": password}
-    agent = {"User-Agent": device}
-    return invoke(login, "POST", "/api/auth/login", json_body=form, headers=agent)
 
 
 def renew(refresh_token: object, device: str = "renewed") -> Reply:

@@ -8,8 +8,6 @@ import pytest
 from functions.conversations.index import handler as conversations
 from functions.credits.index import handler as credits
 from functions.export.index import handler as export
-from functions.login.index import handler as login
-from functions.register.index import handler as register
 from shared.accounts import tokens
 from shared.accounts.passwords import hash_password
 from shared.answers.conclusion import conclude
@@ -24,18 +22,10 @@ from tests.events import Handler, Reply, invoke
 from tests.fakes.upstream import Upstream
 from tests.functions.conftest import SignUp
 from tests.functions.wallets import abandoned, today
+from tests.people import log_in, register
 from tests.web import WebFunction
 
-ANNA = {"email": "anna@example.com", "password": "correct horse"}
 REFUSED = (401, "invalid_token")
-
-
-def sign_up(**headers: str) -> str:
-    return str(
-        invoke(register, "POST", "/api/auth/register", json_body=ANNA, headers=headers).data[
-            "access_token"
-        ]
-    )
 
 
 def outcome(reply: Reply) -> tuple[int, str]:
@@ -53,7 +43,7 @@ def devices() -> list[str | None]:
 
 @pytest.mark.usefixtures("database")
 def test_its_access_token_is_refused_by_whoever_asks_the_database() -> None:
-    ended, other = sign_up(), invoke(login, "POST", "/api/auth/login", json_body=ANNA).data
+    ended, other = register().data["access_token"], log_in().data
     transaction(lambda db: db.execute("UPDATE users SET role = 'admin'"))
     asked: list[tuple[Handler, str, dict[str, str]]] = [
         (credits, "/api/credits", {}),
@@ -90,9 +80,8 @@ def test_it_can_neither_ask_nor_stop_nor_watch(
 
 @pytest.mark.usefixtures("database")
 def test_a_session_of_somebody_else_does_not_make_a_token_good() -> None:
-    mine = tokens.read_access(sign_up())
-    form = {"email": "ben@example.com", "password": "correct horse"}
-    other = invoke(register, "POST", "/api/auth/register", json_body=form).data
+    mine = tokens.read_access(register().data["access_token"])
+    other = register("ben").data
     mixed = tokens.issue_access(tokens.Claims(other["user"]["id"], mine.session_id, "user"))
 
     assert outcome(invoke(credits, "GET", "/api/credits", token=mixed)) == REFUSED
@@ -101,13 +90,13 @@ def test_a_session_of_somebody_else_does_not_make_a_token_good() -> None:
 @pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("change", ["password_hash = :hash", "disabled_at_ms = 1"])
 def test_a_password_that_is_changed_while_it_is_checked_opens_no_session(change: str) -> None:
-    sign_up()
+    register()
     changing = transactions.connect(2, 4)
     changing.begin()
     sql = f"UPDATE users SET {change}"  # noqa: S608  # one of two of ours
     changing.execute(sql, **{"hash": hash_password("another horse")} if ":" in change else {})
     with ThreadPoolExecutor(1) as pool:
-        entering = pool.submit(invoke, login, "POST", "/api/auth/login", json_body=ANNA)
+        entering = pool.submit(log_in)
         with pytest.raises(StillWaiting):
             entering.result(0.3)
         changing.commit()
@@ -130,6 +119,6 @@ def test_a_password_that_is_changed_while_it_is_checked_opens_no_session(change:
     ],
 )
 def test_a_session_remembers_what_the_client_calls_itself(said: str, kept: str | None) -> None:
-    sign_up(**{"User-Agent": said})
+    register(device=said)
 
     assert devices() == [kept]

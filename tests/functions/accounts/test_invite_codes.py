@@ -5,21 +5,22 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
+from typing import Any
 
 import pytest
 
 from functions.credits.index import handler as credits
-from functions.register.index import handler as register
 from shared.database.connection import Connection
 from shared.database.transactions import disconnect, read, transaction
 from shared.ids import new_id
-from shared.repos import invites, users
+from shared.repos import invites
 from shared.repos.invites import Invite
 from shared.repos.wallets import Wallet
 from shared.times import now_ms
 from tests.conftest import Configure
 from tests.events import Reply, invoke
-from tests.functions.wallets import books, customer
+from tests.functions.wallets import books
+from tests.people import add_user, customer, register
 
 _PROCESSES, _EACH, _AT_ONCE = 4, 50, 30
 
@@ -32,9 +33,8 @@ def invite(**changes: object) -> Invite:
     return made
 
 
-def sign_up(code: str | None = "SPRING-2026", name: str = "anna", **changes: object) -> Reply:
-    form = {"email": f"{name}@example.com", "password": "correct horse", "invite_code": code}
-    return invoke(register, "POST", "/api/auth/register", json_body={**form, **changes})
+def register_with(code: str | None = "SPRING-2026", name: str = "anna", **changes: Any) -> Reply:
+    return register(name, invite_code=code, **changes)
 
 
 def rows(connection: Connection) -> Mapping[str, int]:
@@ -50,7 +50,7 @@ def rows(connection: Connection) -> Mapping[str, int]:
 def test_a_code_brings_what_it_promises(spelled: str) -> None:
     invite()
 
-    session = sign_up(spelled).data
+    session = register_with(spelled).data
 
     user_id = session["user"]["id"]
     assert books(user_id) == Wallet(500, 0, 1, 0)
@@ -66,7 +66,7 @@ def test_a_code_brings_what_it_promises(spelled: str) -> None:
 @pytest.mark.usefixtures("database")
 def test_a_code_may_bring_nothing_but_the_account() -> None:
     invite(initial_fen=0)
-    assert sign_up().status == 201
+    assert register_with().status == 201
     assert read(rows) == {**dict.fromkeys(read(rows), 1), "wallets": 0, "ledger": 0}
 
 
@@ -77,7 +77,7 @@ def test_a_code_is_needed_only_where_the_setting_says_so(
     configure: Configure, setting: str, code: str | None
 ) -> None:
     configure(ENABLE_INVITE_CODES=setting)
-    reply = sign_up(code)
+    reply = register_with(code)
     if setting == "false":
         assert reply.status == 201
         return
@@ -95,7 +95,7 @@ def test_every_code_that_admits_nobody_gets_one_answer_and_leaves_nothing(
     invite(code="EXPIRED", expires_at_ms=now_ms())
     invite(code="INACTIVE", is_active=False)
 
-    answers = [sign_up(code) for code in ("UNKNOWN", "USED-UP", "EXPIRED", "INACTIVE")]
+    answers = [register_with(code) for code in ("UNKNOWN", "USED-UP", "EXPIRED", "INACTIVE")]
 
     assert {(one.status, one.body, str(one.headers)) for one in answers} == {
         (422, answers[0].body, str(answers[0].headers))
@@ -107,10 +107,10 @@ def test_every_code_that_admits_nobody_gets_one_answer_and_leaves_nothing(
 @pytest.mark.usefixtures("database")
 def test_a_code_survives_a_registration_that_is_refused() -> None:
     invite(max_uses=2)
-    assert sign_up().status == 201
+    assert register_with().status == 201
     before = read(rows)
 
-    refused = [sign_up(), sign_up(name="berta", password="short")]
+    refused = [register_with(), register_with(name="berta", password="short")]
 
     assert [(one.status, one.error) for one in refused] == [
         (409, "email_taken"),
@@ -124,8 +124,10 @@ def test_a_code_survives_a_registration_that_is_refused() -> None:
 def test_without_a_good_code_nobody_learns_whose_email_is_taken(configure: Configure) -> None:
     configure(ENABLE_INVITE_CODES="true")
     invite(max_uses=1)
-    sign_up()
-    answers = [sign_up(code, name) for code in ("SPRING-2026", "X") for name in ("anna", "berta")]
+    register_with()
+    answers = [
+        register_with(code, name) for code in ("SPRING-2026", "X") for name in ("anna", "berta")
+    ]
     assert [one.error for one in answers] == ["invite_code_invalid"] * 4
 
 
@@ -133,10 +135,10 @@ def test_without_a_good_code_nobody_learns_whose_email_is_taken(configure: Confi
 def test_the_inviter_is_rewarded_for_each_who_comes(configure: Configure) -> None:
     inviter = customer()
     invite(owner_id=inviter)
-    sign_up(name="anna")
+    register_with(name="anna")
     configure(INVITE_REWARD_FEN="30")
     for name in ("berta", "clara"):
-        assert sign_up(name=name).status == 201
+        assert register_with(name=name).status == 201
     assert books(inviter) == Wallet(60, 0, 2, 0)
 
 
@@ -148,7 +150,7 @@ def test_an_inviter_who_is_disabled_gets_nothing_and_the_code_still_admits(
     inviter = customer()
     transaction(lambda db: db.execute("UPDATE users SET disabled_at_ms = 1"))
     invite(owner_id=inviter)
-    assert sign_up().status == 201
+    assert register_with().status == 201
     assert books(inviter) == Wallet(0, 0, 0, 0)
 
 
@@ -157,7 +159,7 @@ def test_many_at_once_are_admitted_exactly_as_often_as_the_code_says(
 ) -> None:
     """200 from four processes, most of them at the same time."""
     configure(INVITE_REWARD_FEN="30")
-    inviter, uses = transaction(_inviter), 73
+    inviter, uses = add_user().id, 73
     invite(owner_id=inviter, max_uses=uses)
     before = read(rows)
 
@@ -173,22 +175,16 @@ def test_many_at_once_are_admitted_exactly_as_often_as_the_code_says(
         assert books(guest) == Wallet(500, 0, 1, 0)
 
 
-def _inviter(connection: Connection) -> str:
-    user = users.User(new_id(), None, "inviter", None, "user", now_ms(), None)
-    users.add(connection, user)
-    return user.id
-
-
 def _guests(connection: Connection) -> list[str]:
     return connection.find_all(lambda user_id: str(user_id), "SELECT user_id FROM invite_uses")
 
 
 def _sign_up_at_once(process: int) -> Counter[str]:
     def one(number: int) -> str:
-        reply = sign_up(name=f"guest{process}-{number}")
+        reply = register_with(name=f"guest{process}-{number}")
         while reply.status == 503:  # a row that many wait for: a client tries again
             assert reply.error == "database_unavailable"
-            reply = sign_up(name=f"guest{process}-{number}")
+            reply = register_with(name=f"guest{process}-{number}")
         disconnect()
         return str(reply.status) if reply.status == 201 else reply.error
 

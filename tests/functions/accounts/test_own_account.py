@@ -33,19 +33,11 @@ from shared.times import now_ms
 from tests.conftest import Configure
 from tests.events import Context, Reply, invoke
 from tests.fakes.upstream import Upstream
-from tests.functions.accounts.devices import (
-    PASSWORD,
-    count,
-    leave,
-    outcome,
-    renew,
-    sign_in,
-    sign_up,
-    together,
-)
+from tests.functions.accounts.devices import count, leave, outcome, renew, together
 from tests.functions.chat.chatting import open_stream
 from tests.functions.conftest import SignUp
 from tests.functions.wallets import PER_MESSAGE, abandoned, books, state_of, today
+from tests.people import PASSWORD, log_in, register
 from tests.web import WebFunction, eventually
 
 NEW = "another horse"
@@ -78,7 +70,7 @@ def execute(sql: str, **parameters: object) -> None:
 
 @pytest.mark.usefixtures("database")
 def test_the_profile_is_that_of_the_database() -> None:
-    anna = sign_up()
+    anna = register().data
 
     reply = me(anna)
 
@@ -89,7 +81,7 @@ def test_the_profile_is_that_of_the_database() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_a_username_is_changed_and_signs_in_from_then_on() -> None:
-    anna = sign_up()
+    anna = register().data
 
     reply = change(anna, username=" Änna.K ", role="admin", id="x", disabled_at_ms=1)
 
@@ -101,7 +93,7 @@ def test_a_username_is_changed_and_signs_in_from_then_on() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_another_email_takes_the_password() -> None:
-    anna = sign_up()
+    anna = register().data
     new = "new@example.com"
 
     refused = [
@@ -112,13 +104,13 @@ def test_another_email_takes_the_password() -> None:
 
     assert refused == [WRONG] * 3
     assert (changed.status, changed.data["email"]) == (200, new)
-    assert sign_in("new").status == 200
-    assert outcome(sign_in("anna")) == (401, "wrong_credentials")
+    assert log_in("new").status == 200
+    assert outcome(log_in("anna")) == (401, "wrong_credentials")
 
 
 @pytest.mark.usefixtures("database")
 def test_names_of_others_are_refused_and_nothing_changes() -> None:
-    anna, ben = sign_up(), sign_up("ben")
+    anna, ben = register().data, register("ben").data
     change(ben, username="ben")
 
     taken = [
@@ -135,7 +127,7 @@ def test_names_of_others_are_refused_and_nothing_changes() -> None:
 def test_names_that_are_taken_are_found_out_no_faster_than_by_registering(
     configure: Configure,
 ) -> None:
-    anna, _ = sign_up(), sign_up("ben")
+    anna, _ = register().data, register("ben").data
     configure(REGISTER_LIMIT="3/1m")
 
     guesses = [
@@ -147,8 +139,8 @@ def test_names_that_are_taken_are_found_out_no_faster_than_by_registering(
 
 @pytest.mark.usefixtures("database")
 def test_a_new_password_ends_the_other_sessions_and_keeps_this_one() -> None:
-    mine, other, ben = sign_up(), sign_in().data, sign_up("ben")
-    assert leave(sign_in().data["access_token"]).status == 200
+    mine, other, ben = register().data, log_in().data, register("ben").data
+    assert leave(log_in().data["access_token"]).status == 200
 
     reply = change_password(mine, current_password=PASSWORD, new_password="another horse")
 
@@ -156,8 +148,8 @@ def test_a_new_password_ends_the_other_sessions_and_keeps_this_one() -> None:
     assert [me(one).status for one in (mine, other, ben)] == [200, 401, 200]
     assert outcome(renew(other["refresh_token"])) == (401, "invalid_refresh_token")
     assert renew(mine["refresh_token"]).status == 200
-    assert outcome(sign_in()) == (401, "wrong_credentials")
-    assert sign_in(password="another horse").status == 200
+    assert outcome(log_in()) == (401, "wrong_credentials")
+    assert log_in(password="another horse").status == 200
 
 
 @pytest.mark.usefixtures("database")
@@ -173,17 +165,17 @@ def test_a_new_password_ends_the_other_sessions_and_keeps_this_one() -> None:
 def test_a_password_that_is_not_changed_ends_nothing(
     body: dict[str, object], told: tuple[int, str]
 ) -> None:
-    mine, other = sign_up(), sign_in().data
+    mine, other = register().data, log_in().data
 
     assert outcome(change_password(mine, **body)) == told
 
     assert [me(one).status for one in (mine, other)] == [200, 200]
-    assert sign_in().status == 200
+    assert log_in().status == 200
 
 
 @pytest.mark.usefixtures("database")
 def test_of_many_changes_of_a_password_at_once_one_counts() -> None:
-    held = [sign_up(), *(sign_in().data for _ in range(5))]
+    held = [register().data, *(log_in().data for _ in range(5))]
     new = [f"another horse {number}" for number in range(len(held))]
 
     def to(password: str, signed_in: Any) -> Reply:
@@ -194,13 +186,13 @@ def test_of_many_changes_of_a_password_at_once_one_counts() -> None:
     told = [reply.status for reply in replies]
     assert told.count(200) == 1
     assert set(told) <= {200, 401, 403}
-    assert [sign_in(password=p).status == 200 for p in new] == [status == 200 for status in told]
+    assert [log_in(password=p).status == 200 for p in new] == [status == 200 for status in told]
     assert [me(one).status == 200 for one in held] == [status == 200 for status in told]
 
 
 @pytest.mark.usefixtures("database")
 def test_guessing_the_password_of_an_open_session_is_limited(configure: Configure) -> None:
-    anna = sign_up()
+    anna = register().data
     configure(LOGIN_LIMIT="3/15m")
 
     guesses = [outcome(delete(anna, password="wrong")) for _ in range(5)]
@@ -211,7 +203,7 @@ def test_guessing_the_password_of_an_open_session_is_limited(configure: Configur
 
 @pytest.mark.usefixtures("database")
 def test_nobody_keeps_the_processors_busy_with_their_own_password(configure: Configure) -> None:
-    anna = sign_up()
+    anna = register().data
     configure(LOGIN_LIMIT="3/15m")
     same = {"current_password": PASSWORD, "new_password": PASSWORD}
 
@@ -222,7 +214,7 @@ def test_nobody_keeps_the_processors_busy_with_their_own_password(configure: Con
 
 @pytest.mark.usefixtures("database")
 def test_an_account_without_a_password_shows_that_it_has_just_signed_in() -> None:
-    anna = sign_up()
+    anna = register().data
     execute("UPDATE users SET password_hash = NULL")
     execute("UPDATE sessions SET created_at_ms = created_at_ms - 601000")
     assert renew(anna["refresh_token"]).status == 200  # which is no sign-in
@@ -237,12 +229,12 @@ def test_an_account_without_a_password_shows_that_it_has_just_signed_in() -> Non
 
     assert refused == [(403, "recent_sign_in_required")] * 3
     assert allowed.status == 200
-    assert sign_in(password="another horse").status == 200
+    assert log_in(password="another horse").status == 200
 
 
 def somebody_with_everything() -> Any:
     """Money, an answered question and one that is not, a key, an order."""
-    anna = sign_up()
+    anna = register().data
     user_id = anna["user"]["id"]
     transaction(charging.prepare, user_id, user_id, today())
     transaction(wallets.book, user_id, "grant", 1000, key=f"grant:{user_id}")
@@ -268,7 +260,7 @@ def rows(table: str) -> list[dict[str, Any]]:
 
 @pytest.mark.usefixtures("database")
 def test_a_deleted_account_leaves_its_money_and_nothing_that_was_said_or_who_it_was() -> None:
-    anna, ben = somebody_with_everything(), sign_up("ben")
+    anna, ben = somebody_with_everything(), register("ben").data
     user_id = anna["user"]["id"]
     change(anna, username="anna")
     ledger, bought = rows("ledger"), rows("orders")
@@ -300,7 +292,7 @@ def test_a_deleted_account_leaves_its_money_and_nothing_that_was_said_or_who_it_
 
 @pytest.mark.usefixtures("database")
 def test_after_the_deletion_nothing_opens_and_the_email_is_free() -> None:
-    anna, other = sign_up(), sign_in().data
+    anna, other = register().data, log_in().data
 
     assert delete(anna, password=PASSWORD).status == 200
 
@@ -309,8 +301,8 @@ def test_after_the_deletion_nothing_opens_and_the_email_is_free() -> None:
         assert outcome(renew(one["refresh_token"])) == (401, "invalid_refresh_token")
         reply = invoke(credits, "GET", "/api/credits", token=one["access_token"])
         assert outcome(reply) == (401, "invalid_token")
-    assert outcome(sign_in()) == (401, "wrong_credentials")
-    assert sign_up()["user"]["id"] != anna["user"]["id"]
+    assert outcome(log_in()) == (401, "wrong_credentials")
+    assert register().data["user"]["id"] != anna["user"]["id"]
 
 
 @pytest.mark.usefixtures("database")
@@ -367,7 +359,7 @@ def test_a_running_answer_stops_and_ends_in_the_books(
     signed_in = {"access_token": anna.token}
     with open_stream(stored, "scenario: stall", token=anna.token):
         [turn] = eventually(lambda: open_turns_with_text(anna.id))
-        assert delete(signed_in, password="correct horse").status == 200
+        assert delete(signed_in, password=PASSWORD).status == 200
         eventually(lambda: state_of(turn) != "open")
 
     assert (state_of(turn), books(anna.id).open_turns) == ("settled", 0)
@@ -389,7 +381,7 @@ def open_turns_with_text(user_id: str) -> list[turns.Turn]:
 
 @pytest.mark.usefixtures("database")
 def test_the_last_active_administrator_cannot_delete_themselves() -> None:
-    root, disabled, user = sign_up("root"), sign_up("off"), sign_up("user")
+    root, disabled, user = register("root").data, register("off").data, register("user").data
     for one in (root, disabled):
         execute("UPDATE users SET role = 'admin' WHERE id = :id", id=one["user"]["id"])
     execute("UPDATE users SET disabled_at_ms = 1 WHERE id = :id", id=disabled["user"]["id"])
@@ -403,7 +395,7 @@ def test_the_last_active_administrator_cannot_delete_themselves() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_of_administrators_who_all_leave_at_once_one_stays() -> None:
-    held = [sign_up(f"root{number}") for number in range(6)]
+    held = [register(f"root{number}").data for number in range(6)]
     execute("UPDATE users SET role = 'admin'")
 
     replies = together([partial(delete, one, password=PASSWORD) for one in held])
@@ -453,7 +445,7 @@ def test_deleting_asking_and_answering_at_once_adds_up() -> None:
 def test_a_password_that_changes_while_it_is_checked_confirms_nothing(
     act: Callable[[Any], Reply], told: tuple[int, str]
 ) -> None:
-    anna = sign_up()
+    anna = register().data
     changing = transactions.connect(2, 4)
     changing.begin()
     sql = "UPDATE users SET password_hash = :hash"
@@ -469,12 +461,12 @@ def test_a_password_that_changes_while_it_is_checked_confirms_nothing(
 
     assert outcome(reply) == told
     assert me(anna).data["email"] == "anna@example.com"
-    assert sign_in(password="changed elsewhere").status == 200
+    assert log_in(password="changed elsewhere").status == 200
 
 
 @pytest.mark.usefixtures("database")
 def test_who_became_an_administrator_meanwhile_is_not_deleted_as_a_user() -> None:
-    anna = sign_up()
+    anna = register().data
     found = read(users.find_by_login, "anna@example.com")
     assert found is not None
     execute("UPDATE users SET role = 'admin'")

@@ -25,9 +25,10 @@ from shared.repos.orders import Order
 from shared.times import iso_utc, now_ms
 from tests.conftest import Configure
 from tests.events import Reply, invoke
-from tests.functions.accounts.devices import count, leave, outcome, renew, sign_in, sign_up
+from tests.functions.accounts.devices import count, leave, outcome, renew
 from tests.functions.exports.exporting import csv_rows
 from tests.functions.wallets import PER_MESSAGE, abandoned, today
+from tests.people import log_in, register
 
 TABLES = [
     "profile",
@@ -49,7 +50,7 @@ def ask(signed_in: Any, method: str = "GET", **query: str) -> Reply:
 
 def with_everything(name: str, said: str = "Because.") -> tuple[Any, str, Order]:
     """Somebody with a row of each kind; the id of the answer, and what they bought."""
-    signed_in = sign_up(name, device=f"{name}'s phone")
+    signed_in = register(name, device=f"{name}'s phone").data
     user_id, message_id = signed_in["user"]["id"], new_id()
     transaction(charging.prepare, user_id, user_id, today())
     transaction(wallets.book, user_id, "grant", 1000, key=f"grant:{user_id}", reason=f"for {name}")
@@ -73,7 +74,7 @@ def with_everything(name: str, said: str = "Because.") -> tuple[Any, str, Order]
 def test_a_copy_holds_a_row_of_everything_that_is_ones_own() -> None:
     anna, message_id, _ = with_everything("anna")
     with_everything("ben")
-    leave(sign_in(device="old phone").data["access_token"])
+    leave(log_in(device="old phone").data["access_token"])
 
     reply = ask(anna)
 
@@ -140,7 +141,7 @@ def test_a_copy_holds_a_row_of_everything_that_is_ones_own() -> None:
 @pytest.mark.parametrize("kind", ["json", "zip"])
 def test_nothing_of_anybody_else_and_no_secret_is_in_it(kind: str) -> None:
     ben, message_id, _ = with_everything("ben", said="only for ben")
-    anna = sign_up()
+    anna = register().data
     transaction(lambda db: db.execute("UPDATE users SET password_hash = 'canary-of-a-hash'"))
 
     body = ask(anna, format=kind).body
@@ -184,7 +185,7 @@ def test_a_zip_holds_a_table_for_each_kind_that_a_spreadsheet_opens_without_harm
 
 @pytest.mark.usefixtures("database")
 def test_an_account_with_nothing_in_it_has_a_copy_too() -> None:
-    anna = sign_up()
+    anna = register().data
 
     copy = ask(anna).json
 
@@ -260,7 +261,7 @@ def _say_much(db: Any, conversation_id: str, rows: int, content: str) -> None:
 
 @pytest.mark.usefixtures("database")
 def test_a_format_nobody_offers_is_named_and_head_has_no_body() -> None:
-    anna = sign_up()
+    anna = register().data
 
     refused, head = ask(anna, format="pdf"), ask(anna, method="HEAD")
 

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
-from typing import Any
 
 import pytest
 
@@ -13,27 +12,16 @@ from functions.health.index import handler as health
 from functions.login.index import handler as login
 from functions.maintenance import retention
 from functions.models.index import handler as models
-from functions.register.index import handler as register
 from functions.session.index import handler as session
 from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
 from tests.conftest import WITHOUT_LIMITS, Configure
 from tests.events import Reply, invoke
+from tests.people import log_in, register
 
-PASSWORD = "correct horse"
 HOME, ELSEWHERE = "203.0.113.7", "198.51.100.1"
 DEFAULTS = dict.fromkeys(WITHOUT_LIMITS)
 _EACH, _AT_ONCE = 500, 20
-
-
-def sign_up(name: str = "anna", **event: Any) -> Reply:
-    form = {"email": f"{name}@example.com", "password": PASSWORD}
-    return invoke(register, "POST", "/api/auth/register", json_body=form, **event)
-
-
-def sign_in(password: str = PASSWORD, name: str = "anna", **event: Any) -> Reply:
-    form = {"email": f"{name}@example.com", "password": password}
-    return invoke(login, "POST", "/api/auth/login", json_body=form, **event)
 
 
 def renew(refresh_token: str) -> Reply:
@@ -70,69 +58,69 @@ def pass_by(seconds: int) -> None:
 def test_after_ten_failures_an_account_is_closed_to_that_address_and_to_no_other(
     configure: Configure,
 ) -> None:
-    sign_up()
-    sign_up("berta")
+    register()
+    register("berta")
     configure(**DEFAULTS)
 
-    failures = statuses(sign_in("wrong") for _ in range(10))
-    refused = sign_in()
+    failures = statuses(log_in(password="wrong") for _ in range(10))
+    refused = log_in()
 
     assert failures == [401] * 10
     assert (refused.status, refused.error) == (429, "rate_limited")
     assert 890 <= int(refused.headers["Retry-After"]) <= 900
-    assert statuses([sign_in(ip=ELSEWHERE), sign_in(name="berta")]) == [200, 200]
+    assert statuses([log_in(ip=ELSEWHERE), log_in(name="berta")]) == [200, 200]
 
 
 @pytest.mark.usefixtures("database")
 def test_an_account_that_nobody_has_is_closed_alike(configure: Configure) -> None:
     configure(LOGIN_LIMIT="3/15m")
-    answers = [sign_in(name="nobody") for _ in range(4)]
+    answers = [log_in(name="nobody") for _ in range(4)]
     assert [one.error for one in answers] == ["wrong_credentials"] * 3 + ["rate_limited"]
 
 
 @pytest.mark.usefixtures("database")
 def test_logins_that_succeed_do_not_count(configure: Configure) -> None:
-    sign_up()
+    register()
     configure(LOGIN_LIMIT="3/15m", LOGIN_ADDRESS_LIMIT="4/15m")
-    assert statuses(sign_in() for _ in range(10)) == [200] * 10
-    assert statuses(sign_in("wrong") for _ in range(4)) == [401] * 3 + [429]
+    assert statuses(log_in() for _ in range(10)) == [200] * 10
+    assert statuses(log_in(password="wrong") for _ in range(4)) == [401] * 3 + [429]
 
 
 @pytest.mark.usefixtures("database")
 def test_an_address_has_so_many_failures_at_all_accounts_together(configure: Configure) -> None:
-    sign_up()
+    register()
     configure(LOGIN_LIMIT="2/15m", LOGIN_ADDRESS_LIMIT="5/15m")
 
-    at_one = statuses(sign_in("wrong") for _ in range(9))
-    at_others = statuses(sign_in("wrong", f"guess{number}") for number in range(4))
+    at_one = statuses(log_in(password="wrong") for _ in range(9))
+    at_others = statuses(log_in(f"guess{number}", password="wrong") for number in range(4))
 
     assert at_one == [401] * 2 + [429] * 7
     assert at_others == [401] * 3 + [429]
-    assert statuses([sign_in(name="anna", ip=ELSEWHERE)]) == [200]
+    assert statuses([log_in(name="anna", ip=ELSEWHERE)]) == [200]
 
 
 @pytest.mark.usefixtures("database")
 def test_an_address_opens_so_many_accounts_a_minute(configure: Configure) -> None:
     configure(**DEFAULTS)
 
-    answers = [sign_up(f"guest{number}") for number in range(6)]
+    answers = [register(f"guest{number}") for number in range(6)]
 
     assert statuses(answers) == [201] * 5 + [429]
     assert 55 <= int(answers[5].headers["Retry-After"]) <= 60
     assert read(accounts) == 5
-    assert sign_up("guest5", ip=ELSEWHERE).status == 201
+    assert register("guest5", ip=ELSEWHERE).status == 201
 
 
 @pytest.mark.usefixtures("database")
 def test_a_window_begins_with_the_first_and_then_ends(configure: Configure) -> None:
     configure(REGISTER_LIMIT="2/1m")
-    sign_up("a")
+    register("a")
     pass_by(50)
-    assert statuses([sign_up("b"), sign_up("c")]) == [201, 429]
-    assert 5 <= int(sign_up("c").headers["Retry-After"]) <= 10
+    assert statuses([register("b"), register("c")]) == [201, 429]
+    assert 5 <= int(register("c").headers["Retry-After"]) <= 10
     pass_by(11)
-    assert statuses(sign_up(name) for name in ("c", "d", "e")) == [201, 201, 429]
-    assert 55 <= int(sign_up("e").headers["Retry-After"]) <= 60
+    assert statuses(register(name) for name in ("c", "d", "e")) == [201, 201, 429]
+    assert 55 <= int(register("e").headers["Retry-After"]) <= 60
 
 
 @pytest.mark.usefixtures("database")
@@ -140,9 +128,9 @@ def test_calls_without_an_account_count_together_whatever_comes_of_them(
     configure: Configure,
 ) -> None:
     configure(ANONYMOUS_LIMIT="4/15m")
-    answers = [sign_up(), sign_up(), sign_in(), invoke(login, "POST", "/api/auth/login"), sign_in()]
+    answers = [register(), register(), log_in(), invoke(login, "POST", "/api/auth/login"), log_in()]
     assert statuses(answers) == [201, 409, 200, 400, 429]
-    assert sign_up("berta").status == 429
+    assert register("berta").status == 429
     assert renew("of nobody").status == 429
     assert invoke(health, "GET", "/api/health").status == 200
     assert invoke(login, "OPTIONS", "/api/auth/login").status == 204
@@ -152,12 +140,12 @@ def test_calls_without_an_account_count_together_whatever_comes_of_them(
 def test_nobody_at_an_address_can_keep_others_there_from_renewing_their_sessions(
     configure: Configure,
 ) -> None:
-    refresh_token = sign_up().data["refresh_token"]
+    refresh_token = register().data["refresh_token"]
     configure(ANONYMOUS_LIMIT="3/15m")
 
     strangers = statuses(renew("of nobody") for _ in range(5))
 
-    assert (strangers, sign_in().status) == ([401] * 3 + [429] * 2, 429)
+    assert (strangers, log_in().status) == ([401] * 3 + [429] * 2, 429)
     assert statuses(renew(refresh_token) for _ in range(5)) == [200] * 5
 
 
@@ -165,7 +153,7 @@ def test_nobody_at_an_address_can_keep_others_there_from_renewing_their_sessions
 def test_whoever_is_signed_in_counts_nowhere_among_those_without_an_account(
     configure: Configure,
 ) -> None:
-    token = sign_up().data["access_token"]
+    token = register().data["access_token"]
     configure(ANONYMOUS_LIMIT="2/15m")
     tokens = [token, "", token, "forged", "", token]
     answers = [invoke(models, "GET", "/api/models", token=one) for one in tokens]
@@ -181,21 +169,21 @@ def test_what_callers_write_about_their_address_buys_nothing(
 ) -> None:
     configure(ANONYMOUS_LIMIT="2/15m")
     chains = ({"X-Forwarded-For": forged.format(n=number)} for number in range(4))
-    assert statuses(sign_in(headers=chain) for chain in chains) == [401] * 2 + [429] * 2
+    assert statuses(log_in(headers=chain) for chain in chains) == [401] * 2 + [429] * 2
 
 
 @pytest.mark.usefixtures("database")
 def test_a_household_of_ipv6_is_one_address(configure: Configure) -> None:
     configure(ANONYMOUS_LIMIT="2/15m")
     addresses = [f"2001:db8:1:2:{number}::1" for number in range(3)]
-    assert statuses(sign_in(ip=ip) for ip in addresses) == [401, 401, 429]
-    assert sign_in(ip="2001:db8:1:3::1").status == 401
+    assert statuses(log_in(ip=ip) for ip in addresses) == [401, 401, 429]
+    assert log_in(ip="2001:db8:1:3::1").status == 401
 
 
 @pytest.mark.usefixtures("database")
 def test_what_is_counted_tells_nobodys_name_or_address(configure: Configure) -> None:
     configure(**DEFAULTS)
-    sign_in("wrong")
+    log_in(password="wrong")
     counted = read(limits)
     assert [(name, used) for name, _, used in counted] == [
         ("anonymous", 1),
@@ -208,7 +196,7 @@ def test_what_is_counted_tells_nobodys_name_or_address(configure: Configure) -> 
 
 @pytest.mark.usefixtures("database")
 def test_a_limit_of_0_is_none_and_costs_nothing() -> None:
-    assert statuses(sign_in("wrong") for _ in range(12)) == [401] * 12
+    assert statuses(log_in(password="wrong") for _ in range(12)) == [401] * 12
     assert read(limits) == []
 
 
@@ -218,21 +206,21 @@ def test_a_limit_that_is_none_is_refused(
     configure: Configure, given: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure(LOGIN_LIMIT=given)
-    reply = sign_in()
+    reply = log_in()
     assert (reply.status, reply.error) == (503, "misconfigured")
     assert "LOGIN_LIMIT must be a" in capsys.readouterr().out
 
 
 def test_without_a_database_nothing_is_limited(configure: Configure) -> None:
     configure(**DEFAULTS, JWT_SECRET=None)
-    answers = {(one.status, one.error) for one in (sign_in(), sign_up())}
+    answers = {(one.status, one.error) for one in (log_in(), register())}
     assert answers == {(503, "database_not_configured")}
     assert invoke(models, "GET", "/api/models").status == 200
 
 
 def test_with_the_database_down_nobody_comes_in(configure: Configure) -> None:
     configure(**DEFAULTS, DATABASE_URL="mysql://nobody:x@127.0.0.1:1/none")
-    answers = [sign_in(), sign_up()]
+    answers = [log_in(), register()]
     assert [(one.status, one.error) for one in answers] == [(503, "database_unavailable")] * 2
 
 
@@ -240,7 +228,7 @@ def test_with_the_database_down_nobody_comes_in(configure: Configure) -> None:
 def test_windows_that_are_over_are_forgotten(configure: Configure) -> None:
     configure(ANONYMOUS_LIMIT="9/1m", LOGIN_LIMIT="9/15m")
     for number in range(5):
-        sign_in("wrong", f"guess{number}", ip=f"203.0.113.{number}")
+        log_in(f"guess{number}", password="wrong", ip=f"203.0.113.{number}")
     pass_by(60)
     assert retention.run(float("inf")).limits == 5
     assert {name for name, _, _ in read(limits)} == {"login"}
@@ -254,7 +242,7 @@ def test_of_1000_wrong_passwords_in_two_processes_ten_are_looked_at(
     configure: Configure,
 ) -> None:
     """401 is the answer of bcrypt, 429 that of somebody who did not get so far."""
-    sign_up()
+    register()
     configure(LOGIN_LIMIT="10/15m")
     assert _over_two_processes(_guess_passwords) == {401: 10, 429: 990}
 
@@ -273,11 +261,11 @@ def _over_two_processes(work: Callable[[int], Counter[int]]) -> Counter[int]:
 
 
 def _guess_passwords(process: int) -> Counter[int]:
-    return _at_once(lambda number: sign_in(f"guess {process} {number}"))
+    return _at_once(lambda number: log_in(password=f"guess {process} {number}"))
 
 
 def _guess_accounts(process: int) -> Counter[int]:
-    return _at_once(lambda number: sign_in("guess", f"guess{process}-{number}"))
+    return _at_once(lambda number: log_in(f"guess{process}-{number}", password="guess"))
 
 
 def _at_once(ask: Callable[[int], Reply]) -> Counter[int]:

@@ -1,30 +1,22 @@
 """Register and login, from outside."""
 
+from typing import Any
+
 import bcrypt
 import pytest
 
-from functions.login.index import handler as login
-from functions.register.index import handler as register
 from shared.accounts import passwords, tokens
 from shared.database.transactions import read, transaction
 from shared.repos import users
 from tests.conftest import Configure
-from tests.events import Reply, invoke
+from tests.people import PASSWORD, log_in, register
 
-ANNA = {"email": "anna@example.com", "password": "correct horse battery"}
-
-
-def sign_up(**changes: object) -> Reply:
-    return invoke(register, "POST", "/api/auth/register", json_body={**ANNA, **changes})
-
-
-def sign_in(**credentials: object) -> Reply:
-    return invoke(login, "POST", "/api/auth/login", json_body=credentials)
+ANNA: dict[str, Any] = {"email": "anna@example.com", "password": PASSWORD}
 
 
 @pytest.mark.usefixtures("database")
 def test_registration_opens_an_account_and_a_session() -> None:
-    reply = sign_up(username="Anna")
+    reply = register(username="Anna")
     assert reply.status == 201
     session = reply.data
     claims = tokens.read_access(session["access_token"])
@@ -45,22 +37,22 @@ def test_registration_opens_an_account_and_a_session() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_a_taken_email_is_refused_however_it_is_spelled() -> None:
-    assert sign_up().status == 201
-    again = sign_up(email=" ANNA@Example.com ")
+    assert register().status == 201
+    again = register(email=" ANNA@Example.com ")
     assert (again.status, again.error) == (409, "email_taken")
 
 
 @pytest.mark.usefixtures("database")
 def test_a_taken_username_is_refused_and_leaves_no_account() -> None:
-    assert sign_up(username="anna").status == 201
-    again = sign_up(email="other@example.com", username="ANNA")
+    assert register(username="anna").status == 201
+    again = register(email="other@example.com", username="ANNA")
     assert (again.status, again.error) == (409, "username_taken")
     assert read(users.find_by_login, "other@example.com") is None
 
 
 @pytest.mark.usefixtures("database")
 def test_fields_that_are_nobodys_to_set_have_no_effect() -> None:
-    reply = sign_up(role="admin", id="me", created_at_ms=1, disabled_at_ms=1)
+    reply = register(role="admin", id="me", created_at_ms=1, disabled_at_ms=1)
     assert reply.data["user"]["role"] == "user"
     assert reply.data["user"]["id"] != "me"
 
@@ -71,22 +63,23 @@ def test_fields_that_are_nobodys_to_set_have_no_effect() -> None:
 def test_a_login_takes_the_email_or_the_username_in_either_field(
     login_field: str, name: str
 ) -> None:
-    created = sign_up(username="anna").data["user"]
-    reply = sign_in(**{login_field: name, "password": ANNA["password"]})
+    created = register(username="anna").data["user"]
+    login: dict[str, Any] = {login_field: name}
+    reply = log_in(**login)
     assert (reply.status, reply.data["user"]) == (200, created)
 
 
 @pytest.mark.usefixtures("database")
 def test_wrong_password_unknown_user_and_disabled_account_get_one_answer() -> None:
-    sign_up()
-    sign_up(email="off@example.com")
+    register()
+    register(email="off@example.com")
     transaction(
         lambda db: db.execute("UPDATE users SET disabled_at_ms = 1 WHERE email = 'off@example.com'")
     )
     answers = [
-        sign_in(email="anna@example.com", password="wrong"),
-        sign_in(email="nobody@example.com", password="wrong"),
-        sign_in(email="off@example.com", password=ANNA["password"]),
+        log_in(email="anna@example.com", password="wrong"),
+        log_in(email="nobody@example.com", password="wrong"),
+        log_in(email="off@example.com", password=ANNA["password"]),
     ]
     assert [(one.status, one.body, one.headers) for one in answers] == [
         (401, answers[0].body, answers[0].headers)
@@ -99,16 +92,16 @@ def test_wrong_password_unknown_user_and_disabled_account_get_one_answer() -> No
     "password", ["p" * 71, "p" * 72, "p" * 73, "p" * 1000, "密" * 25, "nul\0inside", "emoji 🐼🐼"]
 )
 def test_every_byte_of_a_password_counts(password: str) -> None:
-    assert sign_up(password=password).status == 201
-    assert sign_in(email=ANNA["email"], password=password).status == 200
-    assert sign_in(email=ANNA["email"], password=password[:-1]).status == 401
-    assert sign_in(email=ANNA["email"], password=password + "x").status == 401
+    assert register(password=password).status == 201
+    assert log_in(email=ANNA["email"], password=password).status == 200
+    assert log_in(email=ANNA["email"], password=password[:-1]).status == 401
+    assert log_in(email=ANNA["email"], password=password + "x").status == 401
 
 
 @pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("password", ["", "p", "p" * 7, "p" * 1025, "密" * 400, None, 12345678, []])
 def test_a_password_too_short_too_long_or_no_text_is_named(password: object) -> None:
-    reply = sign_up(password=password)
+    reply = register(password=password)
     assert (reply.status, reply.error) == (422, "invalid_request")
     assert [detail["field"] for detail in reply.json["details"]] == ["body.password"]
 
@@ -118,22 +111,22 @@ def test_a_password_too_short_too_long_or_no_text_is_named(password: object) -> 
 def test_an_imported_bcrypt_hash_signs_in_and_is_replaced(prefix: bytes) -> None:
     password = "密" * 25  # 75 bytes, of which plain bcrypt reads 72
     imported = bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt(4, prefix=prefix)).decode()
-    sign_up()
+    register()
     transaction(lambda db: db.execute("UPDATE users SET password_hash = :hash", hash=imported))
-    assert sign_in(email=ANNA["email"], password=password).status == 200
+    assert log_in(email=ANNA["email"], password=password).status == 200
     stored = read(users.find_by_login, ANNA["email"])
     assert stored is not None
     assert stored.password_hash is not None
     assert stored.password_hash.startswith("sha384-$2b$04$")
-    assert sign_in(email=ANNA["email"], password=password).status == 200
-    assert sign_in(email=ANNA["email"], password=password[:-1]).status == 401
+    assert log_in(email=ANNA["email"], password=password).status == 200
+    assert log_in(email=ANNA["email"], password=password[:-1]).status == 401
 
 
 @pytest.mark.usefixtures("database")
 def test_a_login_renews_a_hash_cheaper_than_the_setting(configure: Configure) -> None:
-    sign_up()
+    register()
     configure(BCRYPT_COST="5")
-    assert sign_in(**ANNA).status == 200
+    assert log_in(**ANNA).status == 200
     stored = read(users.find_by_login, ANNA["email"])
     assert stored is not None
     assert stored.password_hash is not None
@@ -145,27 +138,27 @@ def test_a_login_renews_a_hash_cheaper_than_the_setting(configure: Configure) ->
 def test_the_first_admin_comes_from_the_environment_and_only_the_first(
     configure: Configure, name: str
 ) -> None:
-    assert sign_in(username=name, password="a long secret").status == 401
+    assert log_in(username=name, password="a long secret").status == 401
     configure(ADMIN_USERNAME=name, ADMIN_PASSWORD="a long secret")
-    assert sign_in(username=name, password="wrong").status == 401
-    assert sign_in(username=name, password="a long secret").data["user"]["role"] == "admin"
+    assert log_in(username=name, password="wrong").status == 401
+    assert log_in(username=name, password="a long secret").data["user"]["role"] == "admin"
     configure(ADMIN_USERNAME="second", ADMIN_PASSWORD="a long secret")
-    assert sign_in(username="second", password="a long secret").status == 401
+    assert log_in(username="second", password="a long secret").status == 401
     configure(ADMIN_USERNAME=name, ADMIN_PASSWORD="changed later")
-    assert sign_in(username=name, password="changed later").status == 401
-    assert sign_in(username=name, password="a long secret").status == 200
+    assert log_in(username=name, password="changed later").status == 401
+    assert log_in(username=name, password="a long secret").status == 200
 
 
 @pytest.mark.usefixtures("database")
 def test_an_empty_admin_setting_admits_nobody(configure: Configure) -> None:
     configure(ADMIN_USERNAME="root", ADMIN_PASSWORD="")
-    reply = sign_in(username="root", password="")
+    reply = log_in(username="root", password="")
     assert (reply.status, reply.error) == (422, "invalid_request")
 
 
 @pytest.mark.usefixtures("configure")
 def test_without_a_database_accounts_say_so() -> None:
-    for reply in (sign_up(), sign_in(**ANNA)):
+    for reply in (register(), log_in(**ANNA)):
         assert (reply.status, reply.error) == (503, "database_not_configured")
 
 
@@ -173,11 +166,11 @@ def test_without_a_database_accounts_say_so() -> None:
 def test_an_account_with_the_first_admins_name_stays_a_user_and_the_log_says_so(
     configure: Configure, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert sign_up(username="root").status == 201
+    assert register(username="root").status == 201
     configure(ADMIN_USERNAME="root", ADMIN_PASSWORD="a long secret")
-    assert sign_in(username="root", password="a long secret").status == 401
+    assert log_in(username="root", password="a long secret").status == 401
     assert "ADMIN_USERNAME belongs to another account" in capsys.readouterr().out
-    assert sign_in(username="root", password=ANNA["password"]).data["user"]["role"] == "user"
+    assert log_in(username="root", password=ANNA["password"]).data["user"]["role"] == "user"
 
 
 def test_an_unsafe_admin_password_answers_alike_whoever_asks(
@@ -185,18 +178,18 @@ def test_an_unsafe_admin_password_answers_alike_whoever_asks(
 ) -> None:
     if database.startswith("sqlite"):
         pytest.skip("production refuses SQLite")
-    sign_up()
+    register()
     configure(APP_ENV="production", BCRYPT_COST="10", ADMIN_USERNAME="root", ADMIN_PASSWORD="short")
-    answers = [sign_in(email=name, password="wrong") for name in (ANNA["email"], "nobody@a.com")]
+    answers = [log_in(email=name, password="wrong") for name in (ANNA["email"], "nobody@a.com")]
     assert [(one.status, one.error) for one in answers] == [(503, "misconfigured")] * 2
 
 
 @pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("stored", [None, "$argon2id$v=19$m=65536", "$2b$10$short", "sha384-x"])
 def test_a_hash_of_a_kind_we_do_not_know_admits_nobody(stored: str | None) -> None:
-    sign_up()
+    register()
     transaction(lambda db: db.execute("UPDATE users SET password_hash = :hash", hash=stored))
-    reply = sign_in(email=ANNA["email"], password=ANNA["password"])
+    reply = log_in(email=ANNA["email"], password=ANNA["password"])
     assert (reply.status, reply.error) == (401, "wrong_credentials")
 
 
@@ -213,5 +206,6 @@ def test_a_refusal_costs_todays_price_whatever_is_stored(configure: Configure, s
 @pytest.mark.usefixtures("configure")
 def test_a_long_name_is_refused_before_it_is_normalised(field: str) -> None:
     """Or it would take minutes, and the time limit of a test would end it."""
-    reply = sign_up(**{field: "a" + "\u0315" * 240_000 + "\u0300" * 240_000})
+    name: dict[str, Any] = {field: "a" + "\u0315" * 240_000 + "\u0300" * 240_000}
+    reply = register(**name)
     assert (reply.status, reply.json["details"][0]["field"]) == (422, f"body.{field}")

@@ -28,14 +28,11 @@ from tests.functions.accounts.devices import (
     outcome,
     renew,
     revoke,
-    sign_in,
-    sign_up,
     together,
 )
 from tests.functions.conftest import SignUp
+from tests.people import log_in, register
 from tests.web import WebFunction
-
-somebody = sign_up  # where a fixture has the other name
 
 DAY_MS = 24 * 3600 * 1000
 INVALID = (401, "invalid_refresh_token")
@@ -53,7 +50,7 @@ def is_let_in(signed_in: Any) -> bool:
 
 @pytest.mark.usefixtures("database")
 def test_a_renewal_is_the_same_session_with_new_tokens() -> None:
-    first = sign_up()
+    first = register().data
 
     reply = renew(first["refresh_token"])
 
@@ -69,7 +66,7 @@ def test_a_renewal_is_the_same_session_with_new_tokens() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_only_hashes_of_refresh_tokens_are_stored() -> None:
-    first = sign_up()
+    first = register().data
     second = renew(first["refresh_token"]).data
 
     sql = "SELECT token_hash FROM refresh_tokens"
@@ -79,7 +76,7 @@ def test_only_hashes_of_refresh_tokens_are_stored() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_fifty_renewals_at_once_leave_one_family_with_one_child() -> None:
-    parent = sign_up()["refresh_token"]
+    parent = register().data["refresh_token"]
 
     replies = together([partial(renew, parent)] * 50)
 
@@ -92,7 +89,7 @@ def test_fifty_renewals_at_once_leave_one_family_with_one_child() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_whoever_is_late_within_the_window_gets_a_token_nobody_has_used() -> None:
-    parent = sign_up()["refresh_token"]
+    parent = register().data["refresh_token"]
     child = renew(parent).data["refresh_token"]
     grandchild = renew(child).data["refresh_token"]
 
@@ -104,7 +101,7 @@ def test_whoever_is_late_within_the_window_gets_a_token_nobody_has_used() -> Non
 
 @pytest.mark.usefixtures("database")
 def test_a_use_after_the_window_ends_this_session_and_no_other() -> None:
-    stolen, other = sign_up(), sign_in().data
+    stolen, other = register().data, log_in().data
     child = renew(stolen["refresh_token"]).data
     let_pass(10)
 
@@ -119,7 +116,7 @@ def test_a_use_after_the_window_ends_this_session_and_no_other() -> None:
 
 def test_theft_is_felt_in_another_process_at_once(stored: WebFunction, sign_up: SignUp) -> None:
     """`sign_up` has our own process look where the other one does."""
-    signed_in = somebody(new_id().lower())
+    signed_in = register(new_id().lower()).data
     child = renew(signed_in["refresh_token"]).data
     headers = {"Authorization": f"Bearer {child['access_token']}"}
     ask = partial(stored.client.post, "/api/chat", json={"message": "Hi"}, headers=headers)
@@ -148,7 +145,7 @@ def _rotate_and_die(refresh_token: str) -> None:
 @pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("die", [_renew_and_die, _rotate_and_die])
 def test_an_instance_killed_before_it_answers_costs_nobody_the_session(die: Any) -> None:
-    parent = sign_up()["refresh_token"]
+    parent = register().data["refresh_token"]
     transactions.disconnect()
     dying = get_context("spawn").Process(target=die, args=(parent,))
 
@@ -163,7 +160,7 @@ def test_an_instance_killed_before_it_answers_costs_nobody_the_session(die: Any)
 
 @pytest.mark.usefixtures("database")
 def test_renewing_leaving_and_entering_at_once_locks_nobody_out() -> None:
-    held = [sign_up(), *(sign_in().data for _ in range(5))]
+    held = [register().data, *(log_in().data for _ in range(5))]
 
     def keep_renewing(signed_in: Any) -> list[int]:
         replies = [renew(signed_in["refresh_token"])]
@@ -175,7 +172,7 @@ def test_renewing_leaving_and_entering_at_once_locks_nobody_out() -> None:
         return [leave(signed_in["access_token"], everywhere=True).status for _ in range(3)]
 
     def enter() -> list[int]:
-        return [sign_in().status for _ in range(4)]
+        return [log_in().status for _ in range(4)]
 
     statuses = together(
         [partial(keep_renewing, one) for one in held]
@@ -186,13 +183,13 @@ def test_renewing_leaving_and_entering_at_once_locks_nobody_out() -> None:
     assert {status for one in statuses for status in one} <= {200, 401}
     assert statuses[-4:] == [[200] * 4] * 4
     assert not any(is_let_in(one) for one in held)
-    fresh = sign_in().data
+    fresh = log_in().data
     assert renew(fresh["refresh_token"]).status == 200
 
 
 @pytest.mark.usefixtures("database")
 def test_a_disabled_account_renews_nothing() -> None:
-    first = sign_up()
+    first = register().data
     transaction(lambda db: db.execute("UPDATE users SET disabled_at_ms = 1"))
 
     assert outcome(renew(first["refresh_token"])) == INVALID
@@ -202,7 +199,7 @@ def test_a_disabled_account_renews_nothing() -> None:
 @pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("given", ["x", "' OR 1=1 --", "密" * 500, "\0", "access"])
 def test_what_is_no_refresh_token_renews_nothing(given: str) -> None:
-    first = sign_up()
+    first = register().data
     unknown = first["access_token"] if given == "access" else given
 
     assert outcome(renew(unknown)) == INVALID
@@ -221,7 +218,7 @@ def test_a_refresh_token_missing_or_malformed_is_named(given: object) -> None:
 
 @pytest.mark.usefixtures("database")
 def test_an_expired_refresh_token_is_refused_and_harms_nothing() -> None:
-    first = sign_up()
+    first = register().data
     transaction(lambda db: db.execute("UPDATE refresh_tokens SET expires_at_ms = 1"))
 
     assert outcome(renew(first["refresh_token"])) == INVALID
@@ -242,7 +239,7 @@ def test_each_renewal_lasts_as_long_but_no_session_outgrows_its_age(
     configure: Configure, settings: dict[str, str], days: int
 ) -> None:
     """The session is thirty days old."""
-    first = sign_up()
+    first = register().data
     sql, month_ms = "UPDATE sessions SET created_at_ms = created_at_ms - :ms", 30 * DAY_MS
     transaction(lambda db: db.execute(sql, ms=month_ms))
     configure(**settings)
@@ -256,7 +253,7 @@ def test_each_renewal_lasts_as_long_but_no_session_outgrows_its_age(
 
 @pytest.mark.usefixtures("database")
 def test_leaving_ends_the_session_that_is_named_and_twice_is_no_error() -> None:
-    first, second, third = sign_up(), sign_in().data, sign_in().data
+    first, second, third = register().data, log_in().data, log_in().data
 
     by_access = leave(first["access_token"])
     by_refresh = leave("stale nonsense", refresh_token=second["refresh_token"])
@@ -271,7 +268,7 @@ def test_leaving_ends_the_session_that_is_named_and_twice_is_no_error() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_leaving_needs_no_body() -> None:
-    first = sign_up()
+    first = register().data
 
     reply = invoke(session, "POST", "/api/auth/logout", token=first["access_token"])
 
@@ -282,7 +279,7 @@ def test_leaving_needs_no_body() -> None:
 @pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
 def test_leaving_everywhere_ends_all_of_ones_own_sessions(kind: str) -> None:
-    first, second, other = sign_up(), sign_in().data, sign_up("ben")
+    first, second, other = register().data, log_in().data, register("ben").data
     given = {"refresh_token": first[kind]} if kind == "refresh_token" else {"token": first[kind]}
 
     reply = leave(**given, everywhere=True)
@@ -293,7 +290,7 @@ def test_leaving_everywhere_ends_all_of_ones_own_sessions(kind: str) -> None:
 
 @pytest.mark.usefixtures("database")
 def test_only_who_is_still_signed_in_can_end_the_other_sessions() -> None:
-    gone, old, other = sign_up(), sign_in().data, sign_in().data
+    gone, old, other = register().data, log_in().data, log_in().data
     renew(old["refresh_token"])
     let_pass(11)
     leave(gone["access_token"])
@@ -310,9 +307,9 @@ def test_only_who_is_still_signed_in_can_end_the_other_sessions() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_devices_are_listed_the_last_used_first_and_the_current_one_is_marked() -> None:
-    phone, laptop = sign_up(device="phone"), sign_in(device="laptop").data
-    ended, expired = sign_in(device="ended").data, sign_in(device="expired").data
-    sign_up("ben", device="ben's")
+    phone, laptop = register(device="phone").data, log_in(device="laptop").data
+    ended, expired = log_in(device="ended").data, log_in(device="expired").data
+    register("ben", device="ben's")
     leave(ended["access_token"])
     _expire(expired)
     for one, at_ms in ((phone, 1_000), (laptop, 2_000), (expired, 3_000)):
@@ -360,7 +357,7 @@ def _expire(signed_in: Any) -> None:
 
 @pytest.mark.usefixtures("database")
 def test_a_session_opened_before_it_was_watched_is_listed_since_it_was_opened() -> None:
-    first = sign_up()
+    first = register().data
     transaction(lambda db: db.execute("UPDATE sessions SET used_at_ms = NULL, device = NULL"))
 
     [listed] = devices(first["access_token"]).data["sessions"]
@@ -370,7 +367,7 @@ def test_a_session_opened_before_it_was_watched_is_listed_since_it_was_opened() 
 
 @pytest.mark.usefixtures("database")
 def test_a_device_is_signed_out_from_another_one_and_nobody_elses_is() -> None:
-    lost, mine, other = sign_up(), sign_in().data, sign_up("ben")
+    lost, mine, other = register().data, log_in().data, register("ben").data
 
     reply = revoke(mine["access_token"], _id(lost))
 

@@ -1,6 +1,5 @@
-"""An administrator, and what there is to administer."""
+"""Requests of administrators, and the audit log they leave."""
 
-import itertools
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -9,41 +8,11 @@ from typing import Any, TypeVar
 
 from functions.admin.index import handler as admin
 from shared.database import transactions
-from shared.database.transactions import read, transaction
-from shared.ids import new_id
-from shared.repos import users
-from shared.repos.users import User
+from shared.database.transactions import read
 from tests.events import Reply, invoke
-from tests.functions.wallets import token_of
 from tests.patience import HANG_SECONDS
 
 T = TypeVar("T")
-
-NOON_MS = 1_795_348_800_000  # 2026-11-22T12:00:00Z
-
-_numbers = itertools.count(1)
-
-
-def account(role: str = "user", **changes: object) -> User:
-    """Somebody who is there now; each a millisecond younger than the one before."""
-    number = next(_numbers)
-    fields: dict[str, object] = {
-        "id": new_id(),
-        "email": f"person{number}@example.com",
-        "username": None,
-        "password_hash": "sha384-canary-of-a-password-hash",
-        "role": role,
-        "created_at_ms": NOON_MS + number,
-        "disabled_at_ms": None,
-    }
-    user = User(**{**fields, **changes})  # type: ignore[arg-type]  # fields of a user
-    transaction(users.add, user)
-    return user
-
-
-def root() -> str:
-    """The token of a new administrator."""
-    return token_of(account("admin").id, role="admin")
 
 
 def ask(

@@ -11,8 +11,7 @@ from shared.ids import new_id
 from shared.web.endpoint import Endpoint
 from tests.conftest import Configure
 from tests.events import Reply, invoke
-from tests.functions.admin.administering import account
-from tests.functions.wallets import token_of
+from tests.people import add_user, token_of
 
 each_endpoint = pytest.mark.parametrize(
     "endpoint", admin.endpoints, ids=lambda one: f"{one.method} {one.paths[0]}"
@@ -35,9 +34,9 @@ def test_a_stranger_is_told_to_sign_in(endpoint: Endpoint) -> None:
 @each_endpoint
 @pytest.mark.usefixtures("database")
 def test_nobody_else_may_whatever_the_token_claims(endpoint: Endpoint) -> None:
-    anna = account()
-    gone = replace(account("admin"), id=new_id())
-    disabled = account("admin", disabled_at_ms=1)
+    anna = add_user()
+    gone = replace(add_user("admin"), id=new_id())
+    disabled = add_user("admin", disabled_at_ms=1)
     told = [ask(endpoint, token_of(one.id, role="admin")) for one in (anna, gone, disabled)]
 
     assert [(reply.status, reply.error) for reply in told] == [
@@ -50,7 +49,7 @@ def test_nobody_else_may_whatever_the_token_claims(endpoint: Endpoint) -> None:
 @each_endpoint
 @pytest.mark.usefixtures("database")
 def test_an_administrator_is_let_in_whatever_the_token_claims(endpoint: Endpoint) -> None:
-    reply = ask(endpoint, token_of(account("admin").id, role="user"))
+    reply = ask(endpoint, token_of(add_user("admin").id, role="user"))
 
     assert reply.status not in {401, 403}
     assert reply.status < 500

@@ -8,22 +8,17 @@ from typing import Any
 import pytest
 
 from functions.credits.index import handler as credits
-from functions.login.index import handler as login
 from shared.database import transactions
 from shared.database.transactions import read, transaction
 from shared.ids import new_id
 from shared.repos import users
 from shared.repos.users import User
 from tests.conftest import Configure
-from tests.events import Reply, invoke
-from tests.functions.admin.administering import account, ask, at_once, audited, root
-from tests.functions.wallets import token_of
+from tests.events import invoke
+from tests.functions.admin.administering import ask, at_once, audited
+from tests.people import add_user, admin_token, log_in, token_of
 
 BEN = {"email": "ben@example.com", "username": "ben", "password": "correct horse"}
-
-
-def sign_in(password: str, **who: str) -> Reply:
-    return invoke(login, "POST", "/api/auth/login", json_body={**who, "password": password})
 
 
 def stored(user_id: str) -> User:
@@ -38,7 +33,7 @@ def is_let_in(token: str) -> bool:
 
 @pytest.mark.usefixtures("database")
 def test_an_account_is_opened_with_a_password_that_was_chosen() -> None:
-    admin = account("admin")
+    admin = add_user("admin")
 
     reply = ask(token_of(admin.id), "POST", "users", BEN)
 
@@ -58,12 +53,12 @@ def test_an_account_is_opened_with_a_password_that_was_chosen() -> None:
         "password": None,
     }
     assert audited() == [(admin.id, "user.create", {"user_id": opened["id"], "role": "user"})]
-    assert sign_in("correct horse", email="ben@example.com").data["user"]["id"] == opened["id"]
+    assert log_in("ben", password="correct horse").data["user"]["id"] == opened["id"]
 
 
 @pytest.mark.usefixtures("database")
 def test_a_password_that_was_made_is_told_once_and_works() -> None:
-    token, key = root(), {"Idempotency-Key": "k"}
+    token, key = admin_token(), {"Idempotency-Key": "k"}
     form = {"username": "carl", "role": "admin"}
 
     first, again = (ask(token, "POST", "users", form, headers=key) for _ in range(2))
@@ -71,7 +66,7 @@ def test_a_password_that_was_made_is_told_once_and_works() -> None:
     assert (first.status, again.status) == (201, 201)
     assert again.data == {**first.data, "password": None}
     assert len(first.data["password"]) == 24
-    assert sign_in(first.data["password"], username="carl").data["user"]["role"] == "admin"
+    assert log_in(password=first.data["password"], username="carl").data["user"]["role"] == "admin"
     kept = read(lambda db: db.find_all(dict[str, str], "SELECT answer FROM idempotency_keys"))
     assert first.data["password"] not in f"{kept}{audited()}"
 
@@ -91,8 +86,8 @@ def test_a_password_that_was_made_is_told_once_and_works() -> None:
 def test_what_cannot_be_opened_is_refused_and_leaves_nothing(
     form: dict[str, str], status: int, error: str, fields: list[str]
 ) -> None:
-    token = root()
-    account(email="taken@example.com", username="taken")
+    token = admin_token()
+    add_user(email="taken@example.com", username="taken")
 
     reply = ask(token, "POST", "users", form, headers={"Idempotency-Key": "k"})
 
@@ -105,7 +100,7 @@ def test_what_cannot_be_opened_is_refused_and_leaves_nothing(
 @pytest.mark.usefixtures("database")
 def test_only_the_fields_that_may_be_set_have_an_effect() -> None:
     """Mass assignment: what is not offered is not there."""
-    token, anna = root(), account()
+    token, anna = admin_token(), add_user()
     before = stored(anna.id)
     forbidden = {
         "id": "01CHOSEN",
@@ -134,7 +129,7 @@ def test_only_the_fields_that_may_be_set_have_an_effect() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_whoever_is_disabled_is_out_at_once_until_enabled_and_signed_in_again() -> None:
-    admin, anna = account("admin"), account()
+    admin, anna = add_user("admin"), add_user()
     token, session = token_of(admin.id), token_of(anna.id)
     assert is_let_in(session)
 
@@ -156,7 +151,7 @@ def test_whoever_is_disabled_is_out_at_once_until_enabled_and_signed_in_again() 
 
 @pytest.mark.usefixtures("database")
 def test_a_role_holds_from_the_next_request_on() -> None:
-    admin, anna = account("admin"), account()
+    admin, anna = add_user("admin"), add_user()
     token, session = token_of(admin.id), token_of(anna.id)
 
     raised = ask(token, "PATCH", f"users/{anna.id}", {"role": "admin"})
@@ -175,8 +170,8 @@ def test_a_role_holds_from_the_next_request_on() -> None:
 @pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("change", [{"role": "user"}, {"disabled": True}])
 def test_the_last_active_administrator_stays_one(change: dict[str, object]) -> None:
-    admin = account("admin")
-    account("admin", disabled_at_ms=1)
+    admin = add_user("admin")
+    add_user("admin", disabled_at_ms=1)
 
     reply = ask(token_of(admin.id), "PATCH", f"users/{admin.id}", change)
 
@@ -189,7 +184,7 @@ def test_the_last_active_administrator_stays_one(change: dict[str, object]) -> N
 @pytest.mark.parametrize("change", [{"role": "user"}, {"disabled": True}])
 def test_of_two_who_take_each_other_away_one_stays(change: dict[str, object]) -> None:
     for _ in range(6):
-        one, other = account("admin"), account("admin")
+        one, other = add_user("admin"), add_user("admin")
         tokens = {one.id: token_of(one.id), other.id: token_of(other.id)}
         works = [
             partial(ask, tokens[one.id], "PATCH", f"users/{other.id}", change),
@@ -206,7 +201,7 @@ def test_of_two_who_take_each_other_away_one_stays(change: dict[str, object]) ->
 
 @pytest.mark.usefixtures("database")
 def test_of_three_who_all_go_at_once_the_last_stays() -> None:
-    people = [account("admin") for _ in range(3)]
+    people = [add_user("admin") for _ in range(3)]
     works = [
         partial(ask, token_of(one.id), "PATCH", f"users/{one.id}", {"role": "user"})
         for one in people
@@ -221,7 +216,7 @@ def test_of_three_who_all_go_at_once_the_last_stays() -> None:
 @pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("chosen", ["a new password", None])
 def test_a_reset_password_ends_all_sessions(chosen: str | None) -> None:
-    admin, anna = account("admin"), account()
+    admin, anna = add_user("admin"), add_user()
     token, session = token_of(admin.id), token_of(anna.id)
     form = {"password": chosen} if chosen else {}
 
@@ -231,7 +226,7 @@ def test_a_reset_password_ends_all_sessions(chosen: str | None) -> None:
     password = chosen or reply.data["password"]
     assert reply.data == {"id": anna.id, "password": None if chosen else password}
     assert not is_let_in(session)
-    assert sign_in(password, email=anna.email or "").status == 200
+    assert log_in(password=password, email=anna.email or "").status == 200
     assert audited() == [(admin.id, "user.password", {"user_id": anna.id})]
 
 
@@ -244,7 +239,7 @@ def test_a_reset_password_ends_all_sessions(chosen: str | None) -> None:
     ],
 )
 def test_nobody_and_the_deleted_cannot_be_changed(method: str, path: str, body: Any) -> None:
-    token, gone = root(), account()
+    token, gone = admin_token(), add_user()
     transaction(
         lambda db: db.execute("UPDATE users SET erased_at_ms = 5 WHERE id = :id", id=gone.id)
     )
@@ -267,7 +262,7 @@ def test_whoever_is_just_deleting_their_account_stays_deleted(
     method: str, path: str, body: Any
 ) -> None:
     """Else there would be an administrator whom nobody is, and no last one any more."""
-    token, anna = root(), account()
+    token, anna = admin_token(), add_user()
     deleting = transactions.connect(transactions.CONNECT_SECONDS, transactions.QUERY_SECONDS)
     deleting.begin()
     users.erase(deleting, anna, at_ms=5)
@@ -289,7 +284,7 @@ def test_whoever_is_just_deleting_their_account_stays_deleted(
 
 @pytest.mark.usefixtures("database")
 def test_a_password_is_hashed_at_the_cost_that_is_set(configure: Configure) -> None:
-    token = root()
+    token = admin_token()
     configure(BCRYPT_COST="5")
 
     opened = ask(token, "POST", "users", BEN).data

@@ -8,8 +8,9 @@ import pytest
 from shared.database.transactions import read, transaction
 from shared.ids import new_id
 from tests.events import Reply
-from tests.functions.admin.administering import account, ask, at_once, audited, root
-from tests.functions.wallets import PER_MESSAGE, abandoned, books, customer, token_of
+from tests.functions.admin.administering import ask, at_once, audited
+from tests.functions.wallets import PER_MESSAGE, abandoned, books
+from tests.people import add_user, admin_token, customer, token_of
 
 
 def adjust(token: str, user_id: str, amount_fen: object, *, key: str = "", **more: object) -> Reply:
@@ -24,7 +25,7 @@ def adjust(token: str, user_id: str, amount_fen: object, *, key: str = "", **mor
 def test_an_adjustment_is_an_entry_in_the_ledger_and_in_the_audit_log(
     amount_fen: int, kind: str
 ) -> None:
-    admin, anna = account("admin"), customer(300)
+    admin, anna = add_user("admin"), customer(300)
 
     reply = adjust(token_of(admin.id), anna, amount_fen, kind=kind)
 
@@ -45,7 +46,7 @@ def test_an_adjustment_is_an_entry_in_the_ledger_and_in_the_audit_log(
 
 @pytest.mark.usefixtures("database")
 def test_somebodys_ledger_is_told_the_newest_first() -> None:
-    token, anna = root(), customer(300)
+    token, anna = admin_token(), customer(300)
     adjust(token, customer(), 7)
     given = [adjust(token, anna, fen).data for fen in (1, -2, 3)]
     for entry in given:
@@ -65,7 +66,7 @@ def test_somebodys_ledger_is_told_the_newest_first() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_whoever_never_had_money_can_be_given_some() -> None:
-    token, anna = root(), account()
+    token, anna = admin_token(), add_user()
 
     assert adjust(token, anna.id, 5).data["balance_after_fen"] == 5
     assert books(anna.id).balance_fen == 5
@@ -73,7 +74,7 @@ def test_whoever_never_had_money_can_be_given_some() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_what_is_reserved_cannot_be_taken() -> None:
-    token, anna = root(), customer(300)
+    token, anna = admin_token(), customer(300)
     abandoned(anna, price=PER_MESSAGE)
 
     refused = adjust(token, anna, -201, key="k")
@@ -86,7 +87,7 @@ def test_what_is_reserved_cannot_be_taken() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_a_repetition_books_once_and_gets_the_first_answer() -> None:
-    token, anna = root(), customer()
+    token, anna = admin_token(), customer()
     works = [partial(adjust, token, anna, 100, key="gift 1") for _ in range(8)]
 
     replies = [*at_once(*works), adjust(token, anna, 100, key="gift 1")]
@@ -99,7 +100,7 @@ def test_a_repetition_books_once_and_gets_the_first_answer() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_a_key_stands_for_one_request_of_one_administrator() -> None:
-    token, other, anna = root(), root(), customer()
+    token, other, anna = admin_token(), admin_token(), customer()
 
     replies = [
         adjust(token, anna, 100, key="k"),
@@ -122,7 +123,7 @@ def test_a_key_stands_for_one_request_of_one_administrator() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_a_key_gives_nothing_to_whoever_is_no_administrator_any_more() -> None:
-    admin, anna = account("admin"), customer()
+    admin, anna = add_user("admin"), customer()
     token = token_of(admin.id)
     adjust(token, anna, 100, key="k")
     transaction(lambda db: db.execute("UPDATE users SET role = 'user'"))
@@ -149,7 +150,7 @@ def test_a_key_gives_nothing_to_whoever_is_no_administrator_any_more() -> None:
 def test_what_is_no_amount_or_has_no_reason_is_refused(changes: dict[str, Any], field: str) -> None:
     anna = customer(10)
 
-    reply = adjust(root(), anna, **{"amount_fen": 100, **changes})
+    reply = adjust(admin_token(), anna, **{"amount_fen": 100, **changes})
 
     assert (reply.status, reply.error) == (422, "invalid_request")
     assert [detail["field"] for detail in reply.json["details"]] == [field]
@@ -158,7 +159,7 @@ def test_what_is_no_amount_or_has_no_reason_is_refused(changes: dict[str, Any], 
 
 @pytest.mark.usefixtures("database")
 def test_nobody_has_no_wallet() -> None:
-    token = root()
+    token = admin_token()
 
     for user_id in (new_id(), "", "%", "é" * 300):
         reply = adjust(token, user_id, 100)

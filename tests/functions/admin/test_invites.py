@@ -6,16 +6,15 @@ from typing import Any
 
 import pytest
 
-from functions.register.index import handler as register
 from shared.accounts.codes import new_code
 from shared.database.transactions import read, transaction
 from shared.repos import invites
 from shared.times import iso_utc, now_ms
 from tests.conftest import Configure
-from tests.events import invoke
-from tests.functions.admin.administering import account, ask, at_once, audited, root
+from tests.functions.admin.administering import ask, at_once, audited
 from tests.functions.exports.exporting import csv_rows
-from tests.functions.wallets import books, token_of
+from tests.functions.wallets import books
+from tests.people import add_user, admin_token, register, token_of
 
 TO_COME = iso_utc(now_ms() + 86_400_000)
 
@@ -28,7 +27,7 @@ def make(token: str, **batch: object) -> list[dict[str, Any]]:
 
 @pytest.mark.usefixtures("database")
 def test_a_batch_is_codes_that_are_alike_and_differ() -> None:
-    admin, owner = account("admin"), account()
+    admin, owner = add_user("admin"), add_user()
     batch = {
         "count": 50,
         "max_uses": 3,
@@ -68,10 +67,9 @@ def test_a_code_can_be_read_aloud_and_not_be_guessed() -> None:
 @pytest.mark.usefixtures("database")
 def test_a_code_opens_an_account_until_it_is_deactivated(configure: Configure) -> None:
     configure(ENABLE_INVITE_CODES="true")
-    admin = account("admin")
+    admin = add_user("admin")
     [invite] = make(token_of(admin.id), initial_fen=70, max_uses=9)
-    form = {"email": "a@example.com", "password": "correct horse", "invite_code": invite["code"]}
-    opened = invoke(register, "POST", "/api/auth/register", json_body=form)
+    opened = register("a", invite_code=invite["code"])
 
     gone = ask(token_of(admin.id), "DELETE", f"invites/{invite['code'].lower()}")
 
@@ -79,13 +77,13 @@ def test_a_code_opens_an_account_until_it_is_deactivated(configure: Configure) -
     assert gone.data == {**invite, "used": 1, "is_active": False}
     detail = {"code": invite["code"], "used": 1}
     assert audited("invite.deactivate") == [(admin.id, "invite.deactivate", detail)]
-    late = invoke(register, "POST", "/api/auth/register", json_body={**form, "email": "b@x.org"})
+    late = register("b", invite_code=invite["code"])
     assert (late.status, late.error) == (422, "invite_code_invalid")
 
 
 @pytest.mark.usefixtures("database")
 def test_repeated_with_one_key_a_batch_is_made_once() -> None:
-    token = root()
+    token = admin_token()
     key = {"Idempotency-Key": "spring"}
     works = [partial(ask, token, "POST", "invites", {"count": 500}, headers=key) for _ in range(3)]
 
@@ -98,7 +96,7 @@ def test_repeated_with_one_key_a_batch_is_made_once() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_the_newest_come_first_a_page_at_a_time() -> None:
-    token = root()
+    token = admin_token()
     codes = {invite["code"] for invite in make(token, count=5)}
     [gone] = make(token)
     ask(token, "DELETE", f"invites/{gone['code']}")
@@ -118,7 +116,7 @@ def test_the_newest_come_first_a_page_at_a_time() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_the_file_of_a_period_is_safe_to_open() -> None:
-    admin = account("admin")
+    admin = add_user("admin")
     token = token_of(admin.id)
     [first] = make(token, note="=1+1", initial_fen=5)
     transaction(lambda db: db.execute("UPDATE invites SET created_at_ms = 1795305600000"))
@@ -145,7 +143,7 @@ def test_the_file_of_a_period_is_safe_to_open() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_asking_for_the_head_of_the_file_takes_nothing_away() -> None:
-    reply = ask(root(), "HEAD", "invites/export")
+    reply = ask(admin_token(), "HEAD", "invites/export")
 
     assert (reply.status, reply.body, audited("invites.export")) == (200, b"", [])
 
@@ -165,7 +163,7 @@ def test_asking_for_the_head_of_the_file_takes_nothing_away() -> None:
     ],
 )
 def test_what_makes_no_codes_is_refused(batch: dict[str, Any], field: str) -> None:
-    reply = ask(root(), "POST", "invites", batch)
+    reply = ask(admin_token(), "POST", "invites", batch)
 
     assert (reply.status, reply.error) == (422, "invalid_request")
     assert [detail["field"] for detail in reply.json["details"]] == [field]
@@ -173,7 +171,7 @@ def test_what_makes_no_codes_is_refused(batch: dict[str, Any], field: str) -> No
 
 @pytest.mark.usefixtures("database")
 def test_only_the_fields_that_may_be_set_have_an_effect() -> None:
-    token = root()
+    token = admin_token()
     forbidden = {"code": "CHOSEN", "used": -5, "is_active": False, "created_by": "x", "id": "x"}
 
     [made] = make(token, **forbidden)
@@ -184,7 +182,7 @@ def test_only_the_fields_that_may_be_set_have_an_effect() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_codes_and_owners_that_are_nobodys_are_not_found() -> None:
-    token = root()
+    token = admin_token()
     [invite] = make(token)
 
     told = [

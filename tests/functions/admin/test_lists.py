@@ -10,7 +10,8 @@ from shared.ids import new_id
 from shared.repos import audit, orders
 from shared.repos.audit import Entry
 from shared.repos.orders import Order
-from tests.functions.admin.administering import NOON_MS, account, ask, root
+from tests.functions.admin.administering import ask
+from tests.people import NOON_MS, add_user, admin_token
 
 HOUR_MS = 3_600_000
 
@@ -40,7 +41,7 @@ def act(number: int, actor_id: str, action: str) -> str:
 
 def listed(path: str, name: str, key: str, **query: str) -> list[str]:
     """All pages of it, three rows each."""
-    token, seen = root(), list[str]()
+    token, seen = admin_token(), list[str]()
     query = {"limit": "3", **{one.rstrip("_"): text for one, text in query.items()}}
     while True:
         reply = ask(token, "GET", path, query=query)
@@ -53,7 +54,7 @@ def listed(path: str, name: str, key: str, **query: str) -> list[str]:
 
 @pytest.mark.usefixtures("database")
 def test_an_order_is_told_whole() -> None:
-    anna = account()
+    anna = add_user()
     number = order(
         anna.id,
         0,
@@ -63,7 +64,7 @@ def test_an_order_is_told_whole() -> None:
         refunded_at_ms=NOON_MS + 2,
     )
 
-    assert ask(root(), "GET", "orders").data == {
+    assert ask(admin_token(), "GET", "orders").data == {
         "orders": [
             {
                 "number": number,
@@ -84,7 +85,7 @@ def test_an_order_is_told_whole() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_orders_come_newest_first_and_filters_are_taken_together() -> None:
-    anna, ben = account().id, account().id
+    anna, ben = add_user().id, add_user().id
     numbers = [order(anna if n % 2 else ben, n, status="pending") for n in range(6)]
     paid = [order(anna, n, status="paid", transaction_id=f"t{n}") for n in range(6, 10)]
 
@@ -110,7 +111,7 @@ def test_the_audit_log_comes_newest_first_and_filters_are_taken_together() -> No
     one, other = new_id(), new_id()
     acts = [act(n, one if n % 2 else other, "user.disable") for n in range(6)]
     late = act(7, one, "user.role")
-    told = ask(root(), "GET", "audit", query={"limit": "1"}).data["entries"]
+    told = ask(admin_token(), "GET", "audit", query={"limit": "1"}).data["entries"]
 
     def found(**query: str) -> list[str]:
         return listed("audit", "entries", "id", **query)
@@ -148,7 +149,7 @@ def test_the_audit_log_comes_newest_first_and_filters_are_taken_together() -> No
     ],
 )
 def test_what_means_nothing_is_refused(path: str, query: dict[str, Any], field: str) -> None:
-    reply = ask(root(), "GET", path, query=query)
+    reply = ask(admin_token(), "GET", path, query=query)
 
     assert (reply.status, reply.error) == (422, "invalid_request")
     assert [detail["field"] for detail in reply.json["details"]] == [field]

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.functions.admin.administering import ask, root
+from tests.functions.admin.administering import ask
 from tests.functions.exports.exporting import audit_entries
+from tests.people import admin_token
 
 
 def names(token: str) -> list[str]:
@@ -22,7 +23,7 @@ def done() -> list[tuple[str, Any]]:
 
 @pytest.mark.usefixtures("database")
 def test_a_model_is_stored_told_and_written_down() -> None:
-    token = root()
+    token = admin_token()
 
     made = ask(token, "POST", "models", {"name": "Qwen/Qwen3-8B", "title": " Qwen 3 ", "id": "x"})
 
@@ -45,7 +46,7 @@ def test_a_model_is_stored_told_and_written_down() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_what_is_not_given_stays_as_it_is() -> None:
-    token = root()
+    token = admin_token()
     ask(token, "POST", "models", {"name": "m", "title": "First"})
 
     told = []
@@ -70,7 +71,7 @@ def test_what_is_not_given_stays_as_it_is() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_there_is_one_of_each_name_and_none_of_others() -> None:
-    token = root()
+    token = admin_token()
     ask(token, "POST", "models", {"name": "m"})
 
     again = ask(token, "POST", "models", {"name": "m", "title": "Other"})
@@ -101,7 +102,7 @@ def test_there_is_one_of_each_name_and_none_of_others() -> None:
     ],
 )
 def test_what_is_no_model_is_refused(body: object, field: str) -> None:
-    token = root()
+    token = admin_token()
     for method in ("POST", "PATCH"):
         reply = ask(token, method, "models", body)
         assert (reply.status, reply.error) == (422, "invalid_request")

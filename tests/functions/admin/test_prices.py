@@ -7,8 +7,9 @@ import pytest
 
 from shared.database import transactions
 from tests.events import Reply
-from tests.functions.admin.administering import ask, root
+from tests.functions.admin.administering import ask
 from tests.functions.exports.exporting import audit_entries
+from tests.people import admin_token
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -18,7 +19,7 @@ def change(token: str, **fields: object) -> Reply:
 
 
 def test_a_price_is_changed_written_down_and_the_history_stays() -> None:
-    token = root()
+    token = admin_token()
 
     made = change(token, message_fen=50, version=9, changed_by="me")
     change(token, message_fen=60)
@@ -56,7 +57,7 @@ def test_a_price_is_changed_written_down_and_the_history_stays() -> None:
 
 
 def test_more_than_a_hundredfold_must_be_confirmed() -> None:
-    token = root()
+    token = admin_token()
     change(token, message_fen=5)
 
     slip = change(token, message_fen=501)
@@ -69,7 +70,7 @@ def test_more_than_a_hundredfold_must_be_confirmed() -> None:
 
 
 def test_the_history_comes_in_pages() -> None:
-    token = root()
+    token = admin_token()
     for fen in range(50, 57):
         change(token, message_fen=fen)
     seen, cursor = list[int](), dict[str, str]()
@@ -85,7 +86,7 @@ def test_the_history_comes_in_pages() -> None:
 
 
 def test_changes_at_once_get_a_version_each_or_are_told_to_look_again() -> None:
-    token = root()
+    token = admin_token()
 
     def change_and_leave(fen: int) -> Reply:
         try:
@@ -115,7 +116,7 @@ def test_changes_at_once_get_a_version_each_or_are_told_to_look_again() -> None:
     ],
 )
 def test_what_is_no_price_is_refused(fields: dict[str, object]) -> None:
-    token = root()
+    token = admin_token()
 
     reply = change(token, confirmed=True, **fields)
 

@@ -16,14 +16,15 @@ from shared.times import iso_utc, now_ms
 from shared.version import VERSION
 from shared.web.timers import TimerFailed
 from tests.events import Context
-from tests.functions.admin.administering import ask, root
-from tests.functions.wallets import PER_MESSAGE, abandoned, customer
+from tests.functions.admin.administering import ask
+from tests.functions.wallets import PER_MESSAGE, abandoned
+from tests.people import admin_token, customer
 
 MINUTE_MS = 60_000
 
 
 def told() -> Any:
-    reply = ask(root(), "GET", "system")
+    reply = ask(admin_token(), "GET", "system")
     assert reply.status == 200, reply.body
     return reply.data
 

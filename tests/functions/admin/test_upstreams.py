@@ -18,9 +18,10 @@ from tests.conftest import Configure
 from tests.events import Reply
 from tests.fakes import upstream as fakes
 from tests.fakes.upstream import SENTENCE, Upstream
-from tests.functions.admin.administering import ask, root
+from tests.functions.admin.administering import ask
 from tests.functions.exports.exporting import audit_entries
 from tests.offering import KEYS_SECRET, swap_keys
+from tests.people import admin_token
 
 URL = "https://api.example.com/v1"
 KEY = "sk-canary-0123456789-tail"
@@ -36,7 +37,7 @@ def _secret(configure: Configure, database: str) -> None:
 @pytest.fixture
 def token() -> str:
     """An administrator's; there is a model `m`."""
-    made = root()
+    made = admin_token()
     ask(made, "POST", "models", {"name": "m"})
     return made
 

@@ -13,7 +13,8 @@ from shared.database.connection import Connection
 from shared.database.transactions import transaction
 from shared.ids import new_id
 from shared.times import shanghai_day
-from tests.functions.admin.administering import NOON_MS, account, ask, root
+from tests.functions.admin.administering import ask
+from tests.people import NOON_MS, add_user, admin_token
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -155,7 +156,7 @@ def expected(asked: Sequence[Asked]) -> dict[str, Any]:
 
 
 def test_a_day_says_what_was_asked_answered_taken_and_paid() -> None:
-    token, anna = root(), account().id
+    token, anna = admin_token(), add_user().id
     asked = [
         Asked(anna, charged_fen=100, cost_ufen=7_000_000),
         Asked(anna, total_ms=3000, first_ms=300, cost_ufen=1),
@@ -193,9 +194,9 @@ def test_a_day_says_what_was_asked_answered_taken_and_paid() -> None:
     ],
 )
 def test_each_group_adds_up_to_what_happened(group: str, of: Callable[[Asked], str | None]) -> None:
-    token = root()
+    token = admin_token()
     chance = random.Random(7)  # noqa: S311  # the same turns every time
-    people = [account().id, account().id, None]
+    people = [add_user().id, add_user().id, None]
     asked = [
         Asked(
             user_id=chance.choice(people),
@@ -222,7 +223,7 @@ def test_each_group_adds_up_to_what_happened(group: str, of: Callable[[Asked], s
 
 
 def test_an_upstream_stands_for_what_it_answered_and_for_what_it_failed_to() -> None:
-    token, anna = root(), account().id
+    token, anna = admin_token(), add_user().id
     add(
         Asked(anna, upstream="a", failed_before="b", charged_fen=30, cost_ufen=9),
         Asked(anna, upstream="a", total_ms=2000, first_ms=50),
@@ -259,7 +260,7 @@ def test_an_upstream_stands_for_what_it_answered_and_for_what_it_failed_to() -> 
 
 
 def test_days_are_those_of_shanghai_and_the_last_one_is_left_out() -> None:
-    token, midnight = root(), NOON_MS + 4 * 3_600_000  # of the 23rd, in Shanghai
+    token, midnight = admin_token(), NOON_MS + 4 * 3_600_000  # of the 23rd, in Shanghai
     add(*(Asked(None, at_ms=midnight + shift) for shift in (-1, 0, DAY_MS - 1, DAY_MS)))
 
     query = {"from": "2026-11-23", "to": "2026-11-24"}
@@ -274,7 +275,7 @@ def test_days_are_those_of_shanghai_and_the_last_one_is_left_out() -> None:
 
 
 def test_without_a_period_it_is_the_last_week() -> None:
-    reply = ask(root(), "GET", "usage")
+    reply = ask(admin_token(), "GET", "usage")
 
     assert (reply.status, reply.data["rows"], reply.data["group"]) == (200, [], "day")
     assert reply.data["from"] < reply.data["to"]
@@ -294,7 +295,7 @@ def test_without_a_period_it_is_the_last_week() -> None:
     ],
 )
 def test_a_period_that_is_none_or_too_long_is_refused(query: dict[str, str], field: str) -> None:
-    reply = ask(root(), "GET", "usage", query={**WEEK, **query})
+    reply = ask(admin_token(), "GET", "usage", query={**WEEK, **query})
 
     assert (reply.status, reply.error) == (422, "invalid_request")
     assert [detail["field"] for detail in reply.json["details"]] == [field]
@@ -303,7 +304,7 @@ def test_a_period_that_is_none_or_too_long_is_refused(query: dict[str, str], fie
 def test_more_than_the_database_can_sum_up_in_time_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    token = root()
+    token = admin_token()
     add(Asked(None), Asked(None))
     monkeypatch.setattr(functions_usage, "_MOST_TURNS", 1)
 
@@ -313,7 +314,7 @@ def test_more_than_the_database_can_sum_up_in_time_is_refused(
 
 
 def test_only_those_with_the_most_requests_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    token = root()
+    token = admin_token()
     add(*(Asked(None, model=name) for name in ("a", "b", "b", "c", "c", "c")))
     monkeypatch.setattr(functions_usage, "_MOST_ROWS", 2)
 

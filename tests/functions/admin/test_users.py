@@ -5,8 +5,9 @@ import pytest
 from shared.database.transactions import transaction
 from shared.money import charging
 from shared.repos import wallets
-from tests.functions.admin.administering import account, ask, root
+from tests.functions.admin.administering import ask
 from tests.functions.wallets import PER_MESSAGE, abandoned, today
+from tests.people import add_user, admin_token
 
 
 def found(token: str, **query: str) -> list[str]:
@@ -17,7 +18,7 @@ def found(token: str, **query: str) -> list[str]:
 
 @pytest.mark.usefixtures("database")
 def test_an_account_is_told_with_what_it_has_and_used_today() -> None:
-    token, anna = root(), account(username="anna")
+    token, anna = admin_token(), add_user(username="anna")
     transaction(charging.prepare, anna.id, anna.id, today())
     transaction(wallets.book, anna.id, "grant", 1000, key="grant")
     abandoned(anna.id)
@@ -44,8 +45,8 @@ def test_an_account_is_told_with_what_it_has_and_used_today() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_the_newest_come_first_and_pages_follow_each_other() -> None:
-    token = root()
-    people = [account(created_at_ms=1_900_000_000_000 + n // 3).id for n in range(8)]
+    token = admin_token()
+    people = [add_user(created_at_ms=1_900_000_000_000 + n // 3).id for n in range(8)]
     expected = sorted(people, key=lambda one: (people.index(one) // 3, one), reverse=True)
     seen, cursor = list[str](), dict[str, str]()
     while True:
@@ -61,9 +62,9 @@ def test_the_newest_come_first_and_pages_follow_each_other() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_people_are_found_by_how_an_address_a_name_or_an_id_begins() -> None:
-    token = root()
-    anna = account(email="anna.lee@example.org", username="grasshopper").id
-    ben = account(email="ben@example.com").id
+    token = admin_token()
+    anna = add_user(email="anna.lee@example.org", username="grasshopper").id
+    ben = add_user(email="ben@example.com").id
 
     assert found(token, q="Anna.LEE@example.o") == [anna]
     assert found(token, q="ａnna") == [anna]
@@ -77,9 +78,9 @@ def test_people_are_found_by_how_an_address_a_name_or_an_id_begins() -> None:
 @pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("wild", ["%", "_", "!", "%%", "a_b", "\\", "'", "\\%", "!%"])
 def test_what_means_something_to_the_database_is_searched_for_as_it_stands(wild: str) -> None:
-    token = root()
-    account(email="a.b@example.com", username="plain")
-    exact = account(email=f"{wild}.b@example.com").id
+    token = admin_token()
+    add_user(email="a.b@example.com", username="plain")
+    exact = add_user(email=f"{wild}.b@example.com").id
 
     assert found(token, q=wild) == [exact]
     assert found(token, q=f"{wild}.b@") == [exact]
@@ -88,9 +89,9 @@ def test_what_means_something_to_the_database_is_searched_for_as_it_stands(wild:
 
 @pytest.mark.usefixtures("database")
 def test_filters_are_taken_together() -> None:
-    token = root()
-    anna, ben = account(disabled_at_ms=5).id, account("admin", disabled_at_ms=5).id
-    carl = account().id
+    token = admin_token()
+    anna, ben = add_user(disabled_at_ms=5).id, add_user("admin", disabled_at_ms=5).id
+    carl = add_user().id
 
     assert found(token, disabled="true") == [ben, anna]
     assert found(token, disabled="true", role="user") == [anna]
@@ -110,7 +111,7 @@ def test_filters_are_taken_together() -> None:
     ],
 )
 def test_what_means_nothing_is_refused(query: dict[str, str]) -> None:
-    reply = ask(root(), "GET", "users", query=query)
+    reply = ask(admin_token(), "GET", "users", query=query)
 
     assert (reply.status, reply.error) == (422, "invalid_request")
     assert [detail["field"] for detail in reply.json["details"]] == [f"query.{min(query)}"]
@@ -119,6 +120,6 @@ def test_what_means_nothing_is_refused(query: dict[str, str]) -> None:
 @pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("user_id", ["nobody", "01ANNA", "%", "_" * 26])
 def test_an_id_of_nobody_is_not_found(user_id: str) -> None:
-    reply = ask(root(), "GET", f"users/{user_id}")
+    reply = ask(admin_token(), "GET", f"users/{user_id}")
 
     assert (reply.status, reply.error) == (404, "not_found")

@@ -13,8 +13,9 @@ from shared.llm.estimate import estimate_prompt_tokens
 from tests.conftest import Configure
 from tests.fakes.upstream import COMPLETION_TOKENS, PROMPT_TOKENS, SENTENCE, Upstream
 from tests.functions.chat.chatting import PATH, ask, hear, post
-from tests.functions.conftest import Person, SignUp, grant
+from tests.functions.conftest import SignUp
 from tests.patience import HANG_SECONDS
+from tests.people import Person, grant
 from tests.web import WebFunction, serving
 
 

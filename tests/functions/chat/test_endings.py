@@ -23,9 +23,10 @@ from tests.functions.chat.chatting import (
     post,
     watch,
 )
-from tests.functions.conftest import Pair, Person, SignUp, grant, use_up
+from tests.functions.conftest import Pair, SignUp
 from tests.ledger_checks import adds_up
 from tests.patience import HANG_SECONDS
+from tests.people import Person, grant, use_up
 from tests.web import WebFunction, eventually, serving
 
 # Where the upstream is cut, and whether it said something before.

@@ -19,8 +19,9 @@ from tests.functions.chat.chatting import (
     post,
     stop,
 )
-from tests.functions.conftest import Pair, Person, SignUp, grant, use_up
+from tests.functions.conftest import Pair, SignUp
 from tests.ledger_checks import adds_up
+from tests.people import Person, grant, use_up
 from tests.web import WebFunction
 
 KEY = {"Idempotency-Key": "the key of a client"}

@@ -11,8 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from functions.register.index import handler as register
-from tests.events import invoke, v1_event
+from tests.events import v1_event
 from tests.fakes import upstream
 from tests.fakes.upstream import PIECES, SENTENCE, Upstream
 from tests.functions.chat.chatting import (
@@ -26,8 +25,9 @@ from tests.functions.chat.chatting import (
     open_stream,
     pieces_of,
 )
-from tests.functions.conftest import Pair, SignUp, grant
+from tests.functions.conftest import Pair, SignUp
 from tests.patience import HANG_SECONDS, promised
+from tests.people import PASSWORD, grant, register
 from tests.web import WebFunction, invoked, serving
 
 PING_SECONDS = 10
@@ -127,8 +127,8 @@ def test_fifty_counted_streams_hold_up_nobody_and_leave_the_memory_as_it_was(
     people, web = [join() for _ in range(5)], pair[0]
     for person in people:
         grant(person, 10_000)
-    form = {"email": "fifty@example.com", "password": "correct horse"}
-    assert invoke(register, "POST", "/api/auth/register", json_body=form).status == 201
+    fifty_login = {"email": "fifty@example.com", "password": PASSWORD}
+    assert register("fifty").status == 201
 
     def fifty() -> None:
         """Each function answers meanwhile, in a process of its own as on the platform."""
@@ -149,7 +149,7 @@ def test_fifty_counted_streams_hold_up_nobody_and_leave_the_memory_as_it_was(
             for group in crowd:
                 assert [Stream.of(one).text for one in group.result()] == [SENTENCE] * 10
 
-    login_event = v1_event("POST", "/api/auth/login", body=json.dumps(form).encode())
+    login_event = v1_event("POST", "/api/auth/login", body=json.dumps(fifty_login).encode())
     with invoked("health", **web.variables) as health, invoked("login", **web.variables) as login:
         fifty()
         before_mb = resident_mb(web)

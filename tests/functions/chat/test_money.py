@@ -18,8 +18,9 @@ from tests.functions.chat.chatting import (
     pieces_of,
 )
 from tests.functions.chat.chatting import stop as stop_answer
-from tests.functions.conftest import Pair, SignUp, grant, use_up
+from tests.functions.conftest import Pair, SignUp
 from tests.ledger_checks import adds_up
+from tests.people import grant, use_up
 from tests.web import eventually, serving
 
 FREE = {"kind": "free", "amount_fen": 0, "receipt": None}

@@ -15,8 +15,8 @@ from tests.events import invoke
 from tests.fakes import upstream
 from tests.fakes.upstream import COMPLETION_TOKENS, PROMPT_TOKENS, SENTENCE, Upstream
 from tests.functions.chat.chatting import ask
-from tests.functions.conftest import _open_account
 from tests.offering import KEYS_SECRET, offer, store
+from tests.people import new_person
 from tests.web import WebFunction, serving
 
 COSTS = Costs(input_ufen=80_000, cached_ufen=8_000, output_ufen=200_001)
@@ -68,7 +68,7 @@ def test_a_stored_upstream_answers_with_its_own_key_and_its_cost_is_recorded(
     offer("new")
     costs = (COSTS.input_ufen, COSTS.cached_ufen, COSTS.output_ufen)
     store("new", theirs.url, name="s1", key=KEY, costs=costs)
-    token = _open_account().token
+    token = new_person().token
 
     with chatting(variables, database) as web:
         replies = [ask(web, token=token, model="new"), ask(web, token=token)]
@@ -99,7 +99,7 @@ def test_an_upstream_that_says_nothing_costs_nothing(
 ) -> None:
     offer("dead")
     store("dead", upstream.refused_url(), name="s1", costs=(1, 1, 1))
-    token = _open_account().token
+    token = new_person().token
 
     with chatting(variables, database) as web:
         reply = ask(web, token=token, model="dead")
@@ -113,7 +113,7 @@ def test_where_no_model_is_enabled_nobody_is_asked(
     variables: dict[str, str], database: str, fake: Upstream
 ) -> None:
     offer("test-model", enabled=False)
-    token = _open_account().token
+    token = new_person().token
 
     with chatting(variables, database) as web:
         replies = [ask(web, token=token), ask(web, token=token, model="test-model")]

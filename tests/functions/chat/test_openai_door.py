@@ -25,7 +25,8 @@ from tests.fakes.upstream import (
     Upstream,
 )
 from tests.functions.chat.chatting import ask
-from tests.functions.conftest import Person, SignUp
+from tests.functions.conftest import SignUp
+from tests.people import Person
 from tests.web import WebFunction, eventually, serving
 
 MODEL = "test-model"

@@ -11,8 +11,9 @@ import pytest
 
 from scripts.tooling.environment import ROOT
 from tests.fakes.upstream import COMPLETION_TOKENS, PROMPT_TOKENS, SENTENCE
-from tests.functions.conftest import Pair, SignUp, grant, use_up
+from tests.functions.conftest import Pair, SignUp
 from tests.patience import HANG_SECONDS
+from tests.people import grant, use_up
 from tests.web import WebFunction, serving
 
 SDK = "openai@7.57.0"

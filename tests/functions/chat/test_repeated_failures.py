@@ -13,7 +13,8 @@ import pytest
 from shared.errors import UpstreamBusy, UpstreamFailed, UpstreamTimeout
 from tests.fakes.upstream import PIECES, Upstream
 from tests.functions.chat.chatting import stop, watch
-from tests.functions.conftest import Pair, Person, SignUp, grant
+from tests.functions.conftest import Pair, SignUp
+from tests.people import Person, grant
 from tests.web import WebFunction
 
 # Refused before the first word: the key is given back, and the upstream is asked again.

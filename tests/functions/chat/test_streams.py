@@ -29,9 +29,10 @@ from tests.functions.chat.chatting import (
     text_told,
     watch,
 )
-from tests.functions.conftest import Pair, Person, SignUp, grant, use_up
+from tests.functions.conftest import Pair, SignUp
 from tests.ledger_checks import adds_up
 from tests.patience import promised
+from tests.people import Person, grant, use_up
 from tests.web import WebFunction, eventually, serving
 
 ENDLESS = "scenario: endless"

@@ -20,18 +20,16 @@ from shared.repos import (
     invites,
     sessions,
     turns,
-    users,
-    wallets,
 )
 from shared.repos.conversations import Conversation, Message
 from shared.repos.export_jobs import Job
 from shared.repos.invites import Invite
 from shared.repos.sessions import Session
 from shared.repos.turns import Turn
-from shared.repos.users import User
 from shared.times import now_ms, shanghai_day
 from shared.workers.worker import issue_service_token
 from tests import offering
+from tests.people import add_user, grant
 
 PASSWORD = "a fair password"
 MINE = "what only its owner may see"
@@ -60,7 +58,7 @@ class Person:
 def person(role: str = "user") -> Person:
     """With a password, a session, an answered question and 1,000 fen."""
     login = f"route{next(_numbers)}-{new_id().lower()}@example.com"
-    user = User(new_id(), login, None, hash_password(PASSWORD), role, now_ms(), None)
+    user = add_user(role, email=login, password_hash=hash_password(PASSWORD))
     refresh, session_id, conversation_id, message_id = (new_id() for _ in range(4))
     made = Person(
         user.id,
@@ -72,9 +70,7 @@ def person(role: str = "user") -> Person:
         login,
         new_code(groups=3),
     )
-    transaction(users.add, user)
-    transaction(wallets.open_wallet, user.id)
-    transaction(wallets.book, user.id, "grant", 1000, key=f"grant:{user.id}")
+    grant(user, 1000)
     transaction(_settle_in, made)
     return made
 

@@ -24,7 +24,8 @@ from tests.conftest import Configure
 from tests.events import Context
 from tests.functions.every_route.fair_requests import PASSWORD, Person, fair, person
 from tests.functions.every_route.routes import ROUTES, Caller
-from tests.functions.wallets import PER_MESSAGE, abandoned, customer, guest
+from tests.functions.wallets import PER_MESSAGE, abandoned, guest
+from tests.people import customer
 
 # An INSERT waits for a lock where its key is known to others: a subject's day, a user's wallet.
 _TABLES = re.compile(

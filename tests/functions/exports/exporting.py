@@ -13,17 +13,16 @@ from functions.export.index import handler as export
 from shared.accounts.tokens import Claims, issue_access
 from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
-from shared.repos import audit, conversations, sessions, users, wallets
+from shared.repos import audit, conversations, users, wallets
 from shared.repos.conversations import Conversation, Message
-from shared.repos.sessions import Session
 from shared.repos.users import User
 from shared.times import iso_utc
 from tests.events import Reply, invoke
+from tests.people import NOON_MS, add_user, open_session
 
 PATH = "/api/admin/export"
 HASH = "sha384-canary-of-a-password-hash"
 SESSION = "canary-of-a-session"
-NOON_MS = 1_795_348_800_000  # 2026-11-22T12:00:00Z
 
 ROOT = User("01ROOT", "root@example.com", "root", HASH, "admin", NOON_MS, None)
 ANNA = User("01ANNA", "anna@example.com", None, HASH, "user", NOON_MS + 1, None)
@@ -31,9 +30,8 @@ ANNA = User("01ANNA", "anna@example.com", None, HASH, "user", NOON_MS + 1, None)
 
 def add_users(*accounts: User) -> None:
     for account in accounts:
-        transaction(users.add, account)
-        session = Session(_session(account), account.id, "canary of a device", NOON_MS, NOON_MS)
-        transaction(sessions.add, session)
+        add_user(**vars(account))
+        open_session(account.id, _session(account), device="canary of a device")
 
 
 def _session(user: User) -> str:

@@ -12,7 +12,6 @@ from tests.conftest import Configure
 from tests.functions.exports.exporting import (
     ANNA,
     HASH,
-    NOON_MS,
     ROOT,
     SESSION,
     add_messages,
@@ -26,6 +25,7 @@ from tests.functions.exports.exporting import (
     sheet_rows,
     token_of,
 )
+from tests.people import NOON_MS
 
 DATASETS = ["users", "conversations", "messages", "orders", "transactions", "usage", "audit"]
 

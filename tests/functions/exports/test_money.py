@@ -14,7 +14,6 @@ from shared.repos.turns import Turn
 from shared.repos.upstream_calls import UpstreamCall
 from tests.functions.exports.exporting import (
     ANNA,
-    NOON_MS,
     add_users,
     admin_token,
     ask,
@@ -22,7 +21,8 @@ from tests.functions.exports.exporting import (
     insert,
     json_lines,
 )
-from tests.functions.wallets import PER_MESSAGE, abandoned, customer
+from tests.functions.wallets import PER_MESSAGE, abandoned
+from tests.people import NOON_MS, customer
 
 
 def rows(dataset: str) -> list[dict[str, object]]:

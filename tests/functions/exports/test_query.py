@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from tests.functions.exports.exporting import (
-    NOON_MS,
     ROOT,
     add_messages,
     add_rows,
@@ -15,6 +14,7 @@ from tests.functions.exports.exporting import (
     json_lines,
     message,
 )
+from tests.people import NOON_MS
 
 MIDNIGHT_MS, NEXT_MIDNIGHT_MS = NOON_MS - 43_200_000, NOON_MS + 43_200_000
 DATASETS = ["users", "conversations", "messages", "orders", "transactions", "usage", "audit"]

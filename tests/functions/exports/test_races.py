@@ -22,10 +22,10 @@ from shared.workers.worker import issue_service_token
 from tests.conftest import Configure
 from tests.events import v1_event
 from tests.fakes import oss, platform
-from tests.functions.exports import exporting
 from tests.functions.exports.exporting import add_messages, audit_entries, csv_rows, message
 from tests.functions.exports.test_jobs import INTERNAL, delete, expire, queued, told, work
 from tests.patience import HANG_SECONDS, promised
+from tests.people import NOON_MS
 from tests.web import eventually
 
 _CALL = """
@@ -197,7 +197,7 @@ def _write(number: int, over: threading.Event) -> None:
 
 
 def _add_pair(connection: transactions.Connection, name: str) -> None:
-    for half, at_ms in (("first", exporting.NOON_MS - 1), ("second", now_ms() + 10**9)):
+    for half, at_ms in (("first", NOON_MS - 1), ("second", now_ms() + 10**9)):
         row = message(0, f"{half}{name}", id=new_id(), created_at_ms=at_ms)
         conversations.append(connection, row)
 

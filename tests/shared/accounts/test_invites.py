@@ -7,23 +7,16 @@ import pytest
 from shared.database.transactions import read, transaction
 from shared.errors import NotFound
 from shared.ids import new_id
-from shared.repos import invites, users
+from shared.repos import invites
 from shared.repos.invites import Invite
-from shared.repos.users import User
+from tests.people import add_user
 
 NOW_MS = 1_800_000_000_000
 INVITE = Invite("SPRING", None, 2, 0, 500, "for friends", True, NOW_MS + 1000, new_id(), NOW_MS)
 
 
-def arrival() -> str:
-    """The id of somebody who has an account now."""
-    user = User(new_id(), None, new_id().lower(), None, "user", NOW_MS, None)
-    transaction(users.add, user)
-    return user.id
-
-
 def use(code: str, *, at_ms: int = NOW_MS) -> bool:
-    return transaction(invites.use, code, arrival(), at_ms=at_ms)
+    return transaction(invites.use, code, add_user().id, at_ms=at_ms)
 
 
 @pytest.mark.usefixtures("database")

@@ -14,8 +14,8 @@ from shared.errors import DatabaseUnavailable
 from tests.conftest import Configure
 from tests.events import Reply
 from tests.patience import HANG_SECONDS
+from tests.people import log_in, register
 from tests.shared.database.conftest import Ask
-from tests.shared.database.people import sign_in, sign_up
 
 
 def connection_id() -> int:
@@ -28,8 +28,8 @@ def connection_id() -> int:
 
 
 def test_two_transactions_in_a_deadlock_both_succeed(server: Ask) -> None:
-    sign_up(email="a@example.com")
-    sign_up(email="b@example.com")
+    register(email="a@example.com")
+    register(email="b@example.com")
     both_hold_one = threading.Barrier(2)
     attempts: list[str] = []
 
@@ -70,11 +70,11 @@ def test_a_transaction_is_tried_three_times_at_most() -> None:
     assert len(attempts) == 3
 
 
-@pytest.mark.parametrize(("request_", "status"), [(sign_up, 409), (sign_in, 200)])
+@pytest.mark.parametrize(("request_", "status"), [(register, 409), (log_in, 200)])
 def test_a_connection_killed_between_requests_goes_unnoticed(
     server: Ask, request_: Callable[[], Reply], status: int
 ) -> None:
-    sign_up()
+    register()
     killed = connection_id()
     server("KILL %s", killed)
 
@@ -96,7 +96,7 @@ def test_a_connection_killed_in_mid_transaction_leaves_nothing_behind(server: As
         transaction(work)
 
     assert server("SELECT COUNT(*) FROM users") == 0
-    assert sign_up().status == 201
+    assert register().status == 201
 
 
 def test_a_connection_killed_in_mid_stream_is_reported(server: Ask) -> None:
@@ -113,7 +113,7 @@ def test_a_connection_killed_in_mid_stream_is_reported(server: Ask) -> None:
     with pytest.raises(DatabaseUnavailable):
         transaction(work)
 
-    assert sign_up().status == 201
+    assert register().status == 201
 
 
 def test_an_old_idle_connection_is_replaced_before_it_is_used(server: Ask) -> None:
@@ -133,7 +133,7 @@ def test_a_server_without_tls_is_refused_where_tls_is_required(
 ) -> None:
     configure(DATABASE_URL=f"{mariadb_database}?ssl-mode={mode}")
 
-    assert sign_in().status == status
+    assert log_in().status == status
 
 
 @pytest.mark.usefixtures("server")

@@ -11,14 +11,16 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from functions.health.index import handler as health
 from shared.database.connection import Connection
 from shared.database.transactions import transaction
 from shared.errors import DatabaseUnavailable
 from tests.conftest import Configure
+from tests.events import invoke
 from tests.fakes.proxy import Proxy, proxy_to
 from tests.patience import HANG_SECONDS, promised
+from tests.people import log_in, register
 from tests.shared.database.conftest import Ask
-from tests.shared.database.people import check_health, sign_in, sign_up
 
 
 @pytest.fixture
@@ -39,6 +41,11 @@ class Stopwatch:
         return time.monotonic() - self._started
 
 
+def check_health() -> tuple[int, str]:
+    reply = invoke(health, "GET", "/api/health")
+    return reply.status, reply.data["database"]
+
+
 def becomes(expected: object, look: Callable[[], object]) -> bool:
     watch = Stopwatch()
     while (seen := look()) != expected and watch.seconds < HANG_SECONDS:
@@ -47,26 +54,26 @@ def becomes(expected: object, look: Callable[[], object]) -> bool:
 
 
 def test_a_server_that_stopped_is_unavailable_within_5_s_and_back_when_it_is(proxy: Proxy) -> None:
-    assert (sign_up().status, sign_in().status, check_health()) == (201, 200, (200, "connected"))
+    assert (register().status, log_in().status, check_health()) == (201, 200, (200, "connected"))
     proxy.refuse()
 
     watch = Stopwatch()
-    refused = [sign_in(), sign_up(email="other@example.com")]
+    refused = [log_in(), register(email="other@example.com")]
 
     assert [(one.status, one.error) for one in refused] == [(503, "database_unavailable")] * 2
     assert [one.headers["Retry-After"] for one in refused] == ["3", "3"]
     assert check_health() == (503, "down")
     assert watch.seconds < promised(5)
     proxy.resume()
-    assert becomes(200, lambda: sign_in().status)
+    assert becomes(200, lambda: log_in().status)
     assert check_health() == (200, "connected")
 
 
 def test_connections_that_were_cut_are_made_again_unnoticed(proxy: Proxy) -> None:
-    assert sign_up().status == 201
+    assert register().status == 201
     proxy.cut()
 
-    assert sign_in().status == 200
+    assert log_in().status == 200
     assert proxy.accepted == 2
 
 
@@ -75,7 +82,7 @@ def test_a_black_hole_is_reported_by_health_within_2_s_and_by_login_within_5(
     proxy: Proxy, connected_before: bool
 ) -> None:
     if connected_before:
-        assert sign_up().status == 201
+        assert register().status == 201
     proxy.stall()
 
     watch = Stopwatch()
@@ -83,12 +90,12 @@ def test_a_black_hole_is_reported_by_health_within_2_s_and_by_login_within_5(
     assert watch.seconds < promised(2)
 
     watch = Stopwatch()
-    reply = sign_in()
+    reply = log_in()
     assert (reply.status, reply.error) == (503, "database_unavailable")
     assert watch.seconds < promised(5)
 
     proxy.resume()
-    assert becomes(200 if connected_before else 401, lambda: sign_in().status)
+    assert becomes(200 if connected_before else 401, lambda: log_in().status)
 
 
 def test_a_black_hole_in_mid_transaction_leaves_nothing_behind(proxy: Proxy, server: Ask) -> None:
@@ -108,7 +115,7 @@ def test_a_black_hole_in_mid_transaction_leaves_nothing_behind(proxy: Proxy, ser
     proxy.cut()
     proxy.resume()
     assert server("SELECT COUNT(*) FROM users") == 0
-    assert sign_up().status == 201
+    assert register().status == 201
 
 
 @pytest.fixture
@@ -124,25 +131,25 @@ def plain_user(server: Ask, mariadb_database: str, configure: Configure) -> Iter
 
 @pytest.mark.usefixtures("plain_user")
 def test_a_server_that_is_read_only_is_unavailable_for_writers_alone(server: Ask) -> None:
-    assert sign_up().status == 201
+    assert register().status == 201
     server("SET GLOBAL read_only = 1")
     try:
-        refused = [sign_in(), sign_up(email="other@example.com")]
+        refused = [log_in(), register(email="other@example.com")]
         seen = check_health()
     finally:
         server("SET GLOBAL read_only = 0")
 
     assert [(one.status, one.error) for one in refused] == [(503, "database_unavailable")] * 2
     assert seen == (200, "connected")
-    assert sign_in().status == 200
+    assert log_in().status == 200
 
 
 def test_a_server_with_no_connection_left_is_unavailable(server: Ask, plain_user: str) -> None:
     server(f"ALTER USER {plain_user}@'127.0.0.1' WITH MAX_USER_CONNECTIONS 1")
-    assert sign_up().status == 201
+    assert register().status == 201
 
     assert check_health() == (503, "down")
-    assert sign_in().status == 200
+    assert log_in().status == 200
 
 
 @contextmanager
@@ -166,7 +173,7 @@ def turning_away(code: int) -> Iterator[str]:
 def test_a_server_that_turns_everybody_away_is_unavailable(configure: Configure, code: int) -> None:
     with turning_away(code) as url:
         configure(DATABASE_URL=url)
-        reply, seen = sign_in(), check_health()
+        reply, seen = log_in(), check_health()
 
     assert (reply.status, reply.error) == (503, "database_unavailable")
     assert seen == (503, "down")
@@ -185,7 +192,7 @@ def test_wrong_credentials_for_the_database_are_no_defect_of_ours(
 ) -> None:
     configure(DATABASE_URL=mariadb_database.replace(pattern, change))
 
-    reply = sign_in()
+    reply = log_in()
 
     assert (reply.status, reply.error) == (503, "database_unavailable")
     assert check_health() == (503, "down")

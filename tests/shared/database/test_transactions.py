@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from functions.health.index import handler as health
-from functions.register.index import handler as register
 from shared.database import transactions
 from shared.database.connection import Connection, DuplicateKey
 from shared.database.transactions import read, transaction
@@ -18,6 +17,7 @@ from shared.errors import DatabaseNotConfigured, DatabaseUnavailable
 from tests.conftest import Configure
 from tests.events import invoke
 from tests.patience import HANG_SECONDS, promised
+from tests.people import register
 
 
 @dataclass(frozen=True)
@@ -299,10 +299,9 @@ def test_an_sqlite_file_that_cannot_be_made_is_a_database_that_is_down(
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     configure(DATABASE_URL=f"sqlite:///{tmp_path}/file/app.db")
-    person = {"email": "anna@example.com", "password": "correct horse"}
 
     down = invoke(health, "GET", "/api/health")
-    refused = invoke(register, "POST", "/api/auth/register", json_body=person)
+    refused = register()
 
     assert (down.status, down.data["database"]) == (503, "down")
     assert (refused.status, refused.error) == (503, "database_unavailable")

@@ -1,7 +1,6 @@
 """Money: whatever happens in whatever order, it adds up."""
 
 import math
-import secrets
 import time
 from contextlib import suppress
 from multiprocessing import get_context
@@ -23,29 +22,19 @@ from shared.money import charging
 from shared.money.charging import ReservationTerms
 from shared.money.outcome import stored_outcome
 from shared.pricing import Price, Tokens, amount_fen
-from shared.repos import daily_messages, turns, users, wallets
+from shared.repos import daily_messages, turns, wallets
 from shared.repos.turns import Turn
-from shared.repos.users import User
 from shared.times import now_ms, shanghai_day
 from tests.functions.wallets import summed_up
 from tests.ledger_checks import adds_up
 from tests.patience import HANG_SECONDS
+from tests.people import customer
 
 DAY = "2026-11-22"
 PER_MESSAGE = Price("demo", 1, "message", message_fen=100)
 PER_TOKEN = Price(
     "demo", 2, "token", input_ufen=80_000_000, cached_ufen=8_000_000, output_ufen=200_000_000
 )
-
-
-def customer(balance_fen: int = 0) -> str:
-    user_id = new_id()
-    user = User(user_id, f"{secrets.token_hex(4)}@example.com", None, None, "user", now_ms(), None)
-    transaction(users.add, user)
-    transaction(charging.prepare, user_id, user_id, DAY)
-    if balance_fen:
-        transaction(wallets.book, user_id, "grant", balance_fen, key=f"grant:{user_id}")
-    return user_id
 
 
 def a_turn(user_id: str, free: int = 0, day: str = DAY) -> Turn:
@@ -85,7 +74,7 @@ def charged(turn: Turn, tokens: Tokens) -> Any:
 
 @pytest.mark.usefixtures("database")
 def test_a_charge_can_be_computed_again_from_its_receipt() -> None:
-    user_id = customer(10_000)
+    user_id = customer(10_000, day=DAY)
     turn = transaction(charging.reserve, a_turn(user_id), terms(PER_TOKEN))
     charge = charged(turn, Tokens(1200, 340, cached=1000))
     receipt = charge["receipt"]
@@ -101,7 +90,7 @@ def test_a_charge_can_be_computed_again_from_its_receipt() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_the_formula_of_a_receipt_is_what_was_computed() -> None:
-    user_id = customer(10_000)
+    user_id = customer(10_000, day=DAY)
     for price in (PER_MESSAGE, PER_TOKEN):
         turn = transaction(charging.reserve, a_turn(user_id), terms(price))
         charge = charged(turn, Tokens(1200, 340, cached=1000))
@@ -113,7 +102,7 @@ def test_the_formula_of_a_receipt_is_what_was_computed() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_free_messages_come_first_then_the_balance_then_nothing() -> None:
-    user_id = customer(250)
+    user_id = customer(250, day=DAY)
     paid = [
         transaction(charging.reserve, a_turn(user_id, free=2), terms()).payment for _ in range(4)
     ]
@@ -130,7 +119,7 @@ def test_free_messages_come_first_then_the_balance_then_nothing() -> None:
 @pytest.mark.usefixtures("database")
 def test_at_midnight_in_shanghai_there_are_free_messages_again() -> None:
     midnight_ms = 1_795_363_200_000  # 2026-11-22T16:00:00Z
-    user_id = customer()
+    user_id = customer(day=DAY)
     taken = dict[str, int]()
     for at_ms in (midnight_ms - 1, midnight_ms):
         day = shanghai_day(at_ms)
@@ -144,7 +133,7 @@ def test_at_midnight_in_shanghai_there_are_free_messages_again() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_what_began_before_midnight_is_given_back_to_that_day() -> None:
-    user_id, next_day = customer(), "2026-11-23"
+    user_id, next_day = customer(day=DAY), "2026-11-23"
     transaction(charging.prepare, user_id, user_id, next_day)
     before = transaction(charging.reserve, a_turn(user_id, 20), terms())
     transaction(charging.reserve, a_turn(user_id, 20, next_day), terms())
@@ -155,7 +144,7 @@ def test_what_began_before_midnight_is_given_back_to_that_day() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_a_turn_ends_once_whoever_ends_it() -> None:
-    user_id = customer(1000)
+    user_id = customer(1000, day=DAY)
     turn = transaction(charging.reserve, a_turn(user_id), terms())
     first = transaction(conclude, turn, said("an answer"))
     assert transaction(conclude, turn, said("another answer")) is None
@@ -167,7 +156,7 @@ def test_a_turn_ends_once_whoever_ends_it() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_what_produced_no_text_costs_nothing() -> None:
-    user_id = customer(1000)
+    user_id = customer(1000, day=DAY)
     free = transaction(charging.reserve, a_turn(user_id, free=1), terms())
     paid = transaction(charging.reserve, a_turn(user_id, free=1), terms())
     for turn in (free, paid):
@@ -180,14 +169,14 @@ def test_what_produced_no_text_costs_nothing() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_what_the_upstream_claims_cannot_cost_more_than_was_reserved() -> None:
-    user_id = customer(1000)
+    user_id = customer(1000, day=DAY)
     turn = transaction(charging.reserve, a_turn(user_id), terms(PER_TOKEN))
     assert charged(turn, Tokens(2**31 - 1, 2**31 - 1))["amount_fen"] == turn.reserved_fen
 
 
 @pytest.mark.usefixtures("database")
 def test_the_same_key_moves_money_once() -> None:
-    user_id = customer()
+    user_id = customer(day=DAY)
     first = transaction(wallets.book, user_id, "purchase", 500, key="order:1")
     again = transaction(wallets.book, user_id, "purchase", 500, key="order:1")
     assert first is not None
@@ -208,7 +197,7 @@ class Customer:
     """One who does whatever comes next; what was refused is refused for a reason."""
 
     def __init__(self) -> None:
-        self.id = customer(300)
+        self.id = customer(300, day=DAY)
         self.turns = list[Turn]()
 
     def take(self, step: str, which: int) -> None:
@@ -274,7 +263,7 @@ def _reserve_and_settle(user_id: str, count: int) -> int:
 
 @pytest.mark.usefixtures("database")
 def test_two_hundred_at_once_on_a_balance_for_fifty() -> None:
-    user_id = customer(50 * 100)
+    user_id = customer(50 * 100, day=DAY)
     transactions.disconnect()
     with get_context("spawn").Pool(4) as pool:
         granted = pool.starmap(_reserve_and_settle, [(user_id, 50)] * 4)

@@ -16,7 +16,8 @@ from shared.money import price_list
 from shared.money.price_list import NewPrice
 from shared.pricing import Price, Tokens
 from tests.conftest import Configure
-from tests.functions.wallets import abandoned, books, customer
+from tests.functions.wallets import abandoned, books
+from tests.people import customer
 
 ADMIN = new_id()
 MESSAGE = NewPrice("demo", "message", message_fen=50)
