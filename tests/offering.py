@@ -7,7 +7,7 @@ from shared.ids import new_id
 from shared.llm import sealing
 from shared.repos import models, upstreams
 from shared.repos.models import Model
-from shared.repos.upstreams import Upstream
+from shared.repos.upstreams import StoredUpstream
 from shared.times import now_ms
 
 KEYS_SECRET = "of-the-tests-0123456789-abcdefghijk"
@@ -31,10 +31,10 @@ def store(
     vendor_model: str = "theirs",
     costs: tuple[int, int, int] = (0, 0, 0),
     enabled: bool = True,
-) -> Upstream:
+) -> StoredUpstream:
     """An upstream of a model; UPSTREAM_KEYS_SECRET must be set."""
     upstream_id, at_ms = new_id(), now_ms()
-    made = Upstream(
+    made = StoredUpstream(
         id=upstream_id,
         model=model,
         name=name or f"stored-{upstream_id[-6:]}",
@@ -54,12 +54,12 @@ def store(
     return made
 
 
-def swap_keys(one: Upstream, other: Upstream) -> None:
+def swap_keys(one: StoredUpstream, other: StoredUpstream) -> None:
     """As somebody might who can write to the table, and would like to have a key sent elsewhere."""
     transaction(_swap_keys, one, other)
 
 
-def _swap_keys(db: Connection, one: Upstream, other: Upstream) -> None:
+def _swap_keys(db: Connection, one: StoredUpstream, other: StoredUpstream) -> None:
     for row, sealed in ((one, other.sealed_key), (other, one.sealed_key)):
         db.execute(
             "UPDATE upstreams SET sealed_key = :sealed WHERE id = :id", sealed=sealed, id=row.id

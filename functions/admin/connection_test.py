@@ -12,7 +12,7 @@ from shared.config import is_production
 from shared.errors import AppError, UpstreamTimeout
 from shared.llm import client, sealing
 from shared.llm.events import Delta, Event, Reasoning
-from shared.repos.upstreams import Upstream
+from shared.repos.upstreams import StoredUpstream
 
 _SECONDS = 15  # the administrator and the function wait for it
 _CONNECT_SECONDS = 5
@@ -21,7 +21,7 @@ _MOST_TOKENS = 16
 _MOST_SHOWN = 100
 
 
-def run(upstream: Upstream) -> dict[str, object]:
+def run(upstream: StoredUpstream) -> dict[str, object]:
     """Ask, and return the answer and its times; of a failure, its stable name, no vendor text."""
     return asyncio.run(_ask(upstream))
 
@@ -43,7 +43,7 @@ class _Measured:
             self.text += event.text
 
 
-async def _ask(upstream: Upstream) -> dict[str, object]:
+async def _ask(upstream: StoredUpstream) -> dict[str, object]:
     measured = _Measured()
     try:
         with anyio.fail_after(_SECONDS):
@@ -60,7 +60,7 @@ async def _ask(upstream: Upstream) -> dict[str, object]:
     }
 
 
-async def _listen(upstream: Upstream, measured: _Measured) -> None:
+async def _listen(upstream: StoredUpstream, measured: _Measured) -> None:
     model = settings.Model(
         api_key=sealing.unseal(upstream.sealed_key, upstream.id, upstream.url),
         url=upstream.url,

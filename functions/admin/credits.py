@@ -16,7 +16,7 @@ from shared.limits.idempotency import client_key
 from shared.repos import audit, users, wallets
 from shared.repos.reports import user_search
 from shared.repos.users import User
-from shared.repos.wallets import Entry, NumberedEntry
+from shared.repos.wallets import LedgerEntry, NumberedLedgerEntry
 from shared.times import iso_utc, now_ms, shanghai_day
 from shared.web.endpoint import Request, Response, endpoint
 from shared.web.pagination import ListQuery
@@ -58,7 +58,7 @@ def adjust_balance(request: Request) -> Response:
     return Response.ok(transaction(create_once, claims, key, _book, body), 201)
 
 
-def _find(db: Connection, query: LedgerQuery) -> Sequence[NumberedEntry]:
+def _find(db: Connection, query: LedgerQuery) -> Sequence[NumberedLedgerEntry]:
     """Raises: NotFound: there is no such user."""
     user_id = user_search.get(db, query.user_id, shanghai_day(now_ms())).id
     return wallets.list_entries(db, user_id, after=query.after, count=query.fetch_count)
@@ -81,7 +81,7 @@ def _book(db: Connection, admin: User, body: AdjustBalance) -> dict[str, object]
     return booked
 
 
-def entry_json(entry: Entry) -> dict[str, object]:
+def entry_json(entry: LedgerEntry) -> dict[str, object]:
     """`business_key` names the reason of the entry, such as `charge:` and a message id."""
     return {
         "id": entry.id,

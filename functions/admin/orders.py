@@ -6,7 +6,7 @@ from typing import Literal
 from functions.admin.lists import list_page
 from shared.database.connection import Connection
 from shared.repos import orders
-from shared.repos.orders import Filter, Order
+from shared.repos.orders import Order, OrderFilter
 from shared.times import iso_utc, iso_utc_if
 from shared.web.endpoint import Request, Response, endpoint
 from shared.web.pagination import ListQuery
@@ -24,7 +24,7 @@ def list_orders(request: Request) -> Response:
 
 
 def _find(db: Connection, query: OrdersQuery) -> Sequence[Order]:
-    filters = Filter(query.status, query.user_id, query.from_ms, query.to_ms)
+    filters = OrderFilter(query.status, query.user_id, query.from_ms, query.to_ms)
     return orders.list_newest(db, filters, after=query.after, count=query.fetch_count)
 
 

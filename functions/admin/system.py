@@ -10,8 +10,8 @@ from shared.database.transactions import read
 from shared.llm.breaker import FAILURE_RATIO, FEWEST
 from shared.repos import timers
 from shared.repos.reports import system_status
-from shared.repos.reports.system_status import Reservations, Upstream
-from shared.repos.timers import Run
+from shared.repos.reports.system_status import Reservations, UpstreamHealth
+from shared.repos.timers import TimerRun
 from shared.times import iso_utc, iso_utc_if, now_ms
 from shared.version import SCHEMA_VERSION, VERSION
 from shared.web.endpoint import Request, Response, endpoint
@@ -67,7 +67,7 @@ def _reservations_json(found: Reservations) -> dict[str, object]:
     }
 
 
-def _upstream_json(one: Upstream) -> dict[str, object]:
+def _upstream_json(one: UpstreamHealth) -> dict[str, object]:
     """`failing`: the calls recorded by all instances would open a circuit breaker.
 
     The breakers themselves are in the memory of each chat instance.
@@ -84,7 +84,7 @@ def _upstream_json(one: Upstream) -> dict[str, object]:
     }
 
 
-def _run_json(last: Run | None, now: int) -> dict[str, object]:
+def _run_json(last: TimerRun | None, now: int) -> dict[str, object]:
     return {
         "last_run_at": iso_utc(last.at_ms) if last else None,
         "outcome": last.outcome if last else None,

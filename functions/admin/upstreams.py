@@ -24,7 +24,7 @@ from shared.ids import new_id
 from shared.limits.idempotency import client_key
 from shared.llm import sealing
 from shared.repos import audit, models, upstreams
-from shared.repos.upstreams import Changes, Upstream
+from shared.repos.upstreams import Changes, StoredUpstream
 from shared.repos.users import User
 from shared.times import iso_utc, now_ms
 from shared.web.endpoint import Request, Response, endpoint
@@ -95,10 +95,10 @@ def test_upstream(request: Request) -> Response:
     return Response.ok(connection_test.run(upstream))
 
 
-def _sealed(body: CreateUpstream) -> Upstream:
+def _sealed(body: CreateUpstream) -> StoredUpstream:
     upstream_id, at_ms = new_id(), now_ms()
     key = Secret(body.key.get_secret_value())
-    return Upstream(
+    return StoredUpstream(
         id=upstream_id,
         model=body.model,
         name=body.name,
@@ -120,7 +120,7 @@ def _hint(key: Secret) -> str:
     return key.reveal()[-4:] if len(key.reveal()) >= _LEAST_HINTED else ""
 
 
-def _add(db: Connection, admin: User, upstream: Upstream) -> dict[str, object]:
+def _add(db: Connection, admin: User, upstream: StoredUpstream) -> dict[str, object]:
     try:
         models.get(db, upstream.model)
     except NotFound:
@@ -131,7 +131,9 @@ def _add(db: Connection, admin: User, upstream: Upstream) -> dict[str, object]:
     return upstream_json(upstream)
 
 
-def _change(db: Connection, claims: Claims, upstream_id: str, body: ChangeUpstream) -> Upstream:
+def _change(
+    db: Connection, claims: Claims, upstream_id: str, body: ChangeUpstream
+) -> StoredUpstream:
     admin = auth.administrator(db, claims)
     known = upstreams.get(db, upstream_id)
     upstreams.change(db, known, _changes(known, body), at_ms=now_ms())
@@ -141,7 +143,7 @@ def _change(db: Connection, claims: Claims, upstream_id: str, body: ChangeUpstre
     return upstreams.get(db, known.id)
 
 
-def _changes(known: Upstream, body: ChangeUpstream) -> Changes:
+def _changes(known: StoredUpstream, body: ChangeUpstream) -> Changes:
     """The changes to store. A key is sealed for one server and is never sent to another.
 
     Raises: InvalidRequest: the URL names another server, and the key was not given again.
@@ -175,7 +177,7 @@ def _delete(db: Connection, claims: Claims, upstream_id: str) -> None:
     audit.record(db, admin.id, "upstream.delete", _described(known))
 
 
-def _begin_test(db: Connection, claims: Claims, upstream_id: str) -> Upstream:
+def _begin_test(db: Connection, claims: Claims, upstream_id: str) -> StoredUpstream:
     """Record the test in the audit log, because it costs money; return the upstream."""
     admin = auth.administrator(db, claims)
     known = upstreams.get(db, upstream_id)
@@ -183,13 +185,13 @@ def _begin_test(db: Connection, claims: Claims, upstream_id: str) -> Upstream:
     return known
 
 
-def _described(upstream: Upstream) -> Mapping[str, object]:
+def _described(upstream: StoredUpstream) -> Mapping[str, object]:
     """The upstream as the audit log records it: nothing of the key, no times."""
     hidden = {"key_hint", "created_at", "updated_at"}
     return {name: value for name, value in upstream_json(upstream).items() if name not in hidden}
 
 
-def upstream_json(upstream: Upstream) -> dict[str, object]:
+def upstream_json(upstream: StoredUpstream) -> dict[str, object]:
     """Without the key itself; `key_hint`, its last characters, identifies it."""
     return {
         "id": upstream.id,

@@ -11,7 +11,7 @@ from shared.database.connection import Connection
 from shared.database.transactions import read
 from shared.errors import InvalidRequest
 from shared.repos.reports import usage
-from shared.repos.reports.usage import Sum
+from shared.repos.reports.usage import UsageTotals
 from shared.times import SHANGHAI, now_ms, shanghai_day
 from shared.web.endpoint import Request, Response, endpoint
 
@@ -82,7 +82,7 @@ def _start_ms(day: date) -> int:
     return int(start.timestamp()) * 1000
 
 
-def sum_json(row: Sum) -> dict[str, object]:
+def sum_json(row: UsageTotals) -> dict[str, object]:
     """`key` is the day, the model, the user's id or the upstream; null is all guests together."""
     return {
         "key": row.name,

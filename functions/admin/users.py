@@ -17,7 +17,7 @@ from shared.database.transactions import read, transaction
 from shared.limits.idempotency import client_key
 from shared.repos import audit, sessions, users
 from shared.repos.reports import user_search
-from shared.repos.reports.user_search import Filter, ListedUser
+from shared.repos.reports.user_search import ListedUser, UserFilter
 from shared.repos.users import User
 from shared.times import iso_utc, iso_utc_if, now_ms, shanghai_day
 from shared.web.endpoint import Request, Response, endpoint
@@ -89,7 +89,7 @@ def reset_password(request: Request) -> Response:
 
 
 def _find(db: Connection, query: UsersQuery) -> Sequence[ListedUser]:
-    filters = Filter(query.q, query.role, query.disabled)
+    filters = UserFilter(query.q, query.role, query.disabled)
     return user_search.search(db, filters, _today(), after=query.after, count=query.fetch_count)
 
 

@@ -6,7 +6,7 @@ from shared.database.connection import Connection
 from shared.errors import IdempotencyMismatch
 from shared.limits.idempotency import ClientKey
 from shared.repos import idempotency
-from shared.repos.idempotency import Key
+from shared.repos.idempotency import IdempotencyKey
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ def claim_key(
     """
     if key is None:
         return None
-    claim = Key(subject, key.text, key.request_hash, message_id, at_ms)
+    claim = IdempotencyKey(subject, key.text, key.request_hash, message_id, at_ms)
     earlier = idempotency.claim(db, claim)
     if earlier is None:
         return None

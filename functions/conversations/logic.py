@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, StringConstraints
 
-from shared.repos.conversations import Listed, Message
+from shared.repos.conversations import ConversationSummary, Message
 from shared.times import iso_utc
 
 
@@ -12,7 +12,7 @@ class RenameConversation(BaseModel):
     title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
 
-def conversation_json(row: Listed) -> dict[str, object]:
+def conversation_json(row: ConversationSummary) -> dict[str, object]:
     return {
         "id": row.id,
         "title": row.title,

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from shared.money.quota import quota_json
 from shared.pricing import Price, formula
-from shared.repos.wallets import NumberedEntry, Wallet
+from shared.repos.wallets import NumberedLedgerEntry, Wallet
 from shared.settings import Quota
 from shared.times import iso_utc
 
@@ -16,7 +16,7 @@ def credits_json(daily_limit: int, used_today: int, wallet: Wallet) -> dict[str,
     return {**quota, "reserved_fen": wallet.reserved_fen}
 
 
-def transaction_json(entry: NumberedEntry) -> dict[str, object]:
+def transaction_json(entry: NumberedLedgerEntry) -> dict[str, object]:
     return {
         "id": entry.id,
         "kind": entry.kind,

@@ -13,7 +13,7 @@ from shared.exports import files
 from shared.exports.export_request import ExportRequest
 from shared.ids import new_id
 from shared.repos import audit
-from shared.repos.audit import Entry
+from shared.repos.audit import AuditEntry
 from shared.repos.export_jobs import Job
 from shared.times import now_ms
 from shared.web.endpoint import Request, Response, endpoint
@@ -49,7 +49,7 @@ def _record(
         "sha256": file.sha256,
     }
     admin = auth.administrator(db, claims)
-    audit.add(db, Entry(export_id, now_ms(), admin.id, "export", json.dumps(detail)))
+    audit.add(db, AuditEntry(export_id, now_ms(), admin.id, "export", json.dumps(detail)))
 
 
 def _file_response(request: ExportRequest, export_id: str, body: bytes) -> Response:

@@ -14,7 +14,7 @@ from shared.exports.export_request import ExportRequest
 from shared.exports.limits import MOST_ATTEMPTS, QUEUED_MS
 from shared.exports.object_keys import attempt_prefix
 from shared.repos import audit, export_jobs
-from shared.repos.audit import Entry
+from shared.repos.audit import AuditEntry
 from shared.repos.export_jobs import Job
 from shared.storage.choice import Storage, Upload
 from shared.times import now_ms
@@ -116,7 +116,7 @@ def _mark_done(
         rows, size = written
         detail = {**request.filter, "rows": rows, "bytes": size, "sha256": sha256}
         text = json.dumps({**detail, "delivery": "link"})
-        audit.add(connection, Entry(job.id, now, job.requested_by, "export", text))
+        audit.add(connection, AuditEntry(job.id, now, job.requested_by, "export", text))
     return done
 
 

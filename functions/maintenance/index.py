@@ -8,7 +8,7 @@ from shared.database import transactions
 from shared.database.transactions import transaction
 from shared.errors import Unexpected
 from shared.repos import timers
-from shared.repos.timers import Run
+from shared.repos.timers import TimerRun
 from shared.times import now_ms
 from shared.web.timers import timer
 
@@ -25,7 +25,7 @@ def handler() -> dict[str, object]:
     removed = retention.run(until)
     summary = {**vars(swept), **vars(restarted), **vars(removed)}
     outcome = Unexpected.name if swept.failed else "ok"
-    transaction(timers.record, Run("maintenance", now_ms(), outcome, json.dumps(summary)))
+    transaction(timers.record, TimerRun("maintenance", now_ms(), outcome, json.dumps(summary)))
     if swept.failed:
         raise Unexpected(**summary)
     return summary

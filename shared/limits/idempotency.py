@@ -13,7 +13,7 @@ from shared.database.connection import Connection
 from shared.errors import IdempotencyMismatch, InProgress, InvalidRequest
 from shared.ids import new_id
 from shared.repos import idempotency
-from shared.repos.idempotency import Key
+from shared.repos.idempotency import IdempotencyKey
 from shared.times import now_ms
 from shared.web.endpoint import Request
 
@@ -64,7 +64,7 @@ def once(
     unstored = dict(secrets or {})
     if key is None:
         return {**work(), **unstored}
-    mine = Key(subject, key.text, key.request_hash, new_id(), now_ms())
+    mine = IdempotencyKey(subject, key.text, key.request_hash, new_id(), now_ms())
     earlier = idempotency.claim(db, mine)
     if earlier is None:
         result = work()
@@ -74,7 +74,7 @@ def once(
     return _first_result(earlier, key)
 
 
-def _first_result(earlier: Key, key: ClientKey) -> dict[str, Any]:
+def _first_result(earlier: IdempotencyKey, key: ClientKey) -> dict[str, Any]:
     if earlier.request_hash != key.request_hash:
         raise IdempotencyMismatch
     if earlier.answer is None:

@@ -93,7 +93,7 @@ class Catalog:
         return self._known
 
     def _built(
-        self, standing: Sequence[ModelStatus], stored: Sequence[upstreams.Upstream]
+        self, standing: Sequence[ModelStatus], stored: Sequence[upstreams.StoredUpstream]
     ) -> Known:
         environment = model_list.in_environment()
         offered = model_list.offered(environment, standing)
@@ -124,7 +124,7 @@ class Catalog:
                 self._breaker(one.name, one.url),
             )
 
-    def _from_tables(self, stored: Iterator[upstreams.Upstream]) -> Iterator[Upstream]:
+    def _from_tables(self, stored: Iterator[upstreams.StoredUpstream]) -> Iterator[Upstream]:
         """Stored upstreams. One whose key cannot be decrypted is logged and left out."""
         for one in stored:
             try:
@@ -147,5 +147,5 @@ class Catalog:
         return self._breakers.setdefault((name, url), Breaker())
 
 
-def _stored(connection: Connection) -> tuple[list[ModelStatus], list[upstreams.Upstream]]:
+def _stored(connection: Connection) -> tuple[list[ModelStatus], list[upstreams.StoredUpstream]]:
     return models.list_statuses(connection), upstreams.list_all(connection)

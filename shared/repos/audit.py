@@ -11,7 +11,7 @@ from shared.times import now_ms
 
 
 @dataclass(frozen=True)
-class Entry:
+class AuditEntry:
     """`detail` is a JSON object whose fields depend on the action."""
 
     id: str
@@ -26,7 +26,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Filter:
+class AuditFilter:
     """None means any value; the period excludes `to_ms`."""
 
     actor_id: str | None = None
@@ -35,7 +35,7 @@ class Filter:
     to_ms: int | None = None
 
 
-def add(db: Connection, entry: Entry) -> None:
+def add(db: Connection, entry: AuditEntry) -> None:
     db.execute(
         """
         INSERT INTO audit_log (id, at_ms, actor_id, action, detail)
@@ -48,14 +48,14 @@ def add(db: Connection, entry: Entry) -> None:
 def record(db: Connection, actor_id: str, action: str, detail: Mapping[str, object]) -> None:
     """Record an action in the transaction that performs it. `detail` must hold no secrets."""
     text = json.dumps(detail, ensure_ascii=False)
-    add(db, Entry(new_id(), now_ms(), actor_id, action, text))
+    add(db, AuditEntry(new_id(), now_ms(), actor_id, action, text))
 
 
 def list_newest(
-    db: Connection, filters: Filter, *, after: Cursor | None, count: int
-) -> list[Entry]:
+    db: Connection, filters: AuditFilter, *, after: Cursor | None, count: int
+) -> list[AuditEntry]:
     return db.find_all(
-        Entry,
+        AuditEntry,
         """
         SELECT id, at_ms, actor_id, action, detail
         FROM audit_log

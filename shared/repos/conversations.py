@@ -17,7 +17,7 @@ class Conversation:
 
 
 @dataclass(frozen=True)
-class Listed:
+class ConversationSummary:
     id: str
     title: str
     created_at_ms: int
@@ -48,7 +48,7 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Said:
+class ContextMessage:
     role: str
     content: str
 
@@ -108,10 +108,10 @@ def get_for(db: Connection, conversation_id: str, user_id: str) -> Conversation:
     return found
 
 
-def get_listed(db: Connection, conversation_id: str) -> Listed:
+def get_listed(db: Connection, conversation_id: str) -> ConversationSummary:
     """Raises: NotFound."""
     found = db.find(
-        Listed,
+        ConversationSummary,
         """
         SELECT id, title, created_at_ms, updated_at_ms
         FROM conversations
@@ -124,10 +124,12 @@ def get_listed(db: Connection, conversation_id: str) -> Listed:
     return found
 
 
-def list_of(db: Connection, user_id: str, *, after: Cursor | None, count: int) -> list[Listed]:
+def list_of(
+    db: Connection, user_id: str, *, after: Cursor | None, count: int
+) -> list[ConversationSummary]:
     """The conversations of one user, the last changed first."""
     return db.find_all(
-        Listed,
+        ConversationSummary,
         """
         SELECT id, title, created_at_ms, updated_at_ms
         FROM conversations
@@ -217,10 +219,10 @@ def find_answer(db: Connection, message_id: str) -> str | None:
     )
 
 
-def list_last(db: Connection, conversation_id: str, *, count: int) -> list[Said]:
+def list_last(db: Connection, conversation_id: str, *, count: int) -> list[ContextMessage]:
     """The last messages, oldest first."""
     newest_first = db.find_all(
-        Said,
+        ContextMessage,
         """
         SELECT role, content
         FROM messages

@@ -7,7 +7,7 @@ from shared.database.connection import Connection, DuplicateKey
 
 
 @dataclass(frozen=True)
-class Key:
+class IdempotencyKey:
     """`message_id` is the id of the first request's effect; `answer` its response as JSON.
 
     `answer` stays None for chat messages, whose answers are stored with their turns.
@@ -21,7 +21,7 @@ class Key:
     answer: str | None = None
 
 
-def claim(db: Connection, key: Key) -> Key | None:
+def claim(db: Connection, key: IdempotencyKey) -> IdempotencyKey | None:
     """Store the key for this request; if it exists already, return the stored one.
 
     The locking read returns its newest version, where this transaction's snapshot may
@@ -39,7 +39,7 @@ def claim(db: Connection, key: Key) -> Key | None:
         )
         return None
     return db.find(
-        Key,
+        IdempotencyKey,
         """
         SELECT subject, client_key, request_hash, message_id, created_at_ms, answer
         FROM idempotency_keys

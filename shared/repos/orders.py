@@ -27,7 +27,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Filter:
+class OrderFilter:
     """None means any value. The period is that of the creation; it excludes `to_ms`."""
 
     status: str | None = None
@@ -51,7 +51,7 @@ def add(db: Connection, order: Order) -> None:
 
 
 def list_newest(
-    db: Connection, filters: Filter, *, after: Cursor | None, count: int
+    db: Connection, filters: OrderFilter, *, after: Cursor | None, count: int
 ) -> list[Order]:
     return db.find_all(
         Order,

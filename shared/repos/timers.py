@@ -7,7 +7,7 @@ from shared.database.connection import Connection, DuplicateKey
 
 
 @dataclass(frozen=True)
-class Run:
+class TimerRun:
     """`outcome` is ok or the name of a failure; `summary` is JSON."""
 
     name: str
@@ -16,7 +16,7 @@ class Run:
     summary: str
 
 
-def record(db: Connection, run: Run) -> None:
+def record(db: Connection, run: TimerRun) -> None:
     """Store a run, replacing the one before."""
     replaced = db.execute(
         """
@@ -37,7 +37,7 @@ def record(db: Connection, run: Run) -> None:
             )
 
 
-def find(db: Connection, name: str) -> Run | None:
+def find(db: Connection, name: str) -> TimerRun | None:
     return db.find(
-        Run, "SELECT name, at_ms, outcome, summary FROM timers WHERE name = :name", name=name
+        TimerRun, "SELECT name, at_ms, outcome, summary FROM timers WHERE name = :name", name=name
     )

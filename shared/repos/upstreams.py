@@ -8,7 +8,7 @@ from shared.pricing import Costs
 
 
 @dataclass(frozen=True)
-class Upstream:
+class StoredUpstream:
     """`vendor_model` is the upstream's name for the model; `key_hint` the end of its key."""
 
     id: str
@@ -49,7 +49,7 @@ class Changes:
     is_enabled: bool | None = None
 
 
-def add(db: Connection, upstream: Upstream) -> None:
+def add(db: Connection, upstream: StoredUpstream) -> None:
     """Raises: NameTaken."""
     try:
         db.execute(
@@ -68,10 +68,10 @@ def add(db: Connection, upstream: Upstream) -> None:
         raise NameTaken from None
 
 
-def get(db: Connection, upstream_id: str) -> Upstream:
+def get(db: Connection, upstream_id: str) -> StoredUpstream:
     """Raises: NotFound."""
     found = db.find(
-        Upstream,
+        StoredUpstream,
         """
         SELECT id, model, name, url, vendor_model, sealed_key, key_hint, weight, input_ufen,
             cached_ufen, output_ufen, is_enabled, created_at_ms, updated_at_ms
@@ -85,7 +85,7 @@ def get(db: Connection, upstream_id: str) -> Upstream:
     return found
 
 
-def change(db: Connection, known: Upstream, changes: Changes, *, at_ms: int) -> None:
+def change(db: Connection, known: StoredUpstream, changes: Changes, *, at_ms: int) -> None:
     """Change an upstream whose URL is still that of `known`: its key is sealed for that URL.
 
     Raises: NameTaken; ChangedMeanwhile: the URL has changed.
@@ -122,9 +122,9 @@ def remove(db: Connection, upstream_id: str) -> bool:
     return bool(db.execute("DELETE FROM upstreams WHERE id = :id", id=upstream_id))
 
 
-def list_all(db: Connection) -> list[Upstream]:
+def list_all(db: Connection) -> list[StoredUpstream]:
     return db.find_all(
-        Upstream,
+        StoredUpstream,
         """
         SELECT id, model, name, url, vendor_model, sealed_key, key_hint, weight, input_ufen,
             cached_ufen, output_ufen, is_enabled, created_at_ms, updated_at_ms

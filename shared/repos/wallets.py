@@ -21,7 +21,7 @@ EMPTY = Wallet(0, 0, 0, 0)
 
 
 @dataclass(frozen=True)
-class Entry:
+class LedgerEntry:
     id: str
     kind: str
     amount_fen: int
@@ -32,7 +32,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class NumberedEntry(Entry):
+class NumberedLedgerEntry(LedgerEntry):
     """An entry with its number in the wallet's ledger."""
 
     entry_number: int
@@ -124,7 +124,7 @@ def end_turn(db: Connection, user_id: str, *, held_fen: int) -> None:
 
 def book(
     db: Connection, user_id: str, kind: str, amount_fen: int, *, key: str, reason: str = ""
-) -> Entry | None:
+) -> LedgerEntry | None:
     """Change the balance and add the ledger entry of the change.
 
     `key` identifies the change: each key is booked at most once. Return None, with
@@ -145,7 +145,7 @@ def book(
     after = find(db, user_id)
     if not covered or after is None:
         return None
-    entry = Entry(new_id(), kind, amount_fen, after.balance_fen, key, reason, now_ms())
+    entry = LedgerEntry(new_id(), kind, amount_fen, after.balance_fen, key, reason, now_ms())
     db.execute(
         """
         INSERT INTO ledger
@@ -164,10 +164,10 @@ def book(
 
 def list_entries(
     db: Connection, user_id: str, *, after: Cursor | None, count: int
-) -> list[NumberedEntry]:
+) -> list[NumberedLedgerEntry]:
     """The newest first."""
     return db.find_all(
-        NumberedEntry,
+        NumberedLedgerEntry,
         """
         SELECT id, kind, amount_fen, balance_after_fen, business_key, reason, created_at_ms,
             entry_number

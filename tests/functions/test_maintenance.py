@@ -25,8 +25,8 @@ from shared.money.outcome import stored_outcome
 from shared.pricing import Price, Tokens, amount_fen
 from shared.repos import answer_chunks, conversations, daily_messages, idempotency, sessions, turns
 from shared.repos.answer_chunks import AnswerChunk
-from shared.repos.conversations import Said
-from shared.repos.idempotency import Key
+from shared.repos.conversations import ContextMessage
+from shared.repos.idempotency import IdempotencyKey
 from shared.repos.turns import Turn
 from shared.repos.wallets import Wallet
 from shared.times import now_ms
@@ -89,8 +89,8 @@ def test_an_answer_with_text_is_settled_from_what_is_stored_of_it() -> None:
     assert summed_up(turn) == (100, 0, 3, cost)
     assert books(anna) == Wallet(1000 - cost, 0, 2, 0)
     assert read(conversations.list_last, turn.conversation_id or "", count=9) == [
-        Said("user", "Why?"),
-        Said("assistant", "因为 so."),
+        ContextMessage("user", "Why?"),
+        ContextMessage("assistant", "因为 so."),
     ]
 
 
@@ -116,7 +116,7 @@ def test_an_answer_without_text_gives_back_what_was_taken_for_it(
 ) -> None:
     anna = customer(300)
     paid, free = abandoned(anna, *said, price=PER_MESSAGE), abandoned(anna, *said)
-    transaction(idempotency.claim, Key(anna, "k", "hash", paid.message_id, now_ms()))
+    transaction(idempotency.claim, IdempotencyKey(anna, "k", "hash", paid.message_id, now_ms()))
     assert books(anna) == Wallet(300, 100, 1, 2)
     assert read(daily_messages.find_used, anna, today()) == 1
 
@@ -130,7 +130,7 @@ def test_an_answer_without_text_gives_back_what_was_taken_for_it(
     ] * 2
     assert outcome_of(paid)["error"] == "upstream_error"
     assert [summed_up(turn) for turn in (paid, free)] == [(100, 0, 0, 0)] * 2
-    again = Key(anna, "k", "another hash", new_id(), now_ms())
+    again = IdempotencyKey(anna, "k", "another hash", new_id(), now_ms())
     assert transaction(idempotency.claim, again) is None
 
 
@@ -278,7 +278,9 @@ def test_a_turn_that_cannot_be_ended_does_not_keep_the_others_open(
 def test_what_the_time_does_not_suffice_for_waits_for_the_next_run() -> None:
     anna = customer()
     turn = abandoned(anna, *PIECES)
-    transaction(idempotency.claim, Key(anna, "k", "hash", new_id(), now_ms() - 25 * HOUR_MS))
+    transaction(
+        idempotency.claim, IdempotencyKey(anna, "k", "hash", new_id(), now_ms() - 25 * HOUR_MS)
+    )
     over = time.monotonic()
 
     done = {**asdict(sweep.run(over)), **asdict(retention.run(over))}
@@ -295,10 +297,14 @@ def test_keys_are_forgotten_after_a_day_however_many_there_are() -> None:
     def claim_all(connection: transactions.Connection) -> None:
         for number in range(old):
             at_ms = now - DAY_MS - 1000 - number // 7  # some of the same moment
-            idempotency.claim(connection, Key(anna, f"old {number}", "h", new_id(), at_ms))
+            idempotency.claim(
+                connection, IdempotencyKey(anna, f"old {number}", "h", new_id(), at_ms)
+            )
         for number in range(3):
             at_ms = now - DAY_MS + 60_000
-            idempotency.claim(connection, Key(anna, f"new {number}", "h", new_id(), at_ms))
+            idempotency.claim(
+                connection, IdempotencyKey(anna, f"new {number}", "h", new_id(), at_ms)
+            )
 
     transaction(claim_all)
     assert run() == {**NOTHING, "keys": old}
@@ -310,7 +316,7 @@ def test_keys_are_forgotten_after_a_day_however_many_there_are() -> None:
 
 
 def key_is_taken(subject: str, name: str) -> bool:
-    probe = Key(subject, name, "h", new_id(), now_ms())
+    probe = IdempotencyKey(subject, name, "h", new_id(), now_ms())
     return transaction(idempotency.claim, probe) is not None
 
 
@@ -328,8 +334,8 @@ def test_pieces_of_what_ended_a_day_ago_are_removed_and_the_conversation_stays()
 
     assert [len(pieces_of(turn)) for turn in (*old, late, fresh)] == [0, 0, 0, 3, 3]
     assert read(conversations.list_last, old[0].conversation_id or "", count=9) == [
-        Said("user", "Why?"),
-        Said("assistant", "因为 so."),
+        ContextMessage("user", "Why?"),
+        ContextMessage("assistant", "因为 so."),
     ]
 
 

@@ -17,7 +17,7 @@ class Reservations:
 
 
 @dataclass(frozen=True)
-class Upstream:
+class UpstreamHealth:
     """Recent calls of an upstream, without those that the client left."""
 
     name: str
@@ -58,9 +58,9 @@ def _reservations(reserved_fen: Any, abandoned: Any, **row: Any) -> Reservations
     return Reservations(reserved_fen=int(reserved_fen), abandoned=int(abandoned), **row)
 
 
-def upstreams(db: Connection, since_ms: int) -> list[Upstream]:
+def upstreams(db: Connection, since_ms: int) -> list[UpstreamHealth]:
     return db.find_all(
-        lambda failures, **row: Upstream(failures=int(failures), **row),
+        lambda failures, **row: UpstreamHealth(failures=int(failures), **row),
         """
         SELECT upstream AS name,
             COUNT(*) AS attempts,

@@ -6,7 +6,7 @@ from shared.database.connection import Connection
 
 
 @dataclass(frozen=True)
-class Sum:
+class UsageTotals:
     """The sums of one group. `name` is None for the requests of guests.
 
     Percentiles are by nearest rank. `cost_ufen` is None where no cost is known.
@@ -114,11 +114,11 @@ LIMIT :count
 """
 
 
-def sums(db: Connection, group: str, from_ms: int, to_ms: int, *, count: int) -> list[Sum]:
+def sums(db: Connection, group: str, from_ms: int, to_ms: int, *, count: int) -> list[UsageTotals]:
     """The sums by day, model, user or upstream, most requests first."""
     rows = _BY_ATTEMPT if group == "upstream" else _BY_TURN
     return db.find_all(
-        Sum,
+        UsageTotals,
         f"WITH requests AS ({rows.format(name=_GROUPS[group])}) {_SUMMED}",  # texts of this module
         from_ms=from_ms,
         to_ms=to_ms,

@@ -28,7 +28,7 @@ class ListedUser:
 
 
 @dataclass(frozen=True)
-class Filter:
+class UserFilter:
     """None means any value. `text` is a prefix of the e-mail address, the username or the id."""
 
     text: str | None = None
@@ -37,7 +37,7 @@ class Filter:
 
 
 def search(
-    db: Connection, filters: Filter, day: str, *, after: Cursor | None, count: int
+    db: Connection, filters: UserFilter, day: str, *, after: Cursor | None, count: int
 ) -> list[ListedUser]:
     """The newest first."""
     prefix = _prefix_pattern(filters.text) if filters.text else None

@@ -26,7 +26,7 @@ from shared.money import charging
 from shared.pricing import Tokens
 from shared.repos import answer_chunks, conversations, idempotency, orders, turns, users, wallets
 from shared.repos.answer_chunks import AnswerChunk
-from shared.repos.idempotency import Key
+from shared.repos.idempotency import IdempotencyKey
 from shared.repos.orders import Order
 from shared.repos.wallets import Wallet
 from shared.times import now_ms
@@ -247,7 +247,9 @@ def somebody_with_everything() -> Any:
         message_id=kept,
     )
     transaction(conclude, turn, Ending("what was said", "stop", Tokens(1, 1)))
-    transaction(idempotency.claim, Key(user_id, "key", "hash", turn.message_id, now_ms()))
+    transaction(
+        idempotency.claim, IdempotencyKey(user_id, "key", "hash", turn.message_id, now_ms())
+    )
     order = Order(new_id(), user_id, "small", 990, 1000, "paid", new_id(), 1, 2, None)
     transaction(orders.add, order)
     return anna

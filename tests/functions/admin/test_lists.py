@@ -8,7 +8,7 @@ import pytest
 from shared.database.transactions import transaction
 from shared.ids import new_id
 from shared.repos import audit, orders
-from shared.repos.audit import Entry
+from shared.repos.audit import AuditEntry
 from shared.repos.orders import Order
 from tests.functions.admin.administering import ask
 from tests.people import NOON_MS, add_user, admin_token
@@ -34,7 +34,7 @@ def order(user_id: str, number: int, **changes: object) -> str:
 
 
 def act(number: int, actor_id: str, action: str) -> str:
-    entry = Entry(new_id(), NOON_MS + number // 2 * HOUR_MS, actor_id, action, '{"n": "é"}')
+    entry = AuditEntry(new_id(), NOON_MS + number // 2 * HOUR_MS, actor_id, action, '{"n": "é"}')
     transaction(audit.add, entry)
     return entry.id
 

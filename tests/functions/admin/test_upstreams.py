@@ -47,7 +47,7 @@ def create(token: str, **fields: object) -> Reply:
     return ask(token, "POST", "upstreams", body)
 
 
-def stored(upstream_id: str) -> upstreams.Upstream:
+def stored(upstream_id: str) -> upstreams.StoredUpstream:
     return read(upstreams.get, upstream_id)
 
 

@@ -24,7 +24,7 @@ _PIECE = re.compile(
 
 
 @dataclass(frozen=True)
-class Said:
+class StreamEvent:
     """One event of a stream."""
 
     name: str
@@ -42,7 +42,7 @@ class Stream:
         return cls(reply.status, reply.headers, reply.body)
 
     @property
-    def events(self) -> list[Said]:
+    def events(self) -> list[StreamEvent]:
         return events_of(self.body)
 
     @property
@@ -50,23 +50,23 @@ class Stream:
         return "".join(said.data["text"] for said in self.events if said.name == "delta")
 
     @property
-    def last(self) -> Said:
+    def last(self) -> StreamEvent:
         return self.events[-1]
 
 
-def events_of(body: bytes, known: Place | None = None) -> list[Said]:
+def events_of(body: bytes, known: Place | None = None) -> list[StreamEvent]:
     """Hold a whole stream to its grammar: nothing but pings, and events that say how far it is.
 
     An id is how many characters of the text and of the reasoning have been told.
     """
-    found, at = list[Said](), 0
+    found, at = list[StreamEvent](), 0
     places = list[Place]()
     while at < len(body):
         match = _PIECE.match(body, at)
         assert match, body[at : at + 200]
         at = match.end()
         if match["name"]:
-            said = Said(match["name"].decode(), json.loads(match["data"]))
+            said = StreamEvent(match["name"].decode(), json.loads(match["data"]))
             places.append((int(match["text"]), int(match["reasoning"])))
             assert places[-1] == _after(places[-2], said) if found else said.name == "start"
             found.append(said)
@@ -77,7 +77,7 @@ def events_of(body: bytes, known: Place | None = None) -> list[Said]:
     return found
 
 
-def _after(place: Place, said: Said) -> Place:
+def _after(place: Place, said: StreamEvent) -> Place:
     grown = len(said.data.get("text", ""))
     text, reasoning = place
     if said.name == "reasoning":

@@ -16,8 +16,8 @@ from tests.fakes.upstream import (
 )
 from tests.fakes.upstream_scenarios import FALLS_SILENT, SCENARIOS
 from tests.functions.chat.chatting import (
-    Said,
     Stream,
+    StreamEvent,
     ask,
     hear,
     heard_until,
@@ -195,21 +195,21 @@ def test_a_streamed_answer_has_exactly_these_events(
     first, last = stream.events[0], stream.last
     message_id, latency_ms = first.data["message_id"], last.data["latency_ms"]
     identity = {"message_id": message_id, "conversation_id": None, "model": "test-model"}
-    assert (stream.status, first, stream.text) == (200, Said("start", identity), text)
+    assert (stream.status, first, stream.text) == (200, StreamEvent("start", identity), text)
     outcome = {
         "finish_reason": finish_reason,
         "usage": usage(name, fake),
         "latency_ms": latency_ms,
         "ai_generated": True,
     }
-    assert last == Said("done", outcome)
+    assert last == StreamEvent("done", outcome)
 
 
 @pytest.mark.parametrize("name", ["reasoning", "reasoning-alias", "json-reasoning"])
 def test_reasoning_is_streamed_apart_from_the_answer(name: str, chat: WebFunction) -> None:
     said = hear(chat, f"scenario: {name}").events
 
-    assert said[1] == Said("reasoning", {"text": THOUGHT})
+    assert said[1] == StreamEvent("reasoning", {"text": THOUGHT})
     assert {event.name for event in said[2:-1]} == {"delta"}
 
 
@@ -269,7 +269,7 @@ def test_a_stream_that_breaks_off_says_what_came_then_the_error_and_ends(
         "message": MESSAGES[error],
         "retryable": True,
     }
-    assert stream.last == Said("error", told)
+    assert stream.last == StreamEvent("error", told)
 
 
 def test_how_long_to_wait_is_passed_on(chat: WebFunction) -> None:

@@ -17,7 +17,7 @@ from tests.fakes import upstream
 from tests.fakes.upstream import PIECES, SENTENCE, Upstream
 from tests.functions.chat.chatting import (
     Place,
-    Said,
+    StreamEvent,
     ask,
     events_of,
     heard_until,
@@ -64,7 +64,9 @@ def another_instance(pair: Pair, **given: str) -> Iterator[tuple[WebFunction, Up
         yield web, own
 
 
-def told(web: WebFunction, message_id: str, person: Person, last: Place = (0, 0)) -> list[Said]:
+def told(
+    web: WebFunction, message_id: str, person: Person, last: Place = (0, 0)
+) -> list[StreamEvent]:
     """All that comes after an event, to the end."""
     with watch(web, message_id, token=person.token, last_event_id=written(last)) as answer:
         return events_of(answer.read(), last)
@@ -74,7 +76,7 @@ def written(place: Place) -> str:
     return ".".join(map(str, place))
 
 
-def text_of(events: list[Said]) -> str:
+def text_of(events: list[StreamEvent]) -> str:
     return "".join(one.data["text"] for one in events if one.name == "delta")
 
 

@@ -81,7 +81,7 @@ def _add_rows(db: Connection, at: Sequence[int]) -> None:
         users.add(db, User(f"u{n:03}", f"{n}@example.com", None, HASH, "user", at_ms, None))
         conversations.add(db, Conversation(f"c{n:03}", f"u{n:03}", "Title", at_ms))
         conversations.append(db, Message(f"m{n:03}", f"c{n:03}", "user", "Hello", at_ms))
-        audit.add(db, audit.Entry(f"a{n:03}", at_ms, f"u{n:03}", "test", "{}"))
+        audit.add(db, audit.AuditEntry(f"a{n:03}", at_ms, f"u{n:03}", "test", "{}"))
         _add_money(db, n, at_ms)
 
 
