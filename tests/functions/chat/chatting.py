@@ -16,7 +16,7 @@ from tests.patience import HANG_SECONDS
 from tests.web import WebFunction
 
 PATH = "/api/chat"
-Place = tuple[int, int]
+Position = tuple[int, int]
 _PIECE = re.compile(
     rb"id: (?P<text>\d+)\.(?P<reasoning>\d+)\nevent: (?P<name>start|delta|reasoning|done|error)\n"
     rb"data: (?P<data>\{[^\r\n]*\})\n\n|: ping\n\n"
@@ -54,30 +54,30 @@ class Stream:
         return self.events[-1]
 
 
-def events_of(body: bytes, known: Place | None = None) -> list[StreamEvent]:
-    """Hold a whole stream to its grammar: nothing but pings, and events that say how far it is.
+def events_of(body: bytes, known: Position | None = None) -> list[StreamEvent]:
+    """Check the grammar of a whole stream: only pings, and events with their positions.
 
-    An id is how many characters of the text and of the reasoning have been told.
+    An event id counts the characters of text and of reasoning sent so far.
     """
     found, at = list[StreamEvent](), 0
-    places = list[Place]()
+    positions = list[Position]()
     while at < len(body):
         match = _PIECE.match(body, at)
         assert match, body[at : at + 200]
         at = match.end()
         if match["name"]:
             said = StreamEvent(match["name"].decode(), json.loads(match["data"]))
-            places.append((int(match["text"]), int(match["reasoning"])))
-            assert places[-1] == _after(places[-2], said) if found else said.name == "start"
+            positions.append((int(match["text"]), int(match["reasoning"])))
+            assert positions[-1] == _after(positions[-2], said) if found else said.name == "start"
             found.append(said)
     names = [said.name for said in found]
-    assert places[0] == (known or (0, 0))
+    assert positions[0] == (known or (0, 0))
     assert names[-1] in {"done", "error"}
     assert set(names[1:-1]) <= {"delta", "reasoning"}
     return found
 
 
-def _after(place: Place, said: StreamEvent) -> Place:
+def _after(place: Position, said: StreamEvent) -> Position:
     grown = len(said.data.get("text", ""))
     text, reasoning = place
     if said.name == "reasoning":

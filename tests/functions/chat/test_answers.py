@@ -335,7 +335,8 @@ def test_the_first_words_arrive_before_the_upstream_has_sent_its_last(
     chat: WebFunction, fake: Upstream
 ) -> None:
     with open_stream(chat, "scenario: stall") as answer:
-        heard_until(pieces_of(answer), PIECES[0] + PIECES[1])
+        pieces = pieces_of(answer)  # held, because the connection closes with the last reference
+        heard_until(pieces, PIECES[0] + PIECES[1])
         assert fake.open_connections > 0
         assert fake.abandoned == 0
 

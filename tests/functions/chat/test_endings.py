@@ -1,4 +1,4 @@
-"""Whatever breaks and whenever: each question ends once, and the books add up."""
+"""Each question ends once, at whatever moment something fails, and the ledger adds up."""
 
 import os
 import signal
@@ -86,7 +86,7 @@ def settled(expected: dict[str, str]) -> int:
     return sum(state == "settled" for state in expected.values())
 
 
-def books_close(person: Person, answers: int) -> None:
+def ledger_closes(person: Person, answers: int) -> None:
     """One of the answers was free, unless the free message was given back: then it is left."""
     wallet = read(adds_up, person.id)
     charges = wallet.entries - 1
@@ -103,7 +103,7 @@ def test_wherever_the_upstream_is_cut_the_question_ends_once(
         post(pair[number % 2], asked, token=anna.token)
 
     assert states(anna) == CUT
-    books_close(anna, settled(CUT))
+    ledger_closes(anna, settled(CUT))
 
 
 def leave(web: WebFunction, person: Person, names: Sequence[str]) -> None:
@@ -119,7 +119,7 @@ def test_wherever_the_client_leaves_the_question_ends_once(pair: Pair, anna: Per
 
     eventually(lambda: "open" not in states(anna).values())
     assert states(anna) == every
-    books_close(anna, settled(every))
+    ledger_closes(anna, settled(every))
 
 
 def test_an_instance_that_is_told_to_stop_ends_its_answers_by_itself(
@@ -140,7 +140,7 @@ def test_an_instance_that_is_told_to_stop_ends_its_answers_by_itself(
 
     expected = {name: SILENT[name] for name in [*left, "endless"]}
     assert states(anna) == expected
-    books_close(anna, settled(expected))
+    ledger_closes(anna, settled(expected))
     assert ends[0] == ends[1]
     assert (ends[0].name, ends[0].data["finish_reason"]) == ("done", "interrupted")
     assert "Traceback" not in doomed.log
@@ -163,7 +163,7 @@ def test_who_waits_for_a_whole_answer_is_given_what_there_is_when_the_instance_s
     assert reply.status == status
     assert told == (reply.data["finish_reason"] if status == 200 else reply.error)
     assert states(anna) == {name: SILENT[name]}
-    books_close(anna, int(status == 200))
+    ledger_closes(anna, int(status == 200))
 
 
 def expire_leases(person: Person) -> None:
@@ -201,7 +201,7 @@ def test_whenever_an_instance_is_killed_the_sweeper_ends_what_it_left(
     maintain(b"{}", Context())
 
     assert states(anna) == SILENT
-    books_close(anna, settled(SILENT))
+    ledger_closes(anna, settled(SILENT))
     before = read(adds_up, anna.id)
     maintain(b"{}", Context())
     assert read(adds_up, anna.id) == before
@@ -217,4 +217,4 @@ def test_an_instance_killed_before_anything_was_saved_costs_nothing(
     maintain(b"{}", Context())
 
     assert states(anna) == {"endless": "settled" if saved(anna) else "released"}
-    books_close(anna, saved(anna))
+    ledger_closes(anna, saved(anna))

@@ -152,8 +152,8 @@ def test_forty_at_once_on_two_instances_admit_exactly_the_limit(
             asking = [client.post(base + PATH, json={"message": "hi"}) for base in bases * 20]
             return [answer.status_code for answer in await asyncio.gather(*asking)]
 
-    with serving("chat", **stored.variables) as twin:
-        statuses = asyncio.run(visit_all([stored.base, twin.base]))
+    with serving("chat", **stored.variables) as second:
+        statuses = asyncio.run(visit_all([stored.base, second.base]))
 
     assert sorted(statuses) == [200] * GUEST_LIMIT + [429] * (40 - GUEST_LIMIT)
     assert len(fake.requests) == GUEST_LIMIT

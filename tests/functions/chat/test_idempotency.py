@@ -10,8 +10,10 @@ from tests.events import Reply
 from tests.fakes.upstream import SENTENCE, Upstream
 from tests.functions.chat.chatting import (
     Stream,
+    StreamEvent,
     ask,
     ask_at_once,
+    events_of,
     hear,
     message_id_of,
     open_stream,
@@ -62,6 +64,20 @@ def test_a_repetition_is_given_the_first_answer_whole_and_streamed(
     told = Stream.of(streamed).last.data
     assert told == {name: first.data[name] for name in told}
     assert len(fake.requests) == 1
+
+
+def test_only_a_repetition_resumes_after_the_last_event_of_the_client(
+    pair: Pair, anna: Person
+) -> None:
+    headers = {**KEY, "Last-Event-ID": "3.0"}
+    first, again = (hear(web, token=anna.token, headers=headers) for web in pair)
+
+    assert first.text == SENTENCE
+    assert text_of(events_of(again.body, (3, 0))) == SENTENCE[3:]
+
+
+def text_of(events: list[StreamEvent]) -> str:
+    return "".join(event.data["text"] for event in events if event.name == "delta")
 
 
 def test_a_repeated_stream_is_told_once_more(pair: Pair, anna: Person, fake: Upstream) -> None:

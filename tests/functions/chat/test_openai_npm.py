@@ -1,4 +1,4 @@
-"""The OpenAI-compatible door through OpenAI's JavaScript SDK, as it comes from npm."""
+"""The OpenAI-compatible API through OpenAI's JavaScript SDK, as it comes from npm."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""A failure is told again as it was told first: by each door, whole and streamed."""
+"""A replayed failure equals the first one: in each API, whole and streamed."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -34,26 +34,26 @@ LATER = {
 
 
 @dataclass(frozen=True)
-class Door:
+class Api:
     path: str
     asked: Callable[[str], dict[str, Any]]
     failure: Callable[[Any], tuple[str, str]]
-    """The name and the message in a document that tells of a failure."""
+    """The name and the message of the failure in a document."""
 
 
-DOORS = {
-    "chat": Door(
+APIS = {
+    "chat": Api(
         "/api/chat",
         lambda text: {"message": text},
         lambda told: (told["error"], told["message"]),
     ),
-    "v1": Door(
+    "v1": Api(
         "/v1/chat/completions",
         lambda text: {"messages": [{"role": "user", "content": text}]},
         lambda told: (told["error"]["code"], told["error"]["message"]),
     ),
 }
-EVERY_DOOR = pytest.mark.parametrize("door", DOORS.values(), ids=DOORS)
+EVERY_API = pytest.mark.parametrize("api", APIS.values(), ids=APIS)
 WHOLE_OR_STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 
 
@@ -65,8 +65,8 @@ def anna(join: SignUp) -> Person:
 
 
 @dataclass(frozen=True)
-class Told:
-    """All that a client can tell two answers apart by, but for the ids of the requests."""
+class Received:
+    """Everything that a client receives, without the ids of the requests."""
 
     status: int
     headers: dict[str, str]
@@ -75,7 +75,7 @@ class Told:
     message_id: str
 
     @classmethod
-    def of(cls, answer: httpx.Response) -> "Told":
+    def of(cls, answer: httpx.Response) -> "Received":
         named = {name: answer.headers.get(name, "") for name in ("retry-after", "x-should-retry")}
         if not answer.headers["content-type"].startswith("text/event-stream"):
             document = answer.json()
@@ -103,46 +103,46 @@ def message_id_in(first: dict[str, Any]) -> str:
 
 
 def asking(
-    web: WebFunction, door: Door, person: Person, name: str, *, streamed: bool
+    web: WebFunction, api: Api, person: Person, name: str, *, streamed: bool
 ) -> AbstractContextManager[httpx.Response]:
     """As a context: the answer while it comes. What is asked for again has the same key."""
     return web.client.stream(
         "POST",
-        door.path,
-        json={**door.asked(f"scenario: {name}"), "stream": streamed},
+        api.path,
+        json={**api.asked(f"scenario: {name}"), "stream": streamed},
         headers={"Authorization": f"Bearer {person.token}", "Idempotency-Key": name},
     )
 
 
-def ask(web: WebFunction, door: Door, person: Person, name: str, *, streamed: bool) -> Told:
-    with asking(web, door, person, name, streamed=streamed) as answer:
+def ask(web: WebFunction, api: Api, person: Person, name: str, *, streamed: bool) -> Received:
+    with asking(web, api, person, name, streamed=streamed) as answer:
         answer.read()
-        return Told.of(answer)
+        return Received.of(answer)
 
 
-def of_this_attempt(told: Told) -> Told:
+def of_this_attempt(told: Received) -> Received:
     """Without what belongs to one attempt, where there were two. Others count in the quota too."""
     document = {k: v for k, v in told.last.items() if k not in {"latency_ms", "quota"}}
-    return Told(told.status, told.headers, told.text, document, "")
+    return Received(told.status, told.headers, told.text, document, "")
 
 
 @WHOLE_OR_STREAMED
-@EVERY_DOOR
+@EVERY_API
 def test_a_refusal_is_the_same_when_it_is_tried_again(
-    door: Door, streamed: bool, pair: Pair, anna: Person
+    api: Api, streamed: bool, pair: Pair, anna: Person
 ) -> None:
     """All of them at once, because each is tried twice, with a pause between."""
 
-    def ask_all(web: WebFunction) -> list[Told]:
+    def ask_all(web: WebFunction) -> list[Received]:
         with ThreadPoolExecutor(len(AT_ONCE)) as pool:
             return list(
-                pool.map(lambda name: ask(web, door, anna, name, streamed=streamed), AT_ONCE)
+                pool.map(lambda name: ask(web, api, anna, name, streamed=streamed), AT_ONCE)
             )
 
     first, again = (ask_all(web) for web in pair)
 
     assert [of_this_attempt(one) for one in first] == [of_this_attempt(one) for one in again]
-    assert [door.failure(one.last) for one in first] == [
+    assert [api.failure(one.last) for one in first] == [
         (expected.name, expected.en) for expected in AT_ONCE.values()
     ]
     assert [one.status for one in first] == [
@@ -152,15 +152,15 @@ def test_a_refusal_is_the_same_when_it_is_tried_again(
 
 @pytest.mark.parametrize("name", LATER)
 @WHOLE_OR_STREAMED
-@EVERY_DOOR
+@EVERY_API
 def test_what_broke_off_is_told_again_as_it_was_told_first(
-    door: Door, streamed: bool, name: str, pair: Pair, anna: Person, fake: Upstream
+    api: Api, streamed: bool, name: str, pair: Pair, anna: Person, fake: Upstream
 ) -> None:
-    first, again = (ask(web, door, anna, name, streamed=streamed) for web in pair)
+    first, again = (ask(web, api, anna, name, streamed=streamed) for web in pair)
 
     assert first == again
     if streamed:
-        assert (first.text, door.failure(first.last)) == (
+        assert (first.text, api.failure(first.last)) == (
             PIECES[0],
             (LATER[name].name, LATER[name].en),
         )
@@ -168,51 +168,51 @@ def test_what_broke_off_is_told_again_as_it_was_told_first(
 
 
 @pytest.mark.parametrize("name", LATER)
-@EVERY_DOOR
+@EVERY_API
 def test_who_follows_an_answer_is_told_of_the_same_failure(
-    door: Door, name: str, pair: Pair, anna: Person
+    api: Api, name: str, pair: Pair, anna: Person
 ) -> None:
-    first = ask(pair[0], door, anna, name, streamed=True)
+    first = ask(pair[0], api, anna, name, streamed=True)
     with watch(pair[1], first.message_id, token=anna.token) as answer:
         answer.read()
-        followed = Told.of(answer)
+        followed = Received.of(answer)
 
-    assert DOORS["chat"].failure(followed.last) == door.failure(first.last)
+    assert APIS["chat"].failure(followed.last) == api.failure(first.last)
     assert followed.last["retryable"] is True
 
 
 @pytest.mark.parametrize("name", ["silence", "stall"])
-@EVERY_DOOR
+@EVERY_API
 def test_who_joins_while_it_runs_is_told_of_the_same_failure(
-    door: Door, name: str, pair: Pair, anna: Person
+    api: Api, name: str, pair: Pair, anna: Person
 ) -> None:
-    with asking(pair[0], door, anna, name, streamed=True) as answer:
+    with asking(pair[0], api, anna, name, streamed=True) as answer:
         heard = b""
         pieces = answer.iter_raw()
         while b"\n\n" not in heard:
             heard += next(pieces)
-        twin = ask(pair[1], door, anna, name, streamed=True)
+        duplicate = ask(pair[1], api, anna, name, streamed=True)
         with watch(pair[1], message_id_in(next(events_in(heard))), token=anna.token) as joined:
             heard += b"".join(pieces)
             joined.read()
     *_, last = events_in(heard)
 
-    assert (twin.status, door.failure(twin.last)[0]) == (409, "in_progress")
-    assert door.failure(last) == (UpstreamTimeout.name, UpstreamTimeout.en)
-    assert DOORS["chat"].failure(Told.of(joined).last) == door.failure(last)
+    assert (duplicate.status, api.failure(duplicate.last)[0]) == (409, "in_progress")
+    assert api.failure(last) == (UpstreamTimeout.name, UpstreamTimeout.en)
+    assert APIS["chat"].failure(Received.of(joined).last) == api.failure(last)
 
 
-@EVERY_DOOR
+@EVERY_API
 def test_what_was_stopped_is_no_failure_the_second_time_either(
-    door: Door, pair: Pair, anna: Person
+    api: Api, pair: Pair, anna: Person
 ) -> None:
-    with asking(pair[0], door, anna, "endless", streamed=True) as answer:
+    with asking(pair[0], api, anna, "endless", streamed=True) as answer:
         heard = b""
         for piece in answer.iter_raw():
             if "滴答".encode() in piece and "滴答".encode() not in heard:
                 stop(pair[1], message_id_in(next(events_in(heard))), token=anna.token)
             heard += piece
-    again = ask(pair[1], door, anna, "endless", streamed=True)
+    again = ask(pair[1], api, anna, "endless", streamed=True)
 
     assert again.last == list(events_in(heard))[-1]
     assert "error" not in again.last

@@ -16,7 +16,7 @@ from tests.events import invoke
 from tests.fakes import upstream
 from tests.fakes.upstream import PIECES, SENTENCE, Upstream
 from tests.functions.chat.chatting import (
-    Place,
+    Position,
     StreamEvent,
     ask,
     events_of,
@@ -65,14 +65,14 @@ def another_instance(pair: Pair, **given: str) -> Iterator[tuple[WebFunction, Up
 
 
 def told(
-    web: WebFunction, message_id: str, person: Person, last: Place = (0, 0)
+    web: WebFunction, message_id: str, person: Person, last: Position = (0, 0)
 ) -> list[StreamEvent]:
     """All that comes after an event, to the end."""
     with watch(web, message_id, token=person.token, last_event_id=written(last)) as answer:
         return events_of(answer.read(), last)
 
 
-def written(place: Place) -> str:
+def written(place: Position) -> str:
     return ".".join(map(str, place))
 
 
@@ -107,7 +107,7 @@ def some(pieces: Iterator[bytes], count: int) -> Iterator[bytes]:
         yield next(pieces)
 
 
-def grown(heard: str, last: Place, piece: bytes) -> tuple[str, Place]:
+def grown(heard: str, last: Position, piece: bytes) -> tuple[str, Position]:
     text, reasoning = piece.split(b"\n")[0].removeprefix(b"id: ").split(b".")
     place = int(text), int(reasoning)
     assert place >= last
@@ -259,7 +259,7 @@ def test_after_a_day_an_answer_is_told_from_its_conversation(pair: Pair, anna: P
 
 
 def test_an_answer_that_is_kept_nowhere_is_not_found(pair: Pair, anna: Person) -> None:
-    """The door of OpenAI keeps no conversation."""
+    """The API of OpenAI stores no conversation."""
     body = {"messages": [{"role": "user", "content": "hi"}]}
     headers = {"Authorization": f"Bearer {anna.token}", "Idempotency-Key": "a key"}
     path = "/v1/chat/completions"

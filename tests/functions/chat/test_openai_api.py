@@ -1,4 +1,4 @@
-"""The OpenAI-compatible door, through the official SDK, and on the wire where that hides things."""
+"""The OpenAI-compatible API: through the official SDK, and on the wire where that hides things."""
 
 import asyncio
 import json
