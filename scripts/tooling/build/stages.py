@@ -18,8 +18,8 @@ from scripts.tooling.build.deploy_environment import misread
 from scripts.tooling.build.imports import ImportProblem, Reached, reached_from
 from scripts.tooling.build.wheels import Store, Target, WheelProblem
 from scripts.tooling.manifest.s_yaml import Function, Manifest, ManifestError, line_of, load
-from scripts.tooling.venv import interpreters
-from scripts.tooling.venv.bootstrap import ROOT
+from scripts.tooling.setup import interpreters
+from scripts.tooling.setup.bootstrap import ROOT
 
 EPOCH_SECONDS = 1577836800  # 2020-01-01; a zip cannot say anything before 1980
 FCIGNORE = ".env\n.env.*\n.fcignore\n"
@@ -173,7 +173,8 @@ def _own_files(function: Function, reached: Reached, root: Path) -> set[Path]:
 def _is_shipped(file: Path, folder: Path) -> bool:
     parts = file.relative_to(folder).parts
     hidden = any(part.startswith(".") or part == "__pycache__" for part in parts)
-    return not hidden and not file.match("event*.json")
+    for_people = file.match("event*.json") or file.match("README*.md")
+    return not hidden and not for_people
 
 
 def _copy(files: set[Path], root: Path, folder: Path) -> None:

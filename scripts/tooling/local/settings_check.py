@@ -12,7 +12,7 @@ from typing import Any
 
 from scripts.tooling.environment import has_bucket
 from scripts.tooling.manifest.s_yaml import Manifest
-from scripts.tooling.venv import bootstrap, interpreters
+from scripts.tooling.setup import bootstrap, interpreters
 from shared import settings
 from shared.config import Variable, variables
 from shared.errors import Misconfigured

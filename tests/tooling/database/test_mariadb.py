@@ -21,7 +21,7 @@ from tests.patience import HANG_SECONDS
 # would wait for the read to end. So the owner waits in short spans.
 OWNER = """
 import select, sys
-from scripts.tooling.mariadb import private_server
+from scripts.tooling.database.mariadb import private_server
 with private_server() as url:
     print(url, flush=True)
     while not select.select([sys.stdin], [], [], 0.1)[0]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.tooling.environment import ROOT
-from scripts.tooling.venv.bootstrap import EVERYTHING
+from scripts.tooling.setup.bootstrap import EVERYTHING
 from tests.patience import HANG_SECONDS
 from tests.tooling.local.gateways import eventually
 

@@ -8,6 +8,7 @@ import pytest
 
 from scripts.tooling.local.settings_check import SECTIONS
 from shared.config import variables
+from tests.patience import HANG_SECONDS
 from tests.tooling.local.dev_process import (
     ADMIN,
     RunningDev,
@@ -34,7 +35,7 @@ def started(project: Path, content: bytes) -> list[str]:
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG_SECONDS,
     )
     assert (done.returncode, done.stdout) == (1, "")
     lines = done.stderr.splitlines()
@@ -78,8 +79,9 @@ def test_what_a_function_is_not_given_is_told_with_its_name(project: Path) -> No
     manifest = project / "s.yaml"
     text = manifest.read_text()
     try:
-        manifest.write_text(text.replace("        UPSTREAM_KEYS_SECRET:", "        OTHER:", 1))
-        manifest.write_text(manifest.read_text().replace("        JWT_SECRET:", "        NONE:", 1))
+        given = "        <<: [*variables, *limits, *sessions]\n"
+        fewer = "        <<: [*variables, *limits]\n        JWT_EXPIRES_IN: ''\n"
+        manifest.write_text(text.replace(given, fewer, 1))
         assert started(project, b"") == ["JWT_SECRET is not set (for register)"]
     finally:
         manifest.write_text(text)

@@ -10,7 +10,7 @@ Every executable in scripts/ starts under whatever python3 is first on PATH and 
     from pathlib import Path
 
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    from scripts.tooling.venv.bootstrap import inside_venv
+    from scripts.tooling.setup.bootstrap import inside_venv
 
     inside_venv(__file__)
     from scripts.tooling.X import main
@@ -35,7 +35,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from scripts.tooling.venv import installers, interpreters
+from scripts.tooling.setup import installers, interpreters
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -15,12 +15,12 @@ from typing import ClassVar
 
 import pytest
 
-from scripts.tooling.venv import interpreters
-from scripts.tooling.venv.bootstrap import SERVING
-from scripts.tooling.environment import ROOT
-from scripts.tooling.gate.checks import executables
 from scripts.tooling.build.imports import reached_from
 from scripts.tooling.build.wheels import providers
+from scripts.tooling.environment import ROOT
+from scripts.tooling.gate.checks import executables
+from scripts.tooling.setup import interpreters
+from scripts.tooling.setup.bootstrap import SERVING
 
 COMMAND = """#!/usr/bin/env python3
 import importlib.util
@@ -28,7 +28,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from scripts.tooling.bootstrap import EVERYTHING, SERVING, inside_venv
+from scripts.tooling.setup.bootstrap import EVERYTHING, SERVING, inside_venv
 
 inside_venv(__file__, SERVING if Path(__file__).name == "greet" else EVERYTHING)
 import greeting
@@ -44,11 +44,10 @@ INSTALLING = f"installing requirements-serve.txt into .venv ...\n{NO_UV}"
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A small project with our bootstrap, a command that serves, and one that needs tools."""
-    tooling = tmp_path / "scripts" / "tooling"
-    tooling.mkdir(parents=True)
-    for name in ("__init__.py", "bootstrap.py", "installers.py", "interpreters.py"):
-        shutil.copy(ROOT / "scripts" / "tooling" / name, tooling)
-    (tmp_path / "scripts" / "__init__.py").touch()
+    setup = tmp_path / "scripts" / "tooling" / "setup"
+    shutil.copytree(ROOT / "scripts" / "tooling" / "setup", setup)
+    for folder in setup.parents[:2]:
+        (folder / "__init__.py").touch()
     for name in ("greet", "work"):
         command = tmp_path / "scripts" / name
         command.write_text(COMMAND)
@@ -215,7 +214,8 @@ def test_uv_asks_the_registry_that_pip_was_told_of(project: Path, shelf: Path) -
 
 def test_serving_needs_nothing_that_is_not_installed_for_it() -> None:
     starts = ["scripts.tooling.local.demo_model", "scripts.tooling.local.gateway.worker"]
-    starts += [f"scripts.tooling.{name}" for name in ("dev", "invoke", "login", "migrate")]
+    starts += [f"scripts.tooling.local.{name}" for name in ("dev", "invoke", "login")]
+    starts += ["scripts.tooling.database.migrations"]
     starts += [f"functions.{path.parent.name}.index" for path in ROOT.glob("functions/*/index.py")]
     imported = {
         wanted.top_level for start in starts for wanted in reached_from(start, ROOT).third_party
@@ -253,7 +253,8 @@ def test_a_shim_that_does_not_run_is_no_interpreter(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        *(f"scripts/tooling/{name}.py" for name in ("bootstrap", "installers", "interpreters")),
+        "scripts/tooling/__init__.py",
+        *(f"scripts/tooling/setup/{n}.py" for n in ("bootstrap", "installers", "interpreters")),
         *executables(),
     ],
 )
@@ -275,9 +276,9 @@ def test_every_command_enters_the_environment_the_same_way(path: str) -> None:
         "sys.path.insert(0, str(Path(__file__).resolve().parents[1]))",
     ]
     assert lines[7:10] in (
-        ["from scripts.tooling.venv.bootstrap import inside_venv", "", "inside_venv(__file__)"],
+        ["from scripts.tooling.setup.bootstrap import inside_venv", "", "inside_venv(__file__)"],
         [
-            "from scripts.tooling.venv.bootstrap import SERVING, inside_venv",
+            "from scripts.tooling.setup.bootstrap import SERVING, inside_venv",
             "",
             "inside_venv(__file__, SERVING)",
         ],
