@@ -27,24 +27,6 @@ from shared.database.connection import (
 )
 from shared.errors import DatabaseNotConfigured, DatabaseUnavailable
 
-__all__ = [
-    "CONNECT_SECONDS",
-    "QUERY_SECONDS",
-    "Batches",
-    "Connection",
-    "Contention",
-    "DatabaseError",
-    "DuplicateKey",
-    "autocommit",
-    "connect",
-    "disconnect",
-    "is_configured",
-    "is_reachable",
-    "read",
-    "snapshot",
-    "transaction",
-]
-
 P = ParamSpec("P")
 T = TypeVar("T")
 
