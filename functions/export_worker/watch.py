@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 
 from shared.database import transactions
+from shared.database.connection import Connection
 from shared.database.transactions import transaction
 from shared.errors import DatabaseUnavailable
 from shared.exports.columns import RawRow
@@ -90,7 +91,7 @@ class Watch:
             if time.monotonic() - self._renewed > LEASE_MS / 1000:
                 self._verdict = Lost()
 
-    def _renew(self, connection: transactions.Connection) -> Stopped | None:
+    def _renew(self, connection: Connection) -> Stopped | None:
         now = now_ms()
         if export_jobs.renew(connection, self._job, written=self.written, until_ms=now + LEASE_MS):
             self._renewed = time.monotonic()

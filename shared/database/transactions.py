@@ -16,8 +16,6 @@ from shared import settings
 from shared.config import load
 from shared.database.connection import (
     CONNECT_SECONDS,
-    QUERY_SECONDS,
-    Batches,
     Connection,
     Contention,
     DatabaseError,

@@ -18,6 +18,7 @@ from shared.accounts import tokens
 from shared.answers.conclusion import conclude
 from shared.answers.ending import Ending
 from shared.database import transactions
+from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
 from shared.ids import lowest_id, new_id
 from shared.money import charging
@@ -294,7 +295,7 @@ def test_keys_are_forgotten_after_a_day_however_many_there_are() -> None:
     anna, old = customer(), retention.BATCH + 30
     now = now_ms()
 
-    def claim_all(connection: transactions.Connection) -> None:
+    def claim_all(connection: Connection) -> None:
         for number in range(old):
             at_ms = now - DAY_MS - 1000 - number // 7  # some of the same moment
             idempotency.claim(

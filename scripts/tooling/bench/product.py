@@ -20,6 +20,7 @@ from shared import settings
 from shared.accounts import tokens
 from shared.accounts.tokens import Claims
 from shared.database import transactions
+from shared.database.connection import Connection
 from shared.ids import new_id
 from shared.money import charging
 from shared.repos import sessions, users
@@ -57,7 +58,7 @@ def sign_up(count: int) -> list[str]:
     return [transactions.transaction(_signed_up) for _ in range(count)]
 
 
-def _signed_up(connection: transactions.Connection) -> str:
+def _signed_up(connection: Connection) -> str:
     user = User(new_id(), None, new_id().lower(), None, "user", now_ms(), None)
     users.add(connection, user)
     charging.prepare(connection, user.id, user.id, shanghai_day(now_ms()))

@@ -13,6 +13,7 @@ from scripts.tooling.environment import ROOT, local_environment
 from shared import settings
 from shared.config import load
 from shared.database import transactions
+from shared.database.connection import CONNECT_SECONDS, Connection, DatabaseError
 from shared.errors import AppError
 from shared.times import now_ms
 
@@ -102,7 +103,7 @@ def _pending(known: Sequence[Migration], applied: Sequence[Applied]) -> list[Mig
     return sorted(by_version.values(), key=lambda migration: migration.version)
 
 
-def _applied(connection: transactions.Connection) -> list[Applied]:
+def _applied(connection: Connection) -> list[Applied]:
     try:
         return connection.find_all(
             Applied, "SELECT version, name, checksum FROM schema_migrations ORDER BY version"
@@ -113,7 +114,7 @@ def _applied(connection: transactions.Connection) -> list[Applied]:
         raise
 
 
-def _apply(connection: transactions.Connection, migration: Migration) -> None:
+def _apply(connection: Connection, migration: Migration) -> None:
     for statement in migration.statements:
         _run(connection, statement)
     connection.execute(
@@ -128,7 +129,7 @@ def _apply(connection: transactions.Connection, migration: Migration) -> None:
     )
 
 
-def _run(connection: transactions.Connection, statement: str) -> None:
+def _run(connection: Connection, statement: str) -> None:
     """What a cut run left behind is no failure of this one."""
     try:
         connection.execute(statement)
@@ -144,8 +145,8 @@ def _says(error: Exception, *, codes: set[int], words: tuple[str, ...]) -> bool:
 
 
 @contextmanager
-def _connected() -> Iterator[transactions.Connection]:
-    connection = transactions.connect(transactions.CONNECT_SECONDS, _STATEMENT_SECONDS)
+def _connected() -> Iterator[Connection]:
+    connection = transactions.connect(CONNECT_SECONDS, _STATEMENT_SECONDS)
     try:
         yield connection
     finally:
@@ -153,7 +154,7 @@ def _connected() -> Iterator[transactions.Connection]:
 
 
 @contextmanager
-def _alone(connection: transactions.Connection) -> Iterator[None]:
+def _alone(connection: Connection) -> Iterator[None]:
     """Let one runner in: an advisory lock, or on SQLite the one write transaction."""
     if _is_sqlite():
         connection.begin()
@@ -182,7 +183,7 @@ def main(arguments: Sequence[str]) -> int:
     os.environ.update(local_environment(os.environ))
     try:
         return {"up": _say_up, "status": _say_status, "verify": _say_verify}[verb]()
-    except (MigrationError, AppError, transactions.DatabaseError) as error:
+    except (MigrationError, AppError, DatabaseError) as error:
         print(f"migrate: {_reason(error)}")
         return 1
 

@@ -9,6 +9,7 @@ import pytest
 
 from functions.credits.index import handler as credits
 from shared.database import transactions
+from shared.database.connection import CONNECT_SECONDS, QUERY_SECONDS
 from shared.database.transactions import read, transaction
 from shared.ids import new_id
 from shared.repos import users
@@ -263,7 +264,7 @@ def test_whoever_is_just_deleting_their_account_stays_deleted(
 ) -> None:
     """Else there would be an administrator whom nobody is, and no last one any more."""
     token, anna = admin_token(), add_user()
-    deleting = transactions.connect(transactions.CONNECT_SECONDS, transactions.QUERY_SECONDS)
+    deleting = transactions.connect(CONNECT_SECONDS, QUERY_SECONDS)
     deleting.begin()
     users.erase(deleting, anna, at_ms=5)
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from shared.database import transactions
+from shared.database.connection import Connection
 from shared.database.transactions import transaction
 from shared.exports.object_keys import WORKER
 from shared.ids import new_id
@@ -196,7 +197,7 @@ def _write(number: int, over: threading.Event) -> None:
     transactions.disconnect()
 
 
-def _add_pair(connection: transactions.Connection, name: str) -> None:
+def _add_pair(connection: Connection, name: str) -> None:
     for half, at_ms in (("first", NOON_MS - 1), ("second", now_ms() + 10**9)):
         row = message(0, f"{half}{name}", id=new_id(), created_at_ms=at_ms)
         conversations.append(connection, row)

@@ -17,6 +17,7 @@ from scripts.tooling.environment import ROOT
 from shared import settings
 from shared.config import load
 from shared.database import transactions
+from shared.database.connection import Connection
 from tests.conftest import Configure
 from tests.patience import HANG_SECONDS
 
@@ -134,7 +135,7 @@ def test_texts_are_unicode_whatever_the_database_was_made_for(fresh: str) -> Non
     migrations.up()
     name = "药 💊"
 
-    def work(connection: transactions.Connection) -> bool:
+    def work(connection: Connection) -> bool:
         connection.execute(
             "INSERT INTO users (id, email, role, created_at_ms) VALUES ('1', :name, 'user', 1)",
             name=name,
