@@ -12,8 +12,7 @@ from shared.config import load
 from shared.database.connection import Connection
 from shared.exports import csv_file
 from shared.exports.datasets import OWN_DATASETS
-from shared.exports.files import aigc_label
-from shared.exports.table import open_table
+from shared.exports.table import aigc_label, open_table
 from shared.times import iso_utc, now_ms
 from shared.web.endpoint import Response
 

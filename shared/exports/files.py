@@ -10,7 +10,7 @@ from shared.exports import csv_file, ndjson_file, xlsx_file
 from shared.exports.datasets import DATASETS
 from shared.exports.export_request import ExportRequest
 from shared.exports.sink import Sink
-from shared.exports.table import Table, open_table
+from shared.exports.table import Table, aigc_label, open_table
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,3 @@ def aigc(request: ExportRequest, export_id: str) -> str | None:
     if not DATASETS[request.dataset].has_ai_text:
         return None
     return json.dumps({"AIGC": aigc_label(export_id)}, separators=(",", ":"))
-
-
-def aigc_label(produce_id: str) -> dict[str, str]:
-    return {"Label": "1", "ContentProducer": "fc-ai-backend", "ProduceID": produce_id}

@@ -38,6 +38,11 @@ class Table:
                 yield [column.cell(value) for column, value in zip(self.columns, row, strict=True)]
 
 
+def aigc_label(produce_id: str) -> dict[str, str]:
+    """The implicit label of GB 45438-2025, for the metadata of a file."""
+    return {"Label": "1", "ContentProducer": "fc-ai-backend", "ProduceID": produce_id}
+
+
 @contextmanager
 def open_table(
     db: Connection, selection: Selection, aigc: str | None = None, **parameters: object
