@@ -1,4 +1,4 @@
-"""The environment local commands run in: `.env`, then the process, then safe local defaults."""
+"""The environment of local commands: `.env`, variables of the process, and local defaults."""
 
 import io
 import os
@@ -12,37 +12,37 @@ from dotenv import dotenv_values
 from dotenv.parser import Binding, parse_stream
 
 ROOT = Path(__file__).resolve().parents[2]
-DEV_URL = "http://127.0.0.1:8000"  # scripts/dev, unless told otherwise
+DEV_URL = "http://127.0.0.1:8000"  # the default address of scripts/dev
 
 
 def local_environment(environ: Mapping[str, str], root: Path = ROOT) -> dict[str, str]:
-    """Return what dev, invoke and migrate see.
+    """Return the environment of dev, invoke, login and migrate.
 
-    A variable of the process wins over `.env`. The stage is always development, so that a
+    A variable of the process wins over `.env`. APP_ENV is always development, so that a
     `.env` written for `s deploy` cannot turn a local run into production.
     """
     variables = {**read_dotenv(root / ".env"), **environ, "APP_ENV": "development"}
-    if not _given(variables, "DATABASE_URL", "DB_HOST"):
+    if not _is_set(variables, "DATABASE_URL", "DB_HOST"):
         variables["DATABASE_URL"] = f"sqlite:///{_local_folder(root) / 'app.db'}"
-    if not _given(variables, "JWT_SECRET", "NEXTAUTH_SECRET"):
-        variables["JWT_SECRET"] = _kept_secret(_local_folder(root) / "jwt-secret")
-    if not _given(variables, "UPSTREAM_KEYS_SECRET"):
+    if not _is_set(variables, "JWT_SECRET", "NEXTAUTH_SECRET"):
+        variables["JWT_SECRET"] = _stored_secret(_local_folder(root) / "jwt-secret")
+    if not _is_set(variables, "UPSTREAM_KEYS_SECRET"):
         path = _local_folder(root) / "upstream-keys-secret"
-        variables["UPSTREAM_KEYS_SECRET"] = _kept_secret(path)
+        variables["UPSTREAM_KEYS_SECRET"] = _stored_secret(path)
     return {**variables, **_storage(variables, root), **reached_at(DEV_URL)}
 
 
 def reached_at(url: str) -> dict[str, str]:
-    """Where functions find each other here; what `.env` says of it is for those deployed."""
+    """The local addresses of functions and files; those in `.env` are for the deployment."""
     return {"EXPORT_WORKER_URL": url, "STORAGE_FOLDER_URL": url}
 
 
 def _storage(variables: Mapping[str, str], root: Path) -> dict[str, str]:
-    """Without a bucket, a folder. The internal endpoint of a bucket is out of reach from here."""
+    """A folder if there is no bucket; otherwise an endpoint that is reachable from outside OSS."""
     if not has_bucket(variables):
         folder = variables.get("STORAGE_FOLDER") or str(_local_folder(root) / "files")
         return {"STORAGE_FOLDER": folder}
-    if _given(variables, "OSS_ENDPOINT") and "-internal." not in variables["OSS_ENDPOINT"]:
+    if _is_set(variables, "OSS_ENDPOINT") and "-internal." not in variables["OSS_ENDPOINT"]:
         return {}
     region = variables.get("OSS_REGION") or variables.get("REGION") or "cn-hangzhou"
     public = f"https://oss-{region.removeprefix('oss-')}.aliyuncs.com"
@@ -50,7 +50,7 @@ def _storage(variables: Mapping[str, str], root: Path) -> dict[str, str]:
 
 
 def unreadable_lines(path: Path) -> Iterator[str]:
-    """Say which lines of a `.env` set nothing, by number: what stands there may be a secret."""
+    """Report the unreadable lines of a `.env` by number, without their text: it may be secret."""
     if not path.is_file():
         return
     content = path.read_bytes()
@@ -70,7 +70,7 @@ def unreadable_lines(path: Path) -> Iterator[str]:
 def _reason(binding: Binding) -> str:
     if binding.error:
         return "this line cannot be read; are its quotes closed, and is nothing behind them?"
-    if binding.key is None:  # a comment, or the blank end
+    if binding.key is None:  # a comment, or blank lines at the end
         return ""
     if binding.value is None:
         return "this line has no ="
@@ -78,18 +78,18 @@ def _reason(binding: Binding) -> str:
 
 
 def read_dotenv(path: Path) -> dict[str, str]:
-    """Nothing is interpolated: a password may hold a `$`."""
-    with suppress(UnicodeDecodeError):  # whoever serves tells of it: unreadable_lines
+    """Read a `.env` without interpolation: a password may contain a `$`."""
+    with suppress(UnicodeDecodeError):  # reported by unreadable_lines
         values = dotenv_values(path, interpolate=False)
         return {name: value for name, value in values.items() if value is not None}
     return {}
 
 
 def has_bucket(variables: Mapping[str, str]) -> bool:
-    return _given(variables, "OSS_BUCKET", "OSS_BUCKET_NAME")
+    return _is_set(variables, "OSS_BUCKET", "OSS_BUCKET_NAME")
 
 
-def _given(variables: Mapping[str, str], *names: str) -> bool:
+def _is_set(variables: Mapping[str, str], *names: str) -> bool:
     return any(variables.get(name, "").strip() for name in names)
 
 
@@ -99,10 +99,10 @@ def _local_folder(root: Path) -> Path:
     return folder
 
 
-def _kept_secret(path: Path) -> str:
-    """Sessions and stored keys outlive a restart, so each secret is generated once.
+def _stored_secret(path: Path) -> str:
+    """Read a secret that is generated once, so that sessions and stored keys survive restarts.
 
-    It appears under its name complete or not at all: two commands may start together.
+    The file appears complete or not at all, because two commands may start together.
     """
     if not path.exists():
         with tempfile.NamedTemporaryFile("w", dir=path.parent) as fresh:  # mode 600

@@ -1,4 +1,4 @@
-"""s.yaml and the code agree; where they do not, the message names the line."""
+"""Rules for s.yaml: it agrees with the code, and messages name the line of a difference."""
 
 import re
 import shutil
@@ -22,20 +22,20 @@ def test_the_manifest_and_the_code_agree(check: Check) -> None:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A copy of the product that a test may break."""
+    """A copy of the product that a test may change."""
     for folder in ("functions", "shared"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     return tmp_path
 
 
 def news(check: Check, text: str, root: Path) -> list[str]:
-    """What a check finds that it does not find in the tree as it stands."""
+    """The problems that a check finds in a changed copy and not in the project itself."""
     known = set(check(TEXT, ROOT))
     return [line for line in check(text, root) if line not in known]
 
 
 def edited(text: str, old: str, new: str, *, after: str = "") -> str:
-    """Replace the first `old` after the mark; fail if the manifest no longer has it."""
+    """Replace the first `old` after the mark; fail if the manifest does not contain it."""
     start = text.index(after) if after else 0
     position = text.index(old, start)
     return text[:position] + new + text[position + len(old) :]
@@ -175,7 +175,7 @@ def test_a_variable_that_is_read_but_not_given_is_found() -> None:
 def test_a_variable_that_nobody_reads_is_found() -> None:
     text = edited(TEXT, "BCRYPT_COST:", "SPEED: fast\n        BCRYPT_COST:", after="\n  register:")
 
-    assert news(contract.variables_nobody_reads, text, ROOT) == [
+    assert news(contract.variables_never_read, text, ROOT) == [
         f"s.yaml:{line_of(text, 'SPEED')}: register never reads SPEED"
     ]
 

@@ -1,14 +1,14 @@
-"""Measure what the product costs, or gives away: `scripts/bench stream`, and others."""
+"""Benchmarks of the product: `scripts/bench stream`, `limits`, `export` or `enumeration`."""
 
 import argparse
 from collections.abc import Sequence
 from importlib import import_module
 
-MEASUREMENTS = {
-    "stream": "what the product adds to a model, against a bundled one of a fixed rate",
-    "limits": "what a check of a rate limit costs, against a bare SELECT 1",
-    "export": "a large export by the worker, against a script of fetchall and csv",
-    "enumeration": "whether time tells who has an account",
+BENCHMARKS = {
+    "stream": "the latency that the product adds to a model of a fixed rate",
+    "limits": "the time of a rate limit check, compared with SELECT 1",
+    "export": "a large export by the worker, compared with a script of fetchall and csv",
+    "enumeration": "whether response times reveal which accounts exist",
 }
 
 
@@ -16,10 +16,12 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description=__doc__,
-        epilog="\n".join(f"{name:12} {what}" for name, what in MEASUREMENTS.items()),
+        epilog="\n".join(f"{name:12} {text}" for name, text in BENCHMARKS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("what", choices=MEASUREMENTS)
-    parser.add_argument("options", nargs=argparse.REMAINDER, help="its own; -h lists them")
-    given = parser.parse_args(arguments)
-    return int(import_module(f"scripts.tooling.bench.{given.what}").main(given.options))
+    parser.add_argument("benchmark", choices=BENCHMARKS)
+    parser.add_argument(
+        "options", nargs=argparse.REMAINDER, help="options of the benchmark; -h lists them"
+    )
+    parsed = parser.parse_args(arguments)
+    return int(import_module(f"scripts.tooling.bench.{parsed.benchmark}").main(parsed.options))

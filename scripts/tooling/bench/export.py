@@ -1,4 +1,4 @@
-"""`scripts/bench export`: the export worker, against a script of `fetchall` and `csv`."""
+"""`scripts/bench export`: the export worker, compared with a script of `fetchall` and `csv`."""
 
 import argparse
 import json
@@ -25,9 +25,9 @@ from shared.times import now_ms
 
 _ROWS = "10000,100000,1000000"
 _FIRST_MS = 1_795_348_800_000
-_APART_MS = 700
+_INTERVAL_MS = 700
 
-# What people and models say: half of it has commas, a quarter quotation marks, a quarter lines.
+# Texts of messages: half have commas, a quarter quotation marks, a quarter line breaks.
 _TEXTS = (
     "你好，请问这个药饭前吃还是饭后吃？我今天早上忘记吃了，现在补吃可以吗，会不会有影响，谢谢。",
     "Yes, take it with water, half an hour before a meal, and not together with milk or coffee.",
@@ -36,9 +36,9 @@ _TEXTS = (
 )
 _HEADINGS = ["rows", "ours/s", "plain/s", "ratio", "CPU ratio", "ours MB", "plain MB"]
 _LEGEND = """
-/s     rows a second, the median; of ours with hashing, upload in parts and progress
-ratio  of the two, the higher the better; CPU: of the processor's time, starting Python included
-MB     the most memory the process ever had
+/s     rows per second, the median; ours includes hashing, multipart upload and progress
+ratio  speed of ours / speed of plain; CPU ratio: the same of processor time, with Python's start
+MB     peak memory of the process
 """
 
 
@@ -51,15 +51,17 @@ class Measured:
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench export", description=__doc__)
-    parser.add_argument("--rows", default=_ROWS, help=f"of the table; default {_ROWS}")
-    parser.add_argument("--rounds", type=int, default=3, help="of each; the median counts")
+    parser.add_argument("--rows", default=_ROWS, help=f"sizes of the table; default {_ROWS}")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="runs of each program; the median counts"
+    )
     options = parser.parse_args(arguments)
     counts = [int(text) for text in options.rows.split(",")]
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if len(cores) < 2:
         print("scripts/bench: needs Linux and two processor cores", file=sys.stderr)
         return 1
-    os.sched_setaffinity(0, cores[1:])  # the database
+    os.sched_setaffinity(0, cores[1:])  # for the database
     with database() as variables, tempfile.TemporaryDirectory(dir=ROOT / ".local") as folder:
         given = {**variables, "STORAGE_FOLDER": folder, "PATH": os.defpath}
         _measure(counts, options.rounds, given, cores[0])
@@ -71,8 +73,8 @@ def _measure(counts: Sequence[int], rounds: int, variables: Mapping[str, str], c
     print(_line(_HEADINGS), flush=True)
     peaks = []
     for count in counts:
-        _filled(count)
-        pairs = [(_ours(variables, core), _plain(variables, core)) for _ in range(rounds)]
+        _fill_table(count)
+        pairs = [(_run_ours(variables, core), _run_plain(variables, core)) for _ in range(rounds)]
         ours, plain = (_median(one) for one in zip(*pairs, strict=True))
         peaks.append(ours.peak_mb)
         ratios = (plain.seconds / ours.seconds, plain.cpu_seconds / ours.cpu_seconds)
@@ -81,7 +83,7 @@ def _measure(counts: Sequence[int], rounds: int, variables: Mapping[str, str], c
         cells = [str(count), *speeds, *(f"{ratio:.2f}" for ratio in ratios), *sizes]
         print(_line(cells), flush=True)
     print(f"memory of ours grows by {peaks[-1] - peaks[0]:.1f} MB from {counts[0]} rows on")
-    print(f"cancelled within {_cancelled_after(variables, core):.2f} s", flush=True)
+    print(f"cancelled within {_seconds_to_cancel(variables, core):.2f} s", flush=True)
     print(_LEGEND, end="")
 
 
@@ -93,17 +95,17 @@ def _median(runs: Sequence[Measured]) -> Measured:
     )
 
 
-def _filled(count: int) -> None:
-    """On a connection that waits as long as it takes."""
+def _fill_table(count: int) -> None:
+    """Fill the table on a connection with a long statement limit."""
     connection = transactions.connect(5, 600)
     connection.begin()
-    _fill(connection, count)
+    _insert_messages(connection, count)
     connection.commit()
     connection.close()
 
 
-def _fill(connection: Connection, count: int) -> None:
-    """Have so many messages, numbered by six digits."""
+def _insert_messages(connection: Connection, count: int) -> None:
+    """Replace all messages by `count` new ones, numbered by six digits."""
     connection.execute("DELETE FROM messages")
     if not connection.exists("SELECT id FROM conversations"):
         user = User("u", None, "bench", None, "admin", now_ms(), None)
@@ -131,52 +133,52 @@ def _fill(connection: Connection, count: int) -> None:
                :first_ms + n * :apart_ms
         FROM (SELECT {number} AS n FROM {tables}) AS numbers
         WHERE n < :count
-        """,  # noqa: S608  # digits and names of ours
+        """,  # noqa: S608  # made of constants
         count=count,
         first_ms=_FIRST_MS,
-        apart_ms=_APART_MS,
+        apart_ms=_INTERVAL_MS,
         **{f"text{index}": text for index, text in enumerate(_TEXTS)},
     )
 
 
-def _ours(variables: Mapping[str, str], core: int) -> Measured:
-    export_id = _queued()
-    measured = _measured(_started("ours", variables, core, export_id))
+def _run_ours(variables: Mapping[str, str], core: int) -> Measured:
+    export_id = _queue_export()
+    measured = _result_of(_start("ours", variables, core, export_id))
     job = read(export_jobs.get, export_id)
     if job.state != "done":
         raise SystemExit(f"the export ended as {job}")
     return measured
 
 
-def _plain(variables: Mapping[str, str], core: int) -> Measured:
-    return _measured(_started("plain", variables, core, variables["STORAGE_FOLDER"]))
+def _run_plain(variables: Mapping[str, str], core: int) -> Measured:
+    return _result_of(_start("plain", variables, core, variables["STORAGE_FOLDER"]))
 
 
-def _cancelled_after(variables: Mapping[str, str], core: int) -> float:
-    export_id = _queued()
-    process = _started("ours", variables, core, export_id)
+def _seconds_to_cancel(variables: Mapping[str, str], core: int) -> float:
+    export_id = _queue_export()
+    process = _start("ours", variables, core, export_id)
     while read(export_jobs.get, export_id).rows_written == 0:
         time.sleep(0.02)
-    asked = time.perf_counter()
+    cancelled_at = time.perf_counter()
     transaction(export_jobs.ask_to_cancel, export_id)
     while read(export_jobs.get, export_id).state == "running":
         time.sleep(0.02)
-    seconds = time.perf_counter() - asked
+    seconds = time.perf_counter() - cancelled_at
     process.communicate()
     return seconds if read(export_jobs.get, export_id).state == "cancelled" else float("nan")
 
 
-def _queued() -> str:
+def _queue_export() -> str:
     job = Job(new_id(), "u", ExportRequest("messages", "csv").as_json, now_ms(), now_ms())
     transaction(export_jobs.add, job)
     return job.id
 
 
-def _started(
-    what: str, variables: Mapping[str, str], core: int, argument: str
+def _start(
+    program: str, variables: Mapping[str, str], core: int, argument: str
 ) -> "subprocess.Popen[bytes]":
     process = subprocess.Popen(
-        [sys.executable, "-m", "scripts.tooling.bench.exporting", what, argument],
+        [sys.executable, "-m", "scripts.tooling.bench.exporting", program, argument],
         cwd=ROOT,
         env=dict(variables),
         stdout=subprocess.PIPE,
@@ -185,10 +187,10 @@ def _started(
     return process
 
 
-def _measured(process: "subprocess.Popen[bytes]") -> Measured:
+def _result_of(process: "subprocess.Popen[bytes]") -> Measured:
     output, _ = process.communicate()
     if process.returncode:
-        raise SystemExit("a measured program failed; it says why above")
+        raise SystemExit("a measured program failed; its error is above")
     return Measured(**json.loads(output.splitlines()[-1]))
 
 

@@ -1,4 +1,4 @@
-"""One measured program: the export worker, or what one would write in its place in a minute."""
+"""One measured program: the export worker (`ours`), or the simplest script (`plain`)."""
 
 import csv
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 
 def ours(export_id: str) -> Callable[[], object]:
     import shared.database.mysql
-    import shared.storage.folder  # noqa: F401  # as the driver of the other, before the clock runs
+    import shared.storage.folder  # noqa: F401  # imported before the clock starts, as pymysql is below
     from functions.export_worker.index import handler
     from shared.exports.object_keys import WORKER, WORKER_PATH
     from shared.workers.worker import issue_service_token
@@ -31,7 +31,7 @@ def plain(folder: str) -> Callable[[], object]:
     from shared.config import load
 
     target = load(settings.Database).target
-    assert target  # noqa: S101  # this is only run with a database
+    assert target  # noqa: S101  # the benchmark always has a database
 
     def run() -> None:
         with pymysql.connect(
@@ -53,7 +53,7 @@ def plain(folder: str) -> Callable[[], object]:
     return run
 
 
-# The columns of ours, in the order of ours.
+# The columns and order of the product's own export.
 _SELECT = """
     SELECT STRAIGHT_JOIN
            m.id, m.conversation_id, c.user_id, m.created_at_ms AS created_at, m.role,
@@ -66,17 +66,17 @@ _SELECT = """
 """
 
 
-def main(what: str, argument: str) -> None:
-    run = {"ours": ours, "plain": plain}[what](argument)
+def main(program: str, argument: str) -> None:
+    run = {"ours": ours, "plain": plain}[program](argument)
     started = time.perf_counter()
     run()
     seconds = time.perf_counter() - started
-    facts = {"seconds": seconds, "cpu_seconds": time.process_time(), "peak_mb": _peak_mb()}
-    print(json.dumps(facts))
+    result = {"seconds": seconds, "cpu_seconds": time.process_time(), "peak_mb": _peak_mb()}
+    print(json.dumps(result))
 
 
 def _peak_mb() -> float:
-    """Of this program alone; getrusage would count whoever started it too."""
+    """Peak memory of this process alone; getrusage would include its parent."""
     (line,) = (
         line
         for line in Path("/proc/self/status").read_text().splitlines()

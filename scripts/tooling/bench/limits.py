@@ -1,4 +1,4 @@
-"""`scripts/bench limits`: what a check of a rate limit costs each request, on MariaDB."""
+"""`scripts/bench limits`: the time that a rate limit check adds to a request, on MariaDB."""
 
 import argparse
 import statistics
@@ -15,13 +15,13 @@ from shared.ids import new_id
 from shared.limits import rate_limits
 from shared.limits.rate_limits import Count
 
-_KNOWN, _AT_LIMIT = new_id(), new_id()
+_KNOWN, _FULL = new_id(), new_id()
 _PLENTY, _ONE = Rate(1_000_000, 900), Rate(1, 900)
 
 
 @dataclass
 class Case:
-    """Something done over and over on the kept connection. `target` is for its statements."""
+    """An operation repeated on one connection. `target` is its required number of statements."""
 
     name: str
     run: Callable[[], None]
@@ -37,12 +37,12 @@ class Case:
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench limits", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=2000, help="of each case, by turns")
+    parser.add_argument("--rounds", type=int, default=2000, help="runs of each case")
     rounds = parser.parse_args(arguments).rounds
     with database():
         cases = _cases()
         for case in cases:
-            case.once()  # connect, and make the one row that is known
+            case.once()  # connects, and creates the known row
             case.statements = _statements_of(case)
         for case in cases:
             case.times_ms.clear()
@@ -60,7 +60,7 @@ def _cases() -> list[Case]:
     return [
         Case("SELECT 1, to compare", lambda: _select()),
         Case("known, has room", lambda: rate_limits.take(Count("chat", _KNOWN, _PLENTY)), target=1),
-        Case("known, at the limit", lambda: _refused(Count("chat", _AT_LIMIT, _ONE))),
+        Case("known, at the limit", lambda: _take_refused(Count("chat", _FULL, _ONE))),
         Case("the first time ever", lambda: rate_limits.take(Count("chat", new_id(), _PLENTY))),
     ]
 
@@ -69,7 +69,7 @@ def _select() -> None:
     transactions.read(lambda connection: connection.find(dict, "SELECT 1 AS one"))
 
 
-def _refused(count: Count) -> None:
+def _take_refused(count: Count) -> None:
     try:
         rate_limits.take(count)
     except TooManyRequests:
@@ -77,18 +77,18 @@ def _refused(count: Count) -> None:
 
 
 def _statements_of(case: Case) -> float:
-    """As the server counted them; each is one round trip."""
-    before = transactions.read(_questions)
+    """The number of statements of one run, as the server counts them."""
+    before = transactions.read(_statement_count)
     case.run()
-    return transactions.read(_questions) - before - 1  # the second look is a statement too
+    return transactions.read(_statement_count) - before - 1  # the second reading is a statement too
 
 
-def _questions(connection: Connection) -> int:
-    asked = connection.find(
-        lambda Variable_name, Value: int(Value),  # the server's names
+def _statement_count(connection: Connection) -> int:
+    count = connection.find(
+        lambda Variable_name, Value: int(Value),  # names of the server's columns
         "SHOW SESSION STATUS LIKE 'Questions'",
     )
-    return asked or 0
+    return count or 0
 
 
 def _show(cases: Sequence[Case]) -> None:

@@ -1,4 +1,4 @@
-"""Many who ask at once, at next to no cost: raw requests, and a clock."""
+"""A light load generator: raw HTTP requests from many concurrent clients, with their times."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ _END = b"0\r\n\r\n"
 
 @dataclass(frozen=True)
 class Request:
-    """`token` is what stands in the answer wherever there is one."""
+    """A raw HTTP request. `token` is a text that each token of the answer contains."""
 
     port: int
     raw: bytes = field(repr=False)
@@ -19,25 +19,25 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Heard:
-    """One answer. Both times count from before the connection is made."""
+class TimedAnswer:
+    """One complete answer. Both times include connecting."""
 
     first_token_ms: float
     total_ms: float
     raw: bytes = field(repr=False)
 
 
-class Unanswered(Exception):
-    """A request that got no complete answer."""
+class IncompleteAnswer(Exception):
+    """The answer to a request is missing or incomplete."""
 
 
-class _Listener(asyncio.Protocol):
+class _Client(asyncio.Protocol):
     def __init__(self, request: Request) -> None:
         self._request = request
         self._started = time.perf_counter()
         self._first: float | None = None
         self._raw = bytearray()
-        self.heard: asyncio.Future[Heard] = asyncio.get_running_loop().create_future()
+        self.answer: asyncio.Future[TimedAnswer] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -46,35 +46,37 @@ class _Listener(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._raw += data
         if self._first is None and self._request.token in data:
-            self._first = self._passed_ms()
+            self._first = self._elapsed_ms()
         if data.endswith(_END):
             self._transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._first is None or not self._raw.endswith(_END):
-            self.heard.set_exception(Unanswered(self._raw[-500:].decode(errors="replace")))
+            self.answer.set_exception(IncompleteAnswer(self._raw[-500:].decode(errors="replace")))
         else:
-            self.heard.set_result(Heard(self._first, self._passed_ms(), bytes(self._raw)))
+            self.answer.set_result(TimedAnswer(self._first, self._elapsed_ms(), bytes(self._raw)))
 
-    def _passed_ms(self) -> float:
+    def _elapsed_ms(self) -> float:
         return (time.perf_counter() - self._started) * 1000
 
 
-async def ask(request: Request) -> Heard:
-    """Raises: Unanswered, OSError."""
+async def ask(request: Request) -> TimedAnswer:
+    """Send one request and read its answer. Raises: IncompleteAnswer, OSError."""
     loop = asyncio.get_running_loop()
-    _, listener = await loop.create_connection(
-        lambda: _Listener(request), "127.0.0.1", request.port
+    _, client_protocol = await loop.create_connection(
+        lambda: _Client(request), "127.0.0.1", request.port
     )
-    return await listener.heard
+    return await client_protocol.answer
 
 
-async def crowd(requests: Sequence[Request], *, rounds: int, over_seconds: float) -> list[Heard]:
-    """Everybody asks, hears the answer out and asks again; they begin one after the other."""
+async def ask_concurrently(
+    requests: Sequence[Request], *, rounds: int, over_seconds: float
+) -> list[TimedAnswer]:
+    """Send each request `rounds` times, all concurrently; clients start evenly over a time."""
 
-    async def one(number: int, request: Request) -> list[Heard]:
+    async def client(number: int, request: Request) -> list[TimedAnswer]:
         await asyncio.sleep(over_seconds * number / len(requests))
         return [await ask(request) for _ in range(rounds)]
 
-    answers = await asyncio.gather(*(one(*numbered) for numbered in enumerate(requests)))
-    return [heard for answered in answers for heard in answered]
+    answers = await asyncio.gather(*(client(*numbered) for numbered in enumerate(requests)))
+    return [answer for of_client in answers for answer in of_client]

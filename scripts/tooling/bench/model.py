@@ -1,4 +1,4 @@
-"""A stand-in for a model: every answer is 100 tokens, 50 of them a second."""
+"""A fake model server: each answer has 100 tokens, sent at 50 per second."""
 
 import asyncio
 import json
@@ -32,20 +32,20 @@ def _document(choices: list[dict[str, object]], **more: object) -> bytes:
     return _chunk(json.dumps(document))
 
 
-def _said(delta: dict[str, str], reason: str | None = None) -> bytes:
+def _delta_chunk(delta: dict[str, str], reason: str | None = None) -> bytes:
     return _document([{"index": 0, "delta": delta, "finish_reason": reason}])
 
 
-_SPOKEN = [_said({"content": token}) for token in TOKENS]
-_LAST = _said({}, "stop") + _document([], usage=_USAGE) + _chunk("[DONE]") + _END
+_TOKEN_CHUNKS = [_delta_chunk({"content": token}) for token in TOKENS]
+_LAST = _delta_chunk({}, "stop") + _document([], usage=_USAGE) + _chunk("[DONE]") + _END
 
 
 class _Connection(asyncio.Protocol):
-    """Each token has its own moment, so that one late timer does not delay those after it."""
+    """Sends each token at a fixed time, so that one late timer does not delay the others."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._asked = b""
+        self._received = b""
         self._next: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -56,23 +56,23 @@ class _Connection(asyncio.Protocol):
             self._next.cancel()
 
     def data_received(self, data: bytes) -> None:
-        self._asked += data
-        head, complete, body = self._asked.partition(b"\r\n\r\n")
+        self._received += data
+        head, complete, body = self._received.partition(b"\r\n\r\n")
         length = re.search(rb"(?i)content-length: *(\d+)", head)
         if complete and len(body) >= int(length[1] if length else 0):
-            self._asked = b""
-            self._transport.write(_HEAD + _said({"role": "assistant"}))
-            self._later(0, self._loop.time() + SECONDS_PER_TOKEN)
+            self._received = b""
+            self._transport.write(_HEAD + _delta_chunk({"role": "assistant"}))
+            self._schedule(0, self._loop.time() + SECONDS_PER_TOKEN)
 
-    def _later(self, number: int, at: float) -> None:
-        self._next = self._loop.call_at(at, self._say, number, at)
+    def _schedule(self, number: int, at: float) -> None:
+        self._next = self._loop.call_at(at, self._send_token, number, at)
 
-    def _say(self, number: int, at: float) -> None:
-        if number == len(_SPOKEN):
+    def _send_token(self, number: int, at: float) -> None:
+        if number == len(_TOKEN_CHUNKS):
             self._transport.write(_LAST)
         else:
-            self._transport.write(_SPOKEN[number])
-            self._later(number + 1, at + SECONDS_PER_TOKEN)
+            self._transport.write(_TOKEN_CHUNKS[number])
+            self._schedule(number + 1, at + SECONDS_PER_TOKEN)
 
 
 async def _serve() -> None:

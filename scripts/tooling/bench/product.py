@@ -1,4 +1,4 @@
-"""The product under load: its own database, its users, and the chat function's real process."""
+"""The measured product: a database, users, and a process of the chat function."""
 
 import asyncio
 import json
@@ -29,12 +29,12 @@ from shared.repos.users import User
 from shared.times import now_ms, shanghai_day
 
 _NAME = "bench"
-_LOOK_SECONDS = 0.05
+_SAMPLE_SECONDS = 0.05
 
 
 @contextmanager
 def database() -> Iterator[dict[str, str]]:
-    """Yield the variables of a product with a migrated, empty database; ours are set to them."""
+    """Yield variables for a migrated, empty database; this process gets them as well."""
     with private_server() as server:
         target = settings.database_url(f"{server}/mysql")
         with pymysql.connect(
@@ -54,11 +54,11 @@ def database() -> Iterator[dict[str, str]]:
 
 
 def sign_up(count: int) -> list[str]:
-    """Add so many users, who have had a message today already; return their tokens."""
-    return [transactions.transaction(_signed_up) for _ in range(count)]
+    """Add users who have already sent a message today; return their access tokens."""
+    return [transactions.transaction(_add_user) for _ in range(count)]
 
 
-def _signed_up(connection: Connection) -> str:
+def _add_user(connection: Connection) -> str:
     user = User(new_id(), None, new_id().lower(), None, "user", now_ms(), None)
     users.add(connection, user)
     charging.prepare(connection, user.id, user.id, shanghai_day(now_ms()))
@@ -68,16 +68,16 @@ def _signed_up(connection: Connection) -> str:
 
 
 class Chat:
-    """One process of the chat function on one core, and what it uses."""
+    """One process of the chat function on one core, with its processor time and memory."""
 
     def __init__(self, server: WebProcess) -> None:
         self.port = int(server.url.rpartition(":")[2])
         self._pid = server.process.pid
-        self._most_kb = 0
+        self._peak_kb = 0
 
     @property
     def cpu_ms(self) -> float:
-        """Of all its threads; the clock of another process is made from its id (Linux)."""
+        """Processor time of all threads; Linux derives a process's clock id from its pid."""
         return time.clock_gettime(~self._pid << 3 | 2) * 1000
 
     @property
@@ -86,26 +86,26 @@ class Chat:
         return pages * os.sysconf("SC_PAGE_SIZE") // 1024
 
     @asynccontextmanager
-    async def watched(self) -> AsyncIterator["Use"]:
-        use = Use()
+    async def measured(self) -> AsyncIterator["Usage"]:
+        usage = Usage()
         before_kb, before_ms = self.memory_kb, self.cpu_ms
-        watching = asyncio.create_task(self._watch())
+        sampling = asyncio.create_task(self._sample_memory())
         try:
-            yield use
+            yield usage
         finally:
-            watching.cancel()
-            use.cpu_ms = self.cpu_ms - before_ms
-            use.memory_kb = max(self._most_kb - before_kb, 0)
+            sampling.cancel()
+            usage.cpu_ms = self.cpu_ms - before_ms
+            usage.memory_kb = max(self._peak_kb - before_kb, 0)
 
-    async def _watch(self) -> None:
-        self._most_kb = 0
+    async def _sample_memory(self) -> None:
+        self._peak_kb = 0
         while True:
-            self._most_kb = max(self._most_kb, self.memory_kb)
-            await asyncio.sleep(_LOOK_SECONDS)
+            self._peak_kb = max(self._peak_kb, self.memory_kb)
+            await asyncio.sleep(_SAMPLE_SECONDS)
 
 
-class Use:
-    """What a load took, once it is over: processor time, and memory beyond what was held before."""
+class Usage:
+    """Processor time of a load, and the memory that it added; set when the load has ended."""
 
     cpu_ms = 0.0
     memory_kb = 0
@@ -113,7 +113,7 @@ class Use:
 
 @asynccontextmanager
 async def chat(variables: dict[str, str], model_url: str, core: int) -> AsyncIterator[Chat]:
-    """Run it with limits no user meets."""
+    """Run the chat function with limits too high to matter."""
     given = {
         **variables,
         "OPENAI_API_KEY": "sk-bench",
@@ -124,18 +124,18 @@ async def chat(variables: dict[str, str], model_url: str, core: int) -> AsyncIte
         "CHAT_LIMIT": "100000/1m",
     }
     function = load(ROOT / "s.yaml", given, strict=False).function("chat")
-    said: list[str] = []
-    server = await WebProcess.start(function, ROOT, said.append)
+    output: list[str] = []
+    server = await WebProcess.start(function, ROOT, output.append)
     try:
         os.sched_setaffinity(server.process.pid, {core})
         yield Chat(server)
     finally:
         await server.process.stop()
-        _complain(said)
+        _print_bad_lines(output)
 
 
-def _complain(said: list[str]) -> None:
-    for line in said:
+def _print_bad_lines(output: list[str]) -> None:
+    for line in output:
         if not line.startswith(("FC Invoke", "INFO:")) and _is_bad(line):
             print(line)
 

@@ -1,4 +1,4 @@
-"""`scripts/bench stream`: the same load, to a model directly and through the whole product."""
+"""`scripts/bench stream`: the same load, sent to a model directly and through the product."""
 
 import argparse
 import asyncio
@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from scripts.tooling.bench.load import Heard, Request, ask, crowd
+from scripts.tooling.bench.load import Request, TimedAnswer, ask, ask_concurrently
 from scripts.tooling.bench.model import SECONDS_PER_TOKEN, TOKENS
-from scripts.tooling.bench.product import Chat, Use, chat, database, sign_up
+from scripts.tooling.bench.product import Chat, Usage, chat, database, sign_up
 from scripts.tooling.environment import ROOT
 from scripts.tooling.local.gateway.processes import Process
 
@@ -25,12 +25,12 @@ _WARM_UP = 8
 
 @dataclass(frozen=True)
 class Measured:
-    """What one number of streams cost, against the same number without us."""
+    """Results for one number of streams, with and without the product."""
 
     streams: int
-    direct: list[Heard]
-    ours: list[Heard]
-    use: Use
+    direct: list[TimedAnswer]
+    ours: list[TimedAnswer]
+    usage: Usage
 
     @property
     def row(self) -> list[str]:
@@ -40,8 +40,8 @@ class Measured:
             f"{self._added_ms(50):.1f}",
             f"{self._added_ms(99):.1f}",
             f"{_mean_ms(self.ours) / _mean_ms(self.direct):.3f}",
-            f"{self.use.cpu_ms / answers:.1f}",
-            f"{self.use.memory_kb / self.streams:.0f}",
+            f"{self.usage.cpu_ms / answers:.1f}",
+            f"{self.usage.memory_kb / self.streams:.0f}",
         ]
 
     def _added_ms(self, percent: int) -> float:
@@ -50,24 +50,26 @@ class Measured:
 
 _HEADINGS = ["streams", "first p50", "first p99", "total", "CPU", "memory"]
 _LEGEND = """
-first   what we add to the time to the first token, ms
-total   time for the whole answer, as a ratio to asking the model directly
-CPU     of the chat process for one answer of 100 tokens, ms
-memory  the chat process gains for each open stream, KB
+first   time that the product adds to the first token, ms
+total   time of a whole answer, divided by that of the model alone
+CPU     processor time of the chat process for one answer of 100 tokens, ms
+memory  memory of the chat process for each open stream, KB
 """
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench stream", description=__doc__)
-    parser.add_argument("--streams", default=_STREAMS, help=f"at once; default {_STREAMS}")
-    parser.add_argument("--rounds", type=int, default=1, help="how often each asks, at the least")
+    parser.add_argument(
+        "--streams", default=_STREAMS, help=f"numbers of concurrent streams; default {_STREAMS}"
+    )
+    parser.add_argument("--rounds", type=int, default=1, help="least number of answers per stream")
     options = parser.parse_args(arguments)
     counts = [int(text) for text in options.streams.split(",")]
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if len(cores) < 2:
         print("scripts/bench: needs Linux and two processor cores", file=sys.stderr)
         return 1
-    os.sched_setaffinity(0, cores[1:])  # the model, the crowd and the database
+    os.sched_setaffinity(0, cores[1:])  # for the model, the clients and the database
     asyncio.run(_measure(counts, options.rounds, cores[0]))
     return 0
 
@@ -75,31 +77,29 @@ def main(arguments: Sequence[str]) -> int:
 async def _measure(counts: Sequence[int], rounds: int, core: int) -> None:
     print(f"{len(TOKENS)} tokens at {1 / SECONDS_PER_TOKEN:.0f} a second, chat on one core;")
     print(f"streams begin evenly over {_ANSWER_SECONDS:.0f} s, until all are open at once")
-    print(_line(_HEADINGS), flush=True)
+    print(_row_text(_HEADINGS), flush=True)
     with database() as variables:
         tokens = sign_up(max(counts))
         async with _model() as port:
             for count in counts:
                 async with chat(variables, f"http://127.0.0.1:{port}/v1", core) as function:
-                    measured = await _compared(tokens[:count], rounds, port, function)
-                    print(_line(measured.row), flush=True)
+                    measured = await _compare(tokens[:count], rounds, port, function)
+                    print(_row_text(measured.row), flush=True)
     print(_LEGEND, end="")
 
 
-async def _compared(
-    tokens: Sequence[str], rounds: int, model_port: int, function: Chat
-) -> Measured:
-    """A process that has answered a few already: what starting it costs is not asked here."""
-    ours = [_to_us(function.port, token) for token in tokens]
+async def _compare(tokens: Sequence[str], rounds: int, model_port: int, function: Chat) -> Measured:
+    """Measure a process that is warm: its start is not part of the results."""
+    ours = [_to_product(function.port, token) for token in tokens]
     directly = [_to_model(model_port)] * len(ours)
     await asyncio.gather(*(ask(ours[0]) for _ in range(_WARM_UP)))
     rounds = max(rounds, -(-_FEWEST_ANSWERS // len(ours)))
-    direct = await crowd(directly, rounds=rounds, over_seconds=_ANSWER_SECONDS)
-    async with function.watched() as use:
-        answered = await crowd(ours, rounds=rounds, over_seconds=_ANSWER_SECONDS)
-    for heard in [*direct, *answered]:
-        _check(heard)
-    return Measured(len(tokens), direct, answered, use)
+    direct = await ask_concurrently(directly, rounds=rounds, over_seconds=_ANSWER_SECONDS)
+    async with function.measured() as usage:
+        answered = await ask_concurrently(ours, rounds=rounds, over_seconds=_ANSWER_SECONDS)
+    for answer in [*direct, *answered]:
+        _check(answer)
+    return Measured(len(tokens), direct, answered, usage)
 
 
 @asynccontextmanager
@@ -117,7 +117,7 @@ async def _model() -> AsyncIterator[int]:
         await process.kill()
 
 
-def _to_us(port: int, token: str) -> Request:
+def _to_product(port: int, token: str) -> Request:
     body = {"messages": [{"role": "user", "content": "How are you today?"}], "stream": True}
     raw = _post("/api/chat", body, f"Authorization: Bearer {token}\r\n")
     return Request(port, raw, b"event: delta")
@@ -134,21 +134,21 @@ def _post(path: str, body: dict[str, object], more: str = "") -> bytes:
     return head.encode() + b"Content-Type: application/json\r\n\r\n" + data
 
 
-def _check(heard: Heard) -> None:
-    """An answer that is not whole would be cheap."""
-    said = re.findall(rb'"(?:text|content)": ?"([^"]*)"', heard.raw)
-    if b"".join(said).decode() != "".join(TOKENS):
-        raise SystemExit(f"not the whole answer:\n{heard.raw[-2000:].decode(errors='replace')}")
+def _check(answer: TimedAnswer) -> None:
+    """Check that an answer is complete; an incomplete one would look fast."""
+    texts = re.findall(rb'"(?:text|content)": ?"([^"]*)"', answer.raw)
+    if b"".join(texts).decode() != "".join(TOKENS):
+        raise SystemExit(f"not the whole answer:\n{answer.raw[-2000:].decode(errors='replace')}")
 
 
-def _mean_ms(answers: Sequence[Heard]) -> float:
-    return statistics.fmean(heard.total_ms for heard in answers)
+def _mean_ms(answers: Sequence[TimedAnswer]) -> float:
+    return statistics.fmean(answer.total_ms for answer in answers)
 
 
-def _percentile(answers: Sequence[Heard], percent: int) -> float:
-    ordered = sorted(heard.first_token_ms for heard in answers)
+def _percentile(answers: Sequence[TimedAnswer], percent: int) -> float:
+    ordered = sorted(answer.first_token_ms for answer in answers)
     return ordered[min(len(ordered) * percent // 100, len(ordered) - 1)]
 
 
-def _line(cells: Sequence[str]) -> str:
+def _row_text(cells: Sequence[str]) -> str:
     return "  ".join(cell.rjust(9) for cell in cells)

@@ -1,4 +1,4 @@
-"""Which modules a module imports, read from the source without running it."""
+"""Imports of modules, read from their source without running it."""
 
 import ast
 import sys
@@ -11,12 +11,12 @@ OURS = ("functions", "shared", "scripts", "tests")
 
 
 class ImportProblem(Exception):
-    """An import of ours leads nowhere; the message names the file and the line."""
+    """A module of this project does not exist; the message names the file and the line."""
 
 
 @dataclass(frozen=True)
 class Import:
-    """`module` in dotted form, and where it is asked for."""
+    """One import: the module in dotted form, and the file and line of the statement."""
 
     module: str
     file: Path
@@ -32,17 +32,17 @@ class Import:
 
 @dataclass(frozen=True)
 class Reached:
-    """Everything one module needs: our files, and the first import of each foreign name."""
+    """The dependencies of a module: files of this project, and each import per foreign package."""
 
     files: tuple[Path, ...]
     third_party: tuple[Import, ...]
 
 
 def reached_from(module: str, root: Path) -> Reached:
-    """Follow every import, those inside functions too, from one module of ours.
+    """Follow all imports from each module, also those inside functions.
 
     Raises:
-        ImportProblem: an import of ours does not exist.
+        ImportProblem: an imported module of this project does not exist.
     """
     waiting, seen = [module], {module}
     files: set[Path] = set()
@@ -54,36 +54,36 @@ def reached_from(module: str, root: Path) -> Reached:
         if file is None:
             raise ImportProblem(f"{module} does not exist")
         files.add(file)
-        for wanted in imports_of(file, root):
-            if wanted.top_level not in OURS:
-                foreign.setdefault(wanted.top_level, wanted)
-            elif wanted.module not in seen:
-                seen.add(wanted.module)
-                waiting.append(wanted.module)
+        for imported in imports_of(file, root):
+            if imported.top_level not in OURS:
+                foreign.setdefault(imported.top_level, imported)
+            elif imported.module not in seen:
+                seen.add(imported.module)
+                waiting.append(imported.module)
     third_party = [foreign[name] for name in sorted(foreign) if not _is_standard(name)]
     return Reached(tuple(sorted(files)), tuple(third_party))
 
 
 def imports_of(file: Path, root: Path) -> tuple[Import, ...]:
-    """List what a file imports at run time; `from a import b` names `a.b` if that is a module.
+    """List the run-time imports of a file; `from a import b` gives `a.b` if that is a module.
 
     Raises:
-        ImportProblem: an import of ours does not exist.
+        ImportProblem: an imported module of this project does not exist.
     """
     found = tuple(
         Import(module, file, line)
         for line, statement in _statements(file.read_bytes())
         for module in _modules(statement, file, root)
     )
-    for one in found:
-        if one.top_level in OURS and _file_of(one.module, root) is None:
-            raise ImportProblem(f"{one.at(root)}: {one.module} does not exist")
+    for each in found:
+        if each.top_level in OURS and _file_of(each.module, root) is None:
+            raise ImportProblem(f"{each.at(root)}: {each.module} does not exist")
     return found
 
 
 @lru_cache(maxsize=2000)
 def _statements(source: bytes) -> tuple[tuple[int, ast.Import | ast.ImportFrom], ...]:
-    """The import statements of a file and their lines. Every function asks for the same files."""
+    """The import statements of a file and their lines, cached: functions share most files."""
     return tuple(
         (node.lineno, node)
         for node in _run_time_nodes(ast.parse(source))
@@ -92,7 +92,7 @@ def _statements(source: bytes) -> tuple[tuple[int, ast.Import | ast.ImportFrom],
 
 
 def _run_time_nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """Like `ast.walk`, without what stands under `if TYPE_CHECKING:`."""
+    """Walk the tree like `ast.walk`, without the bodies of `if TYPE_CHECKING:`."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and _names_type_checking(node.test):
             for other in node.orelse:

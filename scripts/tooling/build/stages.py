@@ -1,4 +1,4 @@
-"""Stages one directory per function: its code, the shared modules and the wheels it reaches."""
+"""Stages one directory per function: its code, and the shared modules and wheels it imports."""
 
 import argparse
 import contextlib
@@ -21,17 +21,17 @@ from scripts.tooling.manifest.s_yaml import Function, Manifest, ManifestError, l
 from scripts.tooling.setup import interpreters
 from scripts.tooling.setup.bootstrap import ROOT
 
-EPOCH_SECONDS = 1577836800  # 2020-01-01; a zip cannot say anything before 1980
+EPOCH_SECONDS = 1577836800  # 2020-01-01; a zip cannot store times before 1980
 FCIGNORE = ".env\n.env.*\n.fcignore\n"
 
 
 class BuildError(Exception):
-    """A stage cannot be built; the message is one line for the person who asked."""
+    """A stage cannot be built; the message is one line for the user of the command."""
 
 
 @dataclass(frozen=True)
 class Staged:
-    """What one stage came to."""
+    """The sizes and distributions of one finished stage."""
 
     name: str
     files: int
@@ -43,7 +43,7 @@ class Staged:
 def main(arguments: Sequence[str], root: Path = ROOT) -> int:
     options = _options(arguments)
     try:
-        _refuse_misread(root)
+        _check_environment(root)
         staged = build(root, options.function, compiled=not options.uncompiled)
     except (BuildError, ImportProblem, ManifestError, WheelProblem) as problem:
         print(f"scripts/build: {problem}", file=sys.stderr)
@@ -52,8 +52,8 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
     return 0
 
 
-def _refuse_misread(root: Path) -> None:
-    """Before `s` deploys values that nobody wrote."""
+def _check_environment(root: Path) -> None:
+    """Stop before `s` deploys values that differ from `.env`."""
     lines = list(misread(root, os.environ))
     if lines:
         raise BuildError("\n  ".join(["nothing was deployed.", *lines]))
@@ -80,27 +80,27 @@ def build(
     Wheels are kept in `kept`, by default `.local/wheels`.
 
     Raises:
-        BuildError, ImportProblem, ManifestError, WheelProblem: with what to do about it;
-            the stages that stood before still stand then.
+        BuildError, ImportProblem, ManifestError, WheelProblem: the message says what to do;
+            existing stages are kept.
     """
     manifest = load(root / "s.yaml", os.environ, strict=False)
-    wanted = [manifest.function(name) for name in names] or list(manifest.functions)
+    chosen = [manifest.function(name) for name in names] or list(manifest.functions)
     kept = kept or root / ".local" / "wheels"
-    with _only_one(root / ".build"):
-        staged = [_stage(function, root, kept, compiled=compiled) for function in wanted]
-        _remove_strangers(root / ".build", manifest)
+    with _build_lock(root / ".build"):
+        staged = [_stage(function, root, kept, compiled=compiled) for function in chosen]
+        _remove_unknown(root / ".build", manifest)
     return staged
 
 
 @contextlib.contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
+def _build_lock(folder: Path) -> Iterator[None]:
     folder.mkdir(exist_ok=True)
     with (folder / ".lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
-def _remove_strangers(folder: Path, manifest: Manifest) -> None:
+def _remove_unknown(folder: Path, manifest: Manifest) -> None:
     known = {function.name for function in manifest.functions} | {".lock"}
     for entry in folder.iterdir():
         if entry.name not in known:
@@ -121,8 +121,8 @@ def _stage(function: Function, root: Path, kept: Path, *, compiled: bool) -> Sta
         (fresh / ".fcignore").write_text(FCIGNORE)
         if python:
             _compile(python, fresh)
-        _settle(fresh)
-    return _measured(stage, tuple(needed))
+        _normalise_metadata(fresh)
+    return _summary(stage, tuple(needed))
 
 
 def _reached(function: Function, root: Path) -> Reached:
@@ -144,18 +144,18 @@ def _compiler(target: Target) -> str:
 
 
 def _distributions(function: Function, reached: Reached, root: Path) -> set[str]:
-    """The distributions behind the foreign names a function imports or is started with."""
-    asked = {wanted.top_level: wanted.at(root) for wanted in reached.third_party}
-    asked.update(dict.fromkeys(_started(function), f"the command of {function.name}"))
+    """The distributions of the packages that a function imports or is started with."""
+    needed = {imported.top_level: imported.at(root) for imported in reached.third_party}
+    needed.update(dict.fromkeys(_command_packages(function), f"the command of {function.name}"))
     providers = wheels.providers()
-    for name, where in asked.items():
+    for name, where in needed.items():
         if name not in providers:
             raise BuildError(f"{where}: no distribution of requirements.txt provides {name}")
-    return {distribution for name in asked for distribution in providers[name]}
+    return {distribution for name in needed for distribution in providers[name]}
 
 
-def _started(function: Function) -> Iterator[str]:
-    """`-m uvicorn` starts a module that no import names."""
+def _command_packages(function: Function) -> Iterator[str]:
+    """The packages that the command starts, such as uvicorn in `-m uvicorn`."""
     for option, module in zip(function.command, function.command[1:], strict=False):
         if option == "-m":
             yield module.partition(".")[0]
@@ -185,11 +185,11 @@ def _copy(files: set[Path], root: Path, folder: Path) -> None:
 
 
 def _compile(python: str, folder: Path) -> None:
-    """Write `.pyc` files that stay valid in a zip and that say `/code/...` in tracebacks."""
+    """Write `.pyc` files that stay valid in a zip and show `/code/...` in tracebacks."""
     command = [python, "-s", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
     done = subprocess.run(
         [*command, "-s", str(folder), "-p", "/code", str(folder)],
-        cwd=folder.parent,  # not the stage: it would stand before the standard library
+        cwd=folder.parent,  # the stage itself would shadow the standard library
         env={"PATH": os.defpath, "PYTHONHASHSEED": "0"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -199,8 +199,8 @@ def _compile(python: str, folder: Path) -> None:
         raise BuildError(f"{python} cannot compile:\n{done.stdout.decode(errors='replace')}")
 
 
-def _settle(folder: Path) -> None:
-    """Give every entry one mode and one time, so that equal sources are equal packages."""
+def _normalise_metadata(folder: Path) -> None:
+    """Give all entries the same modes and time, so that equal sources give equal packages."""
     for entry in [*folder.rglob("*"), folder]:
         entry.chmod(0o755 if entry.is_dir() else 0o644)
         os.utime(entry, (EPOCH_SECONDS, EPOCH_SECONDS))
@@ -208,7 +208,7 @@ def _settle(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _replacing(stage: Path) -> Iterator[Path]:
-    """Yield a directory that takes the place of the stage, if nothing goes wrong."""
+    """Yield a new directory that replaces the stage if the block succeeds."""
     fresh, retired = stage.with_name(f".new-{stage.name}"), stage.with_name(f".old-{stage.name}")
     for leftover in (fresh, retired):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -223,7 +223,7 @@ def _replacing(stage: Path) -> Iterator[Path]:
         shutil.rmtree(retired, ignore_errors=True)
 
 
-def _measured(stage: Path, distributions: tuple[str, ...]) -> Staged:
+def _summary(stage: Path, distributions: tuple[str, ...]) -> Staged:
     files = sorted(file for file in stage.rglob("*") if file.is_file())
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -1,4 +1,4 @@
-"""Pinned wheels for the target Python: found by import name, fetched once, unpacked lean."""
+"""Pinned wheels for the target Python: found by import name, downloaded once, unpacked."""
 
 import os
 import subprocess
@@ -17,14 +17,13 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-# Every runtime of Function Compute has glibc 2.31; the older a wheel's demand, the better.
+# Every runtime of Function Compute has glibc 2.31, which satisfies these platforms.
 PLATFORMS = ("manylinux2014_x86_64", "manylinux_2_24_x86_64", "manylinux_2_28_x86_64")
 
-# Published as source only; both are pure Python. crcmod has an extension too, which would need a
-# compiler and the headers of the target's Python, and is worth nothing to us: nothing in
-# shared/storage/oss_bucket.py is checked with it. So it is built without one, and only a wheel
-# for any Python is taken.
-# What is unpacked of it is the source as published, so that two builds are the same bytes.
+# Published as source only; both work as pure Python. The optional extension of crcmod would need
+# a compiler and the headers of the target's Python, and shared/storage/oss_bucket.py needs no CRC.
+# So they are built without a compiler, and only wheels for any platform are accepted.
+# The stage gets the published source files, so that two builds have the same bytes.
 FROM_SOURCE = frozenset({"crcmod", "oss2"})
 
 UNNEEDED_FOLDERS = frozenset({"tests", "test", "docs", "__pycache__"})
@@ -32,7 +31,7 @@ UNNEEDED_SUFFIXES = frozenset({".pyi", ".pyc", ".c", ".h", ".pyx", ".pxd"})
 
 
 class WheelProblem(Exception):
-    """A distribution is not pinned, not to be had, or does not fit the others."""
+    """A distribution is not pinned, not available, or conflicts with another."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +45,11 @@ class Pin:
 
 @dataclass(frozen=True)
 class Target:
-    """The Python the wheels are for, such as `3.12`."""
+    """The Python version that wheels must support, such as `3.12`."""
 
     python: str
 
-    def wants(self, marker: Marker | None) -> bool:
+    def accepts(self, marker: Marker | None) -> bool:
         return marker is None or marker.evaluate(self._environment())
 
     def _environment(self) -> dict[str, str]:
@@ -70,13 +69,16 @@ class Target:
 
 
 def read_pins(requirements: Path, target: Target) -> dict[str, Pin]:
-    """Raises: WheelProblem for a line that does not pin exactly one version."""
+    """Read the pins of a requirements file that apply to the target.
+
+    Raises: WheelProblem for a line that does not pin exactly one version.
+    """
     pins: dict[str, Pin] = {}
     for number, line in enumerate(requirements.read_text(encoding="utf-8").splitlines(), 1):
         if not line.partition("#")[0].strip():
             continue
         requirement = _requirement(line.partition("#")[0].strip(), f"{requirements.name}:{number}")
-        if target.wants(requirement.marker):
+        if target.accepts(requirement.marker):
             (specifier,) = requirement.specifier
             name = canonicalize_name(requirement.name)
             pins[name] = Pin(name, Version(specifier.version))
@@ -94,15 +96,15 @@ def _requirement(text: str, where: str) -> Requirement:
 
 
 def providers() -> Mapping[str, set[str]]:
-    """Which distributions provide a top-level import name; the installed ones know.
+    """The installed distributions that provide each top-level import name.
 
-    `importlib.metadata.packages_distributions` says the same from Python 3.12 on;
-    before, it passes over distributions without a top_level.txt.
+    `importlib.metadata.packages_distributions` does the same from Python 3.12 on;
+    before, it ignores distributions without a top_level.txt.
     """
     found: dict[str, set[str]] = defaultdict(set)
     for distribution in distributions():
-        stated = (distribution.read_text("top_level.txt") or "").split()
-        for name in stated or _top_levels(distribution.files or []):
+        declared = (distribution.read_text("top_level.txt") or "").split()
+        for name in declared or _top_levels(distribution.files or []):
             found[name].add(canonicalize_name(distribution.metadata["Name"]))
     return found
 
@@ -113,7 +115,7 @@ def _top_levels(files: Iterable[PurePosixPath]) -> set[str]:
 
 
 class Store:
-    """The wheels of one target, kept by pin, so that a second build needs no network."""
+    """The downloaded wheels of one target; a second build needs no network."""
 
     def __init__(self, folder: Path, target: Target, pins: Mapping[str, Pin]) -> None:
         self.folder = folder / target.python
@@ -121,7 +123,7 @@ class Store:
         self.pins = pins
 
     def with_dependencies(self, names: Iterable[str]) -> dict[str, Path]:
-        """Return the wheels of these distributions and of all they need, by name.
+        """Return the wheels of these distributions and of their dependencies, by name.
 
         Raises:
             WheelProblem: one is not pinned, its pin does not fit, or there is no wheel.
@@ -141,7 +143,7 @@ class Store:
 
     def _needs(self, wheel: Path) -> Iterator[str]:
         for requirement in _requires(wheel):
-            if not self.target.wants(requirement.marker):
+            if not self.target.accepts(requirement.marker):
                 continue
             pin = self._pin(canonicalize_name(requirement.name))
             if not requirement.specifier.contains(pin.version, prereleases=True):
@@ -164,19 +166,21 @@ class Store:
     def _download(self, pins: list[Pin]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         published = [pin for pin in pins if pin.name not in FROM_SOURCE]
-        with tempfile.TemporaryDirectory(dir=self.folder) as arriving:
+        with tempfile.TemporaryDirectory(dir=self.folder) as downloads:
             if published:
-                self._pip("download", *self._fit(), "--dest", arriving, *map(str, published))
+                self._pip(
+                    "download", *self._target_options(), "--dest", downloads, *map(str, published)
+                )
             for pin in pins:
                 if pin.name in FROM_SOURCE:
                     self._pip(
-                        "wheel", "--no-cache-dir", "--wheel-dir", arriving, str(pin), CC="false"
+                        "wheel", "--no-cache-dir", "--wheel-dir", downloads, str(pin), CC="false"
                     )
-            for wheel in Path(arriving).glob("*.whl"):
+            for wheel in Path(downloads).glob("*.whl"):
                 _check_purity(wheel)
                 os.replace(wheel, self.folder / wheel.name)
 
-    def _fit(self) -> list[str]:
+    def _target_options(self) -> list[str]:
         fit = ["--only-binary=:all:", "--implementation=cp"]
         fit += [f"--platform={platform}" for platform in PLATFORMS]
         return [*fit, f"--python-version={self.target.python}"]
@@ -212,14 +216,14 @@ def _requires(wheel: Path) -> list[Requirement]:
 
 
 def unpack(wheel: Path, folder: Path) -> None:
-    """Write what a function needs at run time; nothing that only tools and people read.
+    """Unpack the files of a wheel that a function needs at run time.
 
     Raises:
-        WheelProblem: another distribution has put a different file there.
+        WheelProblem: another distribution has written a different file of that name.
     """
     with zipfile.ZipFile(wheel) as archive:
         for member in archive.infolist():
-            path = _place(PurePosixPath(member.filename))
+            path = _stage_path(PurePosixPath(member.filename))
             if member.is_dir() or path is None:
                 continue
             _write(folder / path, archive.read(member), wheel)
@@ -232,8 +236,8 @@ def _write(file: Path, content: bytes, wheel: Path) -> None:
     file.write_bytes(content)
 
 
-def _place(member: PurePosixPath) -> PurePosixPath | None:
-    """Where a member of a wheel belongs beside our code; None if it is not needed there."""
+def _stage_path(member: PurePosixPath) -> PurePosixPath | None:
+    """The path of a wheel's member in the stage; None if it is not needed at run time."""
     parts = member.parts
     if parts[0].endswith(".data"):
         if parts[1] not in {"purelib", "platlib"}:

@@ -1,4 +1,4 @@
-"""A private MariaDB for one test run: its own port and folder, gone with whoever started it."""
+"""A private MariaDB for one test run; it ends with the process that started it."""
 
 import os
 import secrets
@@ -17,14 +17,14 @@ import pymysql
 _PROGRAMS = ("mariadbd", "mariadb-install-db")
 _START_SECONDS = 60
 
-# What MySQL 8 is strict about by default, MariaDB is told to be strict about too.
+# The default SQL mode of MySQL 8.
 _SQL_MODE = (
     "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,"
     "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 )
 
-# Stands between us and the server. When our end of its standard input closes, for whatever
-# reason, SIGKILL included, it kills the server and removes the folder.
+# A shell script that runs the server. When its standard input closes, for example because this
+# process was killed, it kills the server and removes the folder.
 _KEEPER = """
 folder=$1; shift
 exec 3<&0
@@ -37,7 +37,7 @@ rm -rf -- "$folder"
 
 
 class ServerFailed(Exception):
-    """The server did not start; the text is the end of what it said."""
+    """The server did not start; the text is the end of its log."""
 
 
 @contextmanager
@@ -68,10 +68,10 @@ def private_server() -> Iterator[str]:
 
 
 def ensure_installed() -> None:
-    """Find MariaDB, or install it as root on Debian.
+    """Check that MariaDB is installed; as root on Debian, install it.
 
     Raises:
-        SystemExit: with one line that says what to do.
+        SystemExit: it is missing; the message says what to do.
     """
     if os.environ.get("TEST_MYSQL_URL", "").strip() or not _missing():
         return
@@ -89,7 +89,7 @@ def _missing() -> list[str]:
 
 
 def _program(name: str) -> str | None:
-    """Servers live in sbin, which the PATH of a normal user leaves out."""
+    """The path of a program, also in sbin, which is not on a normal user's PATH."""
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin")
 
 
@@ -115,7 +115,7 @@ def _free_port() -> int:
 
 @contextmanager
 def _running(folder: Path, port: int, password: str, log: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the server under its keeper; a session of its own shields both from Ctrl-C."""
+    """Run the server under its keeper, in a session of its own, so that Ctrl-C spares both."""
     subprocess.run(_install_command(folder), stdout=log, stderr=log, check=False)
     keeper = subprocess.Popen(
         ["/bin/sh", "-c", _KEEPER, "keeper", folder, *_server_command(folder, port, password)],
@@ -137,7 +137,7 @@ def _install_command(folder: Path) -> list[str]:
 
 
 def _server_command(folder: Path, port: int, password: str) -> list[str]:
-    """Durability is given up for speed: nobody reads this data after a crash."""
+    """The server's command line: without durability, which tests do not need."""
     grants = folder / "grants.sql"
     grants.write_text(
         f"CREATE USER tester@'127.0.0.1' IDENTIFIED BY '{password}';\n"
@@ -148,8 +148,8 @@ def _server_command(folder: Path, port: int, password: str) -> list[str]:
         "--no-defaults",
         *_user_option(),
         f"--datadir={folder / 'data'}",
-        f"--tmpdir={folder / 'data'}",  # a server that starts clears its own, under all others
-        "--socket=",  # none: the path of a temporary folder may be too long for one
+        f"--tmpdir={folder / 'data'}",  # not shared: a starting server clears its tmpdir
+        "--socket=",  # no socket: the folder's path may be too long for one
         f"--pid-file={folder / 'pid'}",
         f"--init-file={grants}",
         "--skip-networking=0",
@@ -167,7 +167,7 @@ def _server_command(folder: Path, port: int, password: str) -> list[str]:
 
 
 def _user_option() -> list[str]:
-    """As root the server refuses to run unless told that this is meant."""
+    """The option without which the server refuses to run as root."""
     return ["--user=root"] if os.geteuid() == 0 else []
 
 

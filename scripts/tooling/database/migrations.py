@@ -19,10 +19,10 @@ from shared.times import now_ms
 
 MIGRATIONS = ROOT / "scripts" / "migrations"
 
-_STATEMENT_SECONDS = 3600.0  # a table of millions of rows takes its time
+_STATEMENT_SECONDS = 3600.0  # a table may have millions of rows
 _LOCK_SECONDS = 60
 
-_LEDGER = """
+_HISTORY_TABLE = """
     CREATE TABLE IF NOT EXISTS schema_migrations (
         version       INTEGER      NOT NULL,
         name          VARCHAR(100) NOT NULL,
@@ -34,7 +34,7 @@ _LEDGER = """
 
 
 class MigrationError(Exception):
-    """The migrations and the database do not fit; the message says where."""
+    """The migrations and the database do not match; the message says where."""
 
 
 @dataclass(frozen=True)
@@ -67,19 +67,19 @@ def migrations(folder: Path = MIGRATIONS) -> list[Migration]:
         if not match:
             raise MigrationError(f"{path.name} must be named 0001_what_it_does.sql")
         found.append(Migration(int(match[1]), match[2], path.read_text("utf-8")))
-    if [one.version for one in found] != list(range(1, len(found) + 1)):
+    if [each.version for each in found] != list(range(1, len(found) + 1)):
         raise MigrationError("migrations must be numbered 0001, 0002, ... without a gap")
     return found
 
 
 def up(folder: Path = MIGRATIONS) -> list[Migration]:
-    """Apply what is pending, one runner at a time; return what was applied.
+    """Apply the pending migrations, each process at a time; return those applied.
 
-    Every statement can be run again, because DDL commits by itself and a run
-    that was cut starts the same migration from its first statement.
+    DDL commits at once, so after an interruption the same migration runs again
+    from its first statement. Every statement must allow that.
     """
-    with _connected() as connection, _alone(connection):
-        connection.execute(_LEDGER)
+    with _connected() as connection, _exclusively(connection):
+        connection.execute(_HISTORY_TABLE)
         pending = _pending(migrations(folder), _applied(connection))
         for migration in pending:
             _apply(connection, migration)
@@ -109,7 +109,7 @@ def _applied(connection: Connection) -> list[Applied]:
             Applied, "SELECT version, name, checksum FROM schema_migrations ORDER BY version"
         )
     except Exception as error:
-        if _says(error, codes={1146}, words=("no such table",)):
+        if _matches(error, codes={1146}, words=("no such table",)):
             return []
         raise
 
@@ -130,16 +130,16 @@ def _apply(connection: Connection, migration: Migration) -> None:
 
 
 def _run(connection: Connection, statement: str) -> None:
-    """What a cut run left behind is no failure of this one."""
+    """Run a statement; objects that an interrupted run has already made are no error."""
     try:
         connection.execute(statement)
     except Exception as error:
         exists = {1050, 1060, 1061}  # table, column, index: MySQL, "Server Error Message Reference"
-        if not _says(error, codes=exists, words=("already exists", "duplicate column")):
+        if not _matches(error, codes=exists, words=("already exists", "duplicate column")):
             raise
 
 
-def _says(error: Exception, *, codes: set[int], words: tuple[str, ...]) -> bool:
+def _matches(error: Exception, *, codes: set[int], words: tuple[str, ...]) -> bool:
     code = error.args[0] if error.args else None
     return code in codes or any(word in str(error) for word in words)
 
@@ -154,8 +154,8 @@ def _connected() -> Iterator[Connection]:
 
 
 @contextmanager
-def _alone(connection: Connection) -> Iterator[None]:
-    """Let one runner in: an advisory lock, or on SQLite the one write transaction."""
+def _exclusively(connection: Connection) -> Iterator[None]:
+    """Exclude other migrations: by an advisory lock, or on SQLite by a write transaction."""
     if _is_sqlite():
         connection.begin()
         try:
@@ -165,10 +165,10 @@ def _alone(connection: Connection) -> Iterator[None]:
             connection.rollback()
             raise
         return
-    asked = "SELECT GET_LOCK(CONCAT('migrate:', DATABASE()), :seconds) AS held"
-    if connection.find(lambda held: held, asked, seconds=_LOCK_SECONDS) != 1:
+    get_lock = "SELECT GET_LOCK(CONCAT('migrate:', DATABASE()), :seconds) AS held"
+    if connection.find(lambda held: held, get_lock, seconds=_LOCK_SECONDS) != 1:
         raise MigrationError("another migration has been running for a minute")
-    yield  # the lock ends with the connection
+    yield  # closing the connection releases the lock
 
 
 def _is_sqlite() -> bool:
@@ -182,7 +182,7 @@ def main(arguments: Sequence[str]) -> int:
     verb = parser.parse_args(arguments).verb
     os.environ.update(local_environment(os.environ))
     try:
-        return {"up": _say_up, "status": _say_status, "verify": _say_verify}[verb]()
+        return {"up": _run_up, "status": _run_status, "verify": _run_verify}[verb]()
     except (MigrationError, AppError, DatabaseError) as error:
         print(f"migrate: {_reason(error)}")
         return 1
@@ -193,7 +193,7 @@ def _reason(error: Exception) -> str:
     return "; ".join(problems) if problems else f"{type(error).__name__}: {error}"
 
 
-def _say_up() -> int:
+def _run_up() -> int:
     applied = up()
     for migration in applied:
         print(f"applied {migration.version:04}_{migration.name}")
@@ -202,7 +202,7 @@ def _say_up() -> int:
     return 0
 
 
-def _say_status() -> int:
+def _run_status() -> int:
     applied, pending = status()
     for done in applied:
         print(f"applied {done.version:04}_{done.name}")
@@ -211,7 +211,7 @@ def _say_status() -> int:
     return 0
 
 
-def _say_verify() -> int:
+def _run_verify() -> int:
     applied, pending = status()
     if pending:
         print(f"verify: {len(pending)} pending, first {pending[0].version:04}_{pending[0].name}")

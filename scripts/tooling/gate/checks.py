@@ -1,4 +1,4 @@
-"""The one gate a change must pass: format, lint, types, rules of the house, tests."""
+"""The gate that every change must pass: format, lint, types, rules of this project, tests."""
 
 import argparse
 import subprocess
@@ -17,13 +17,13 @@ FIXES = (
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run everything even if something fails, and say at the end what did."""
+    """Run all checks, also after a failure; list the failed ones at the end."""
     options = _options(arguments)
     if options.fix:
         for command in FIXES:
             _run(command)
         write_map(ROOT)
-    with ThreadPoolExecutor() as threads:  # each waits for a process of its own
+    with ThreadPoolExecutor() as threads:  # each thread waits for one process
         passed = dict(zip(checks(), threads.map(_passes, checks().items()), strict=True))
     failed = [name for name, has_passed in passed.items() if not has_passed]
     if not failed:
@@ -40,9 +40,9 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--fix",
         action="store_true",
-        help="first format, fix, and write the map",
+        help="first format, fix, and write the map of shared/README.md",
     )
-    parser.add_argument("--fast", action="store_true", help="leave the tests out")
+    parser.add_argument("--fast", action="store_true", help="skip the tests")
     return parser.parse_args(arguments)
 
 
@@ -60,7 +60,7 @@ def packages() -> list[str]:
 
 
 def executables() -> list[str]:
-    """Commands have no `.py` ending, so that tools do not find them by themselves."""
+    """The files of the commands, which have no `.py` ending for tools to find them by."""
     found = (path for path in (ROOT / "scripts").iterdir() if path.is_file() and not path.suffix)
     return sorted(str(path.relative_to(ROOT)) for path in found)
 

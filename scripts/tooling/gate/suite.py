@@ -1,4 +1,4 @@
-"""The test suite, with everything it needs."""
+"""The test suite and its preparation."""
 
 import os
 from collections.abc import Sequence
@@ -8,14 +8,14 @@ import pytest
 from scripts.tooling.database.mariadb import ensure_installed
 from scripts.tooling.environment import ROOT
 
-# A file stays with one worker, so that what a module prepares is prepared once.
+# Each file runs on one worker, so that fixtures of a module run once.
 _WHOLE_SUITE = ("-n", "2", "--dist", "loadfile")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run pytest with these arguments, or the whole suite on two workers if there are none.
 
-    Paths count from the root. The exit code is pytest's own, and so is the last line printed.
+    Paths are relative to the root. The exit code is that of pytest.
     """
     ensure_installed()
     os.chdir(ROOT)

@@ -1,4 +1,4 @@
-"""A small OpenAI-compatible server that stands in for a model locally, and says so."""
+"""A small OpenAI-compatible server, the local demo model; its answers say that they are canned."""
 
 import argparse
 import asyncio
@@ -28,8 +28,8 @@ Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-class Refused(Exception):
-    """A request this server does not answer: status, stable code, message."""
+class InvalidRequest(Exception):
+    """An invalid request, with the status, code and message of the answer."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -40,7 +40,7 @@ class Refused(Exception):
 async def app(scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
     try:
         await asyncio.wait_for(_serve(scope, receive, send), _ANSWER_SECONDS)
-    except Refused as refused:
+    except InvalidRequest as refused:
         await _send_json(send, refused.status, refused.body)
 
 
@@ -52,7 +52,9 @@ async def _serve(scope: Mapping[str, Any], receive: Receive, send: Send) -> None
     elif route == ("POST", "/v1/chat/completions"):
         await _complete(_parse(await _read(receive)), send)
     else:
-        raise Refused(404, "not_found", "The demo model has /v1/chat/completions and /v1/models.")
+        raise InvalidRequest(
+            404, "not_found", "The demo model has /v1/chat/completions and /v1/models."
+        )
 
 
 async def _read(receive: Receive) -> bytes:
@@ -61,11 +63,11 @@ async def _read(receive: Receive) -> bytes:
         try:
             message = await asyncio.wait_for(receive(), _BODY_SECONDS)
         except asyncio.TimeoutError:
-            raise Refused(408, "timeout", "The body did not arrive in time.") from None
+            raise InvalidRequest(408, "timeout", "The body did not arrive in time.") from None
         body += message.get("body", b"")
         more = message.get("more_body", False)
         if len(body) > _MOST_BODY_BYTES:
-            raise Refused(413, "too_large", "The body is over 1 MiB.")
+            raise InvalidRequest(413, "too_large", "The body is over 1 MiB.")
     return bytes(body)
 
 
@@ -73,16 +75,16 @@ def _parse(body: bytes) -> dict[str, Any]:
     try:
         question = json.loads(body)
     except (ValueError, RecursionError):
-        raise Refused(400, "malformed_json", "The body is not valid JSON.") from None
+        raise InvalidRequest(400, "malformed_json", "The body is not valid JSON.") from None
     messages = question.get("messages") if isinstance(question, dict) else None
     if not isinstance(messages, list) or not all(isinstance(x, dict) for x in messages):
-        raise Refused(400, "invalid_messages", "messages must be a list of objects.")
+        raise InvalidRequest(400, "invalid_messages", "messages must be a list of objects.")
     return {**question, "messages": messages}
 
 
 async def _complete(question: Mapping[str, Any], send: Send) -> None:
     texts = [_text(message.get("content")) for message in question["messages"]]
-    answer = answer_to(_last_said(question["messages"]))
+    answer = answer_to(_last_user_text(question["messages"]))
     prompt, completion = sum(map(estimate_tokens, texts)), estimate_tokens(answer)
     usage = {
         "prompt_tokens": prompt,
@@ -99,10 +101,10 @@ async def _complete(question: Mapping[str, Any], send: Send) -> None:
     await _send_json(send, 200, document)
 
 
-def answer_to(said: str) -> str:
-    """Say what this is, repeat what was said, and say how to get a real model."""
-    echo = said[:_LONGEST_ECHO] + ("…" if len(said) > _LONGEST_ECHO else "")
-    if _CHINESE.search(said):
+def answer_to(message: str) -> str:
+    """The answer to a message: it says that this is a demo, quotes the message and gives advice."""
+    echo = message[:_LONGEST_ECHO] + ("…" if len(message) > _LONGEST_ECHO else "")
+    if _CHINESE.search(message):
         return (
             f"【演示模型】这不是真正的 AI 回答。你说的是：“{echo}”。"
             "设置 OPENAI_API_KEY 后即可使用真实模型。"
@@ -113,9 +115,9 @@ def answer_to(said: str) -> str:
     )
 
 
-def _last_said(messages: list[dict[str, Any]]) -> str:
-    said = [_text(x.get("content")) for x in messages if x.get("role") == "user"]
-    return said[-1] if said else ""
+def _last_user_text(messages: list[dict[str, Any]]) -> str:
+    texts = [_text(x.get("content")) for x in messages if x.get("role") == "user"]
+    return texts[-1] if texts else ""
 
 
 def _text(content: object) -> str:

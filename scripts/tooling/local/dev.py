@@ -1,4 +1,4 @@
-"""The whole backend on one port of this machine, on the same path Function Compute uses."""
+"""`scripts/dev`: serves the whole backend on one local port, in the way Function Compute does."""
 
 import argparse
 import asyncio
@@ -24,16 +24,16 @@ def main(arguments: Sequence[str]) -> int:
         listener = listen(options.host, options.port)
     except (OSError, OverflowError) as problem:
         reason = str(problem).partition(" (")[0]
-        _complain(f"cannot listen on {options.host}:{options.port}: {reason}")
+        _print_error(f"cannot listen on {options.host}:{options.port}: {reason}")
         return 1
-    logging.getLogger("dotenv").setLevel(logging.ERROR)  # we name the lines it cannot read
-    environ = dict(os.environ)  # as it is before migrating puts .env into it
+    logging.getLogger("dotenv").setLevel(logging.ERROR)  # unreadable_lines reports them
+    environ = dict(os.environ)  # a copy: migrations add .env to os.environ
     with listener:
         try:
-            return _served(listener, Configuration(_url(listener), environ), options)
+            return _run(listener, Configuration(_url(listener), environ), options)
         except ManifestError as problem:
             for line in str(problem).splitlines():
-                _complain(line)
+                _print_error(line)
             return 1
 
 
@@ -45,12 +45,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _complain(line: str) -> None:
+def _print_error(line: str) -> None:
     print(f"scripts/dev: {line}", file=sys.stderr)
 
 
 class Configuration:
-    """What is served here: s.yaml with `.env` as it is now, the process, and local defaults."""
+    """The configuration to serve: s.yaml with the current `.env`, the process, local defaults."""
 
     def __init__(self, url: str, environ: Mapping[str, str]) -> None:
         self.url = url
@@ -60,16 +60,16 @@ class Configuration:
         self.demo = None if has_key(at_start) else DemoModel()
 
     def manifest(self) -> Manifest:
-        """A key that came into .env since the start ends the demo; it begins at a start only.
+        """Read s.yaml and `.env` again. The demo model needs that no key was set at the start.
 
-        Raises: ManifestError, with a line for each thing that is wrong in s.yaml or a variable.
+        Raises: ManifestError, with one line for each error in s.yaml or a variable.
         """
         current = {**local_environment(self.environ), **reached_at(self.url)}
         given = self.demo.environment(current) if self.demo else current
         manifest = load(ROOT / "s.yaml", given, strict=False)
-        wrong = [*unreadable_lines(ROOT / ".env"), *problems(manifest, given)]
-        if wrong:
-            raise ManifestError("\n".join(wrong))
+        errors = [*unreadable_lines(ROOT / ".env"), *problems(manifest, given)]
+        if errors:
+            raise ManifestError("\n".join(errors))
         return manifest
 
     def welcome(self, *, routes: bool) -> str:
@@ -78,10 +78,11 @@ class Configuration:
         return welcome(self.url, shown, variables, demo=self.demo is not None)
 
 
-def _served(
-    listener: socket.socket, configuration: Configuration, options: argparse.Namespace
-) -> int:
-    """Raises: ManifestError, before the database is touched."""
+def _run(listener: socket.socket, configuration: Configuration, options: argparse.Namespace) -> int:
+    """Check the configuration, migrate, and serve.
+
+    Raises: ManifestError, before the database is touched.
+    """
     text = configuration.welcome(routes=options.routes)
     if not is_migrated(configuration.environ):
         return 1
@@ -90,7 +91,7 @@ def _served(
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Raises: OSError, when the port is taken."""
+    """Open the listening socket. Raises: OSError, when the port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=1024)
 

@@ -1,4 +1,4 @@
-"""Keeps the embedded database of local commands at the schema this version needs."""
+"""Migrates the embedded database of local commands to the schema of this version."""
 
 import io
 import sys
@@ -10,24 +10,24 @@ from scripts.tooling.environment import local_environment
 
 
 def is_migrated(environ: Mapping[str, str]) -> bool:
-    """Say whether a function can work with it, and on stderr what was done.
+    """Migrate the embedded database; return whether that succeeded, and report it on stderr.
 
-    A database server may be in use by others, so that is left to scripts/migrate.
+    A database server may have other users: only scripts/migrate changes it.
     """
     if not local_environment(environ).get("DATABASE_URL", "").startswith("sqlite:"):
-        _say("it is a server; scripts/migrate up brings it up to date")
+        _report("it is a server; scripts/migrate up brings it up to date")
         return True
-    said = io.StringIO()
-    with redirect_stdout(said):
+    output = io.StringIO()
+    with redirect_stdout(output):
         code = migrations.main(["up"])
-    lines = said.getvalue().splitlines()
+    lines = output.getvalue().splitlines()
     applied = [line for line in lines if line.startswith("applied ")]
-    if len(applied) > 1:  # a new one: nobody needs the whole list
+    if len(applied) > 1:  # a new database: print a range
         lines = [f"{applied[0]} to {applied[-1].removeprefix('applied ')}"]
     for line in lines:
-        _say(line)
+        _report(line)
     return code == 0
 
 
-def _say(line: str) -> None:
+def _report(line: str) -> None:
     print(f"database: {line}", file=sys.stderr, flush=True)

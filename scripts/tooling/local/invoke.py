@@ -1,4 +1,4 @@
-"""One function, one event, printed as `s local invoke` prints it."""
+"""`scripts/invoke`: runs one function on one event, with the output of `s local invoke`."""
 
 import argparse
 import asyncio
@@ -19,7 +19,7 @@ from scripts.tooling.local.gateway import terminal
 from scripts.tooling.local.gateway.builtin import Instance
 from scripts.tooling.local.gateway.demo import DemoModel, has_key
 from scripts.tooling.local.gateway.events import context_of, new_request_id
-from scripts.tooling.local.gateway.police import read_answer
+from scripts.tooling.local.gateway.platform_rules import read_answer
 from scripts.tooling.local.gateway.processes import Process
 from scripts.tooling.local.gateway.refusals import (
     FunctionTimeout,
@@ -76,7 +76,7 @@ async def _run(invocation: "Invocation", demo: DemoModel | None) -> int:
 
 @dataclass
 class Invocation:
-    """`output` is what the platform would hand to the caller."""
+    """One run of a function. `output` is what the platform would return to the caller."""
 
     function: Function
     root: Path
@@ -87,7 +87,7 @@ class Invocation:
     memory_mb: float = 0.0
 
     async def run(self) -> int:
-        """Print all of it; return 0 if the function gave an answer the platform accepts."""
+        """Run and print everything; return 0 if the platform would accept the answer."""
         print(f"FC Invoke Start RequestId: {self.request_id}", flush=True)
         refusal = await self._attempted()
         print(f"FC Invoke End RequestId: {self.request_id}")

@@ -1,7 +1,7 @@
-"""Logs in as the administrator of `.env`, and prints the access token alone.
+"""Logs in as the administrator of `.env` and prints the access token.
 
-It reads `.env` as scripts/dev does, so that any password works that works there; a shell that
-sources the file would take some apart.
+It reads `.env` as scripts/dev does, so it works with every password; sourcing the file in a
+shell would not.
 """
 
 import argparse
@@ -17,7 +17,7 @@ _SECONDS = 30
 
 
 class LoginFailed(Exception):
-    """The message says why, without what was sent."""
+    """The login failed; the message says why, without the credentials."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _token(base: str, environ: Mapping[str, str]) -> str:
-    """Raises: LoginFailed."""
+    """Log in and return the access token. Raises: LoginFailed."""
     credentials = {
         "username": environ.get("ADMIN_USERNAME", "").strip(),
         "password": environ.get("ADMIN_PASSWORD", "").strip(),  # as shared/config.py reads it

@@ -1,4 +1,4 @@
-"""Whether functions can work with what they are given here, asked before they serve."""
+"""Checks the settings of all functions before scripts/dev serves them."""
 
 import importlib
 import os
@@ -27,7 +27,7 @@ SECTIONS: list[type] = [
 
 
 def install_for_bucket(environ: Mapping[str, str]) -> None:
-    """A bucket needs oss2, which has to be built and is not installed for everybody who serves.
+    """Install oss2 if a bucket is set; it must be built, so it is not installed by default.
 
     Raises:
         SystemExit: it cannot be installed.
@@ -43,10 +43,10 @@ def _lacks_oss2(environ: Mapping[str, str]) -> bool:
 
 
 def problems(manifest: Manifest, environ: Mapping[str, str]) -> list[str]:
-    """Say in a line each which variables some function would answer `misconfigured` for.
+    """List the variables for which a function would answer `misconfigured`, one line each.
 
-    `environ` is what the manifest was read with: people set its names, not always those that
-    functions get. No line holds a value.
+    `environ` is the environment that the manifest was read with; its names may be aliases of
+    those that functions get. No line holds a value.
     """
     found: dict[str, list[str]] = {}
     if _lacks_oss2(environ):
@@ -61,7 +61,7 @@ def problems(manifest: Manifest, environ: Mapping[str, str]) -> list[str]:
 
 
 def _line(problem: str, functions: list[str]) -> str:
-    """What is missing may be missing in s.yaml, for some functions alone."""
+    """The line of a problem; it names the functions if a variable is missing."""
     if not problem.endswith("is not set"):
         return problem
     more = f" and {len(functions) - 3} more" if len(functions) > 3 else ""
@@ -70,7 +70,7 @@ def _line(problem: str, functions: list[str]) -> str:
 
 @contextmanager
 def _environment(given: Mapping[str, str]) -> Iterator[None]:
-    """Settings are read from the process's own."""
+    """Replace the environment of this process, from which settings are read."""
     kept = dict(os.environ)
     os.environ.clear()
     os.environ.update(given)
@@ -82,7 +82,7 @@ def _environment(given: Mapping[str, str]) -> Iterator[None]:
 
 
 def _is_given(section: type, environment: Mapping[str, str]) -> bool:
-    """A function is given the variables of the sections that it loads, and no others."""
+    """Whether a function loads a section: only then s.yaml gives it the variables."""
     return any(name in environment for variable in variables(section) for name in variable.names)
 
 
@@ -99,14 +99,14 @@ def _of_section(section: Any, environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _as_named(problem: str, variable: Variable, environ: Mapping[str, str]) -> str:
-    """The manifest passes a value on under its canonical name; tell the one that was set."""
+    """Replace the canonical name in a problem by the alias that was set."""
     name, _, rest = problem.partition(" ")
     there = (known for known in variable.names if environ.get(known, "").strip())
     return f"{next(there, name)} {rest}"
 
 
 def _of_parts_together(loaded: Any) -> Iterator[str]:
-    """Some settings only turn out wrong where they are used together: in a property."""
+    """Problems of settings that are only checked together, in a property."""
     for name, attribute in vars(type(loaded)).items():
         if isinstance(attribute, property):
             try:

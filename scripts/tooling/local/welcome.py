@@ -1,4 +1,4 @@
-"""Welcome text of scripts/dev: its address, and commands to paste."""
+"""Welcome text of scripts/dev: its address and example commands."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -12,7 +12,7 @@ _CHAT = (
 
 
 def welcome(base: str, routes: Sequence[Route], environ: Mapping[str, str], *, demo: bool) -> str:
-    """At most 15 lines besides those of the routes."""
+    """The welcome text: at most 15 lines, and the routes if they are given."""
     lines = ["", f"Serving s.yaml on {base}  (Ctrl-C stops everything, --routes lists the routes)"]
     lines += [f"  {', '.join(r.methods):<20} {base}{r.path}" for r in routes]
     lines += [_model_line(demo), "", *_curls(base), "", *_admin_lines(base, environ), ""]

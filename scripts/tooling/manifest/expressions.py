@@ -1,4 +1,4 @@
-"""YAML whose strings know their line, and the `${...}` expressions evaluated in it."""
+"""YAML with the line of each string, and the evaluation of `${...}` expressions in it."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -41,7 +41,7 @@ def line_of(text: str) -> int:
 
 
 class _Absent:
-    """Stands for a value that needs a variable nobody set; its key is left out."""
+    """A value that needs an unset variable; its key is left out."""
 
 
 ABSENT = _Absent()
@@ -66,7 +66,7 @@ def _plain(node: yaml.Node, file_name: str) -> Any:
 
 
 def _mapping(node: yaml.MappingNode, file_name: str) -> dict[str, Any]:
-    """Own keys win over merged ones (`<<`), and are the ones whose line counts."""
+    """A mapping; its own keys and their lines win over merged ones (`<<`)."""
     own: dict[str, Any] = {}
     inherited: dict[str, Any] = {}
     for key, value in node.value:
@@ -82,7 +82,7 @@ def _mapping(node: yaml.MappingNode, file_name: str) -> dict[str, Any]:
 
 
 def deep_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Mappings merge, everything else is replaced, as `extend` does it."""
+    """Merge mappings recursively and replace all other values, like `extend`."""
     merged = {key: value for key, value in base.items() if key not in over}
     for key, value in over.items():
         below = base.get(key)
@@ -94,7 +94,7 @@ def deep_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, An
 
 @dataclass(frozen=True)
 class Scope:
-    """What expressions may refer to. Without `strict` a missing variable is no error."""
+    """The values that expressions may refer to. Without `strict` a missing variable is no error."""
 
     document: Mapping[str, Any]
     environ: Mapping[str, str]
@@ -102,7 +102,10 @@ class Scope:
     strict: bool = True
 
     def resolve(self, value: Any) -> Any:
-        """Raises: ManifestError for an unknown expression or a missing variable."""
+        """Evaluate all expressions in a value.
+
+        Raises: ManifestError for an unknown expression or a missing variable.
+        """
         if isinstance(value, Mapping):
             return self._resolved_mapping(value)
         if isinstance(value, list):
@@ -127,7 +130,7 @@ class Scope:
         return Text(value, line_of(origin)) if isinstance(value, str) else value
 
     def _evaluate(self, expression: str, origin: str) -> Any:
-        """`a || b`: the first that is not empty, else the last; evaluated left to right."""
+        """Evaluate `a || b`: the first value that is not empty, else the last."""
         value: Any = ""
         for term in self._terms(expression, origin):
             value = self._term(term, origin)

@@ -1,4 +1,4 @@
-"""The functions, routes and timers of `s.yaml`, read as Serverless Devs reads them."""
+"""Functions, routes and timers of `s.yaml`, read as Serverless Devs reads them."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -27,14 +27,14 @@ __all__ = [
     "variables",
 ]
 
-_ASKED = re.compile(r"\benv\(\s*['\"](\w+)")
+_ENV_CALL = re.compile(r"\benv\(\s*['\"](\w+)")
 
-WEB_PYTHON = "python3.12"  # what custom.debian11 carries
+WEB_PYTHON = "python3.12"  # the Python of custom.debian11
 
 
 @dataclass(frozen=True)
 class Route:
-    """One line of the domain: `function` is the folder name."""
+    """One route of the domain; `function` is the folder name."""
 
     path: str
     methods: tuple[str, ...]
@@ -43,7 +43,7 @@ class Route:
 
 @dataclass(frozen=True)
 class Timer:
-    """A trigger that a clock pulls; `cron` has six fields, the first one seconds."""
+    """A timer trigger; `cron` has six fields, seconds first."""
 
     name: str
     cron: str
@@ -52,9 +52,9 @@ class Timer:
 
 @dataclass(frozen=True)
 class Function:
-    """`name` is the folder, `function_name` what it is called once deployed.
+    """One function. `name` is its folder, `function_name` its name on the platform.
 
-    `methods` are those of its HTTP trigger, `timers` those that are enabled.
+    `methods` are those of its HTTP trigger, `timers` its enabled timers.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Function:
 
     @property
     def python(self) -> str:
-        """The interpreter that runs it, such as `python3.12`."""
+        """The name of its interpreter, such as `python3.12`."""
         return WEB_PYTHON if self.is_web else self.runtime
 
 
@@ -88,7 +88,7 @@ class Manifest:
     routes: tuple[Route, ...]
 
     def function(self, name: str) -> Function:
-        """Raises: ManifestError that lists the names there are."""
+        """Return a function by name. Raises: ManifestError that lists the names."""
         for function in self.functions:
             if function.name == name:
                 return function
@@ -103,7 +103,7 @@ def load(path: Path, environ: Mapping[str, str], *, strict: bool = True) -> Mani
     that local tools work without the secrets of a deployment.
 
     Raises:
-        ManifestError: with the file, the line, and what is wrong there.
+        ManifestError: with the file, the line and the problem.
     """
     text = path.read_text(encoding="utf-8")
     return parse(text, environ, root=path.parent, file_name=path.name, strict=strict)
@@ -117,7 +117,7 @@ def parse(
     file_name: str = "s.yaml",
     strict: bool = True,
 ) -> Manifest:
-    """As `load`, for a text; `code` directories are relative to `root`."""
+    """Read a manifest from a text, like `load`; `code` directories are relative to `root`."""
     document = read_yaml(text, file_name)
     scope = Scope(document, environ, file_name, strict)
     resources = {
@@ -139,9 +139,9 @@ def parse(
 
 
 def variables(path: Path) -> set[str]:
-    """The names of all variables that a manifest asks for."""
+    """The names of all variables that a manifest reads."""
     document = read_yaml(path.read_text(encoding="utf-8"), path.name)
-    return {name for text in _texts(document) for name in _ASKED.findall(text)}
+    return {name for text in _texts(document) for name in _ENV_CALL.findall(text)}
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -165,13 +165,15 @@ class _Resource:
         self.props = scope.resolve(deep_merge(template, written.get("props") or {}))
 
     def _template(self, extend: Mapping[str, Any], scope: Scope) -> Mapping[str, Any]:
-        wanted = extend.get("name")
+        template_name = extend.get("name")
         templates = scope.document.get("template", {})
-        if wanted is None:
+        if template_name is None:
             return {}
-        if wanted not in templates:
-            raise self.problem(f"extends {wanted}, which is no template", wanted)
-        return {k: v for k, v in templates[wanted].items() if k not in extend.get("ignore", [])}
+        if template_name not in templates:
+            raise self.problem(f"extends {template_name}, which is no template", template_name)
+        return {
+            k: v for k, v in templates[template_name].items() if k not in extend.get("ignore", [])
+        }
 
     def get(self, key: str, default: Any) -> Any:
         return self.props.get(key, default)
@@ -212,7 +214,7 @@ def _function(resource: _Resource, root: Path) -> Function:
 
 
 def _folder(resource: _Resource, code: Path, root: Path) -> str:
-    """That of the stage: a resource may have to be named otherwise than its folder."""
+    """The folder name, taken from the stage: a resource may have another name than its folder."""
     return Text(
         code.name if code.parent == root / ".build" else resource.name, line_of(resource.name)
     )

@@ -1,6 +1,6 @@
-"""Moves a command into the project's own virtual environment, which it makes and keeps current.
+"""Restarts a command in the project's virtual environment, which it creates and updates.
 
-Every executable in scripts/ starts under whatever python3 is first on PATH and has this shape
+Every executable in scripts/ starts with the first python3 on PATH and has this shape
 (the last two lines vary):
 
     #!/usr/bin/env python3
@@ -17,10 +17,10 @@ Every executable in scripts/ starts under whatever python3 is first on PATH and 
 
     sys.exit(main(sys.argv[1:]))
 
-A command that only serves or migrates says `inside_venv(__file__, SERVING)`, and waits for those
-packages alone. All commands share the environment: `.venv` on the best Python found.
-FC_AI_PYTHON=3.10 asks for that version and gets `.venv-3.10`. Until inside_venv returns, only the
-standard library is there, and the Python may be as old as 3.8; so this module, installers.py and
+A command that only serves or migrates calls `inside_venv(__file__, SERVING)`, which installs only
+the packages for serving. All commands share the environment `.venv`, on the best Python found.
+FC_AI_PYTHON=3.10 selects that version, in `.venv-3.10`. Until inside_venv returns, only the
+standard library is available and the Python may be 3.8; so this module, installers.py and
 interpreters.py use nothing newer.
 """
 
@@ -46,31 +46,31 @@ _PROBE = "import sys; print('%d.%d' % sys.version_info[:2])"
 
 
 def inside_venv(script: str, requirements: str = EVERYTHING) -> None:
-    """Return at once where the requirements are installed; elsewhere start the script again there.
+    """Return if this Python has the requirements; otherwise restart the script in the environment.
 
     Raises:
-        SystemExit: with one line, when no Python fits or the packages cannot be installed.
+        SystemExit: no Python fits, or the packages cannot be installed.
     """
-    wanted = os.environ.get("FC_AI_PYTHON", "")
-    venv = ROOT / (f".venv-{wanted}" if wanted else ".venv")
+    requested = os.environ.get("FC_AI_PYTHON", "")
+    venv = ROOT / (f".venv-{requested}" if requested else ".venv")
     here = Path(sys.prefix)
-    if is_current(here, requirements) and (here == venv or not wanted):
+    if is_current(here, requirements) and (here == venv or not requested):
         return
-    prepare(venv, _versions(wanted), requirements)
+    prepare(venv, _versions(requested), requirements)
     python = str(venv / "bin" / "python")
     os.execv(python, [python, os.path.abspath(script), *sys.argv[1:]])
 
 
-def _versions(wanted: str) -> Sequence[str]:
-    if wanted and wanted not in interpreters.SUPPORTED:
+def _versions(requested: str) -> Sequence[str]:
+    if requested and requested not in interpreters.SUPPORTED:
         sys.exit(f"FC_AI_PYTHON must be one of {', '.join(interpreters.SUPPORTED)}.")
-    return [wanted] if wanted else interpreters.SUPPORTED
+    return [requested] if requested else interpreters.SUPPORTED
 
 
 def prepare(venv: Path, versions: Sequence[str], requirements: str) -> None:
-    """Make the environment, or bring it up to date; twins wait for each other.
+    """Create or update the environment; concurrent commands wait for each other.
 
-    Packages are only added, so that a server that runs in it goes on.
+    Packages are only added, so that a server running in it is not disturbed.
     """
     if is_current(venv, requirements):
         return
@@ -83,7 +83,7 @@ def prepare(venv: Path, versions: Sequence[str], requirements: str) -> None:
 
 
 def is_current(venv: Path, requirements: str) -> bool:
-    """Say whether every requirement, as the files stand now, has been installed there."""
+    """Whether all requirements of the current files are installed there."""
     try:
         stamp = _stamp(venv, requirements).read_text()
     except OSError:
@@ -101,7 +101,7 @@ def _fingerprint(requirements: str) -> str:
 
 
 def _files(requirements: str, reference: str) -> list[str]:
-    """The file and those it refers to in lines such as `-r requirements.txt`."""
+    """The file, and the files that it includes in lines such as `-r requirements.txt`."""
     text = (ROOT / requirements).read_text(encoding="utf-8")
     named = re.findall(rf"^{reference} (\S+)", text, flags=re.MULTILINE)
     return [requirements, *(file for name in named for file in _files(name, reference))]
@@ -115,14 +115,14 @@ def _create(venv: Path, versions: Sequence[str]) -> None:
             " (on Debian: apt-get install python3 python3-venv)."
         )
     installers.say(f"making {venv.name} with {python} ...")
-    code, said = installers.run([python, "-m", "venv", "--clear", "--without-pip", str(venv)])
+    code, output = installers.run([python, "-m", "venv", "--clear", "--without-pip", str(venv)])
     if code != 0:
-        sys.stderr.write(said)
+        sys.stderr.write(output)
         sys.exit(f"{venv} could not be created.")
 
 
 def _install(venv: Path, requirements: str) -> None:
-    """The stamps are the last thing written: without them the next start tries again."""
+    """Install the requirements; stamps are written last, so that a failure is tried again."""
     fresh = {_stamp(venv, name): _fingerprint(name) for name in _files(requirements, "-r")}
     for stamp in fresh:
         with contextlib.suppress(FileNotFoundError):

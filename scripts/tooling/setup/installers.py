@@ -1,7 +1,7 @@
-"""Installs requirement files into an environment: uv does it, or pip where uv cannot be had.
+"""Installs requirement files into an environment, with uv, or with pip if uv is not available.
 
-uv installs in a second what takes pip ten. It is no part of the new machine, so pip fetches it
-first. Like bootstrap.py this runs on the standard library of any Python from 3.8.
+uv takes a tenth of the time of pip; pip downloads it first. Like bootstrap.py this module
+needs only the standard library of Python 3.8.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 _UV = "uv==0.13.9"
 
-# Settings of pip without which no registry is reached, as uv calls them: it reads none of pip's.
+# Settings of pip for reaching a registry, and the variables of uv that mean the same.
 _AS_UV = {
     "index-url": "UV_DEFAULT_INDEX",
     "no-index": "UV_OFFLINE",
@@ -27,30 +27,30 @@ _AS_UV = {
 
 
 def install(venv: Path, requirements: Path) -> None:
-    """Add what the file lists; what is there and fits stays as it is.
+    """Install the requirements; installed packages that satisfy them stay as they are.
 
     Raises:
-        SystemExit: with one line, after what pip said.
+        SystemExit: pip failed; its output has been printed.
     """
     say(f"installing {requirements.name} into {venv.name} ...")
     pip, settings = _pip(venv)
     uv = _uv(venv, pip)
     if uv is None:
         say("uv cannot be had here, so pip installs, which takes longer")
-    elif _passes([*uv, "--requirement", str(requirements)], _as_uv(settings)):
+    elif _succeeds([*uv, "--requirement", str(requirements)], _as_uv(settings)):
         return
     else:
         say("uv could not install it, so pip tries")
-    code, said = run([*pip, "install", "--no-compile", "--requirement", str(requirements)])
+    code, output = run([*pip, "install", "--no-compile", "--requirement", str(requirements)])
     if code != 0:
-        sys.stderr.write(said)
+        sys.stderr.write(output)
         sys.exit(f"The packages of {requirements.name} could not be installed; pip says why above.")
 
 
 def _pip(venv: Path) -> tuple[list[str], str]:
-    """Return a pip that installs there, and its settings.
+    """Return the command of a pip that installs into the environment, and its settings.
 
-    The one of the Python that made the environment will do: unpacking another takes seconds.
+    The pip of the base Python is preferred, because installing another takes seconds.
     """
     python = str(venv / "bin" / "python")
     own = [python, "-m", "pip"]
@@ -58,9 +58,9 @@ def _pip(venv: Path) -> tuple[list[str], str]:
         code, settings = run([*pip, "config", "list"])
         if code == 0:
             return _quiet(pip), settings
-    code, said = run([python, "-m", "ensurepip"])
+    code, output = run([python, "-m", "ensurepip"])
     if code != 0:
-        sys.stderr.write(said)
+        sys.stderr.write(output)
         sys.exit(f"{venv.name} has no pip and cannot get one (on Debian: python3-venv has it).")
     return _quiet(own), run([*own, "config", "list"])[1]
 
@@ -70,21 +70,21 @@ def _quiet(pip: Sequence[str]) -> list[str]:
 
 
 def _uv(venv: Path, pip: Sequence[str]) -> list[str] | None:
-    """Return the command that installs there; None where there is no uv for this machine."""
+    """Return the command of uv for the environment; None if uv cannot be installed."""
     program = venv / "bin" / "uv"
     if not program.exists():
-        _passes([*pip, "install", "--no-compile", "--only-binary=:all:", _UV])
+        _succeeds([*pip, "install", "--no-compile", "--only-binary=:all:", _UV])
     command = [str(program), "pip", "install", "--python", str(venv / "bin" / "python")]
     return command if program.exists() else None
 
 
 def _as_uv(settings: str) -> dict[str, str]:
-    """Return the environment in which uv asks where pip would; its own variables win."""
+    """Return an environment in which uv uses the settings of pip; variables of uv win."""
     return {**dict(_translated(settings.splitlines())), **os.environ}
 
 
 def _translated(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Lines are `global.index-url='https://...'`; one of the environment (`:env:`) wins."""
+    """Translate lines such as `global.index-url='https://...'`; those of `:env:` win."""
     for line in sorted(lines, key=lambda line: line.startswith(":env:")):
         key, _, value = line.partition("=")
         name = _AS_UV.get(key.rpartition(".")[2])
@@ -92,13 +92,13 @@ def _translated(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield name, " ".join(ast.literal_eval(value).split())
 
 
-def _passes(command: Sequence[str], environ: Mapping[str, str] | None = None) -> bool:
+def _succeeds(command: Sequence[str], environ: Mapping[str, str] | None = None) -> bool:
     return run(command, environ)[0] == 0
 
 
 def run(command: Sequence[str], environ: Mapping[str, str] | None = None) -> tuple[int, str]:
-    """Return the exit code and all it said; a terminal shows its latest line meanwhile."""
-    said = []
+    """Run a command; return its exit code and output. A terminal shows the latest line meanwhile."""
+    output = []
     with subprocess.Popen(
         command,
         env=environ,
@@ -108,10 +108,10 @@ def run(command: Sequence[str], environ: Mapping[str, str] | None = None) -> tup
     ) as child:
         assert child.stdout is not None  # noqa: S101  # for the types: it is a pipe
         for line in child.stdout:
-            said.append(line.decode(errors="replace"))
-            _show(said[-1].strip())
+            output.append(line.decode(errors="replace"))
+            _show(output[-1].strip())
     _show("")
-    return child.returncode, "".join(said)
+    return child.returncode, "".join(output)
 
 
 def _show(line: str) -> None:

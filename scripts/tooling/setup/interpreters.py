@@ -1,4 +1,4 @@
-"""Finding a Python that fits and really runs; must itself run on any Python from 3.8."""
+"""Finds a working Python of a supported version; this module runs on Python 3.8 and later."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 
-SUPPORTED = ("3.12", "3.13", "3.11", "3.10")  # the best first
+SUPPORTED = ("3.12", "3.13", "3.11", "3.10")  # in order of preference
 
 _PROBE = """
 import importlib.util, sys, venv
@@ -19,7 +19,7 @@ print("%d.%d" % sys.version_info[:2])
 
 
 def find(versions: Sequence[str] = SUPPORTED) -> str | None:
-    """Return the path of an interpreter of the first version that can be had."""
+    """Return the path of a working interpreter of the first available version."""
     for version in versions:
         for candidate in candidates(version):
             if version_of(candidate) == version:
@@ -28,7 +28,7 @@ def find(versions: Sequence[str] = SUPPORTED) -> str | None:
 
 
 def candidates(version: str) -> Iterator[str]:
-    """Yield where that version may be, whether or not it is there and works."""
+    """Yield paths where that version may be installed."""
     if version == running_version() and sys.executable:
         yield sys.executable
     for folder in os.environ.get("PATH", "").split(os.pathsep):
@@ -40,7 +40,7 @@ def candidates(version: str) -> Iterator[str]:
 
 
 def version_of(executable: str, probe: str = _PROBE) -> str | None:
-    """Run it and return its version; None if it is a broken shim or cannot make a venv."""
+    """Return the version of an interpreter; None if it does not run or cannot make a venv."""
     if not os.access(executable, os.X_OK):
         return None
     try:

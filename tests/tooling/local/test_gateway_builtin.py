@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from scripts.tooling.local.gateway.police import read_answer
+from scripts.tooling.local.gateway.platform_rules import read_answer
 from scripts.tooling.local.gateway.refusals import Violation
 from tests.patience import HANG_SECONDS
 from tests.tooling.local.gateways import RunningGateway, eventually, is_running, process_state

@@ -1,4 +1,4 @@
-"""Print every rule of the house that does not hold, one line each: file, line, what is missing."""
+"""Prints each violation of the rules of this project: file, line and problem."""
 
 import sys
 

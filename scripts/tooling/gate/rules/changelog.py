@@ -1,4 +1,4 @@
-"""The changelog: what users can see has an entry, and the version is the same everywhere."""
+"""Changelog rules: user-visible changes have an entry, and all files name one version."""
 
 import re
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 CHANGELOG = "CHANGELOG.md"
 VERSION = "shared/version.py"
-# Where a name that users see stands, and how to read it.
+# Files with user-visible names, and patterns that find the names.
 _NAMES = {
     "s.yaml": re.compile(r"^ +- path: (/\S*)", re.MULTILINE),
     ".env.example": re.compile(r"^(?:# ?)?([A-Z][A-Z0-9_]+)=", re.MULTILINE),
@@ -42,10 +42,9 @@ def empty_releases(root: Path) -> Iterator[str]:
 
 
 def names_without_an_entry(root: Path) -> Iterator[str]:
-    """Names that came or went since the changelog was last edited.
+    """Report routes, settings and error names that changed since the last changelog edit.
 
-    What users see are routes, settings and error names. In a tree without its
-    history nothing can be said.
+    Without a git history there is nothing to compare with.
     """
     last = _git(root, "log", "-1", "--format=%H", "--", CHANGELOG).strip()
     if not last or _git(root, "status", "--porcelain", "--", CHANGELOG):

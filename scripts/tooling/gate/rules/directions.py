@@ -1,4 +1,4 @@
-"""Import directions: which wing may import which, and which modules do no I/O."""
+"""Rules for imports: their directions between packages, and modules without I/O."""
 
 import ast
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ GROUND = frozenset(
     {"config", "credentials", "cursor", "errors", "ids", "jwt_coding", "log", "pricing"}
     | {"settings", "times", "version"}
 )
-# What a wing of shared/ may import beside itself. The floors of the house, from the top down.
+# The packages that each package of shared/ may import, from the highest layer to the lowest.
 MAY_IMPORT = {
     "limits": GROUND | {"accounts", "repos", "web", "database"},
     "exports": GROUND | {"repos", "workers", "database", "storage"},
@@ -25,11 +25,11 @@ MAY_IMPORT = {
     "storage": GROUND,
     **dict.fromkeys(GROUND, GROUND),
 }
-# Everybody imports them, so they import nothing of ours.
+# Imported everywhere, so they import nothing of this project.
 ALONE = frozenset({"shared/errors.py", "shared/web/fields.py"})
 ONLY_IMPORTER = {"oss2": "shared/storage/oss_bucket.py"}
 
-# A module whose docstring says this reaches none of the libraries below, also not indirectly.
+# A module with this sentence in its docstring must not import these libraries, even indirectly.
 PURE = "Does no I/O."
 INPUT_AND_OUTPUT = frozenset(
     {"asyncio", "httpx", "oss2", "os", "pathlib", "pymysql", "requests", "shutil", "socket"}
@@ -62,7 +62,7 @@ def _problems(file: Path, imported: Import) -> Iterator[str]:
 
 
 def wing_of(file: Path) -> str:
-    """The wing of a file below the root, the name of a module of the ground, or "functions"."""
+    """The package of a file in shared/, the name of a top-level module there, or "functions"."""
     place = file.parts
     if place[0] != "shared":
         return place[0]
@@ -79,7 +79,7 @@ def _points_down(wing: str, module: str) -> bool:
 
 
 def wings_without_a_line(root: Path) -> Iterator[str]:
-    """A new wing, or a new module of the ground, is a decision: it gets its line above."""
+    """Report packages and top-level modules of shared/ that have no entry in MAY_IMPORT."""
     wings = {wing_of(file.relative_to(root)) for file in product_files(root)}
     for wing in sorted(wings - {"functions", ""} - MAY_IMPORT.keys()):
         yield f"shared/{wing}: {__name__} does not say what it may import"
@@ -93,7 +93,7 @@ def decisions_that_may_do_io(root: Path) -> Iterator[str]:
 
 
 def impurities(root: Path) -> Iterator[str]:
-    """Modules that say that they do no I/O, and reach a library that does."""
+    """Report modules that claim to do no I/O but import a library that does."""
     for file in product_files(root):
         if says_pure(file):
             place = file.relative_to(root).as_posix()
@@ -108,7 +108,7 @@ def says_pure(file: Path) -> bool:
 
 
 def _reached(file: Path, root: Path) -> Iterator[Import]:
-    """Every import of a library that does I/O. The ground is allowed, and not looked into."""
+    """Every import of a library that does I/O, except through the top-level modules of shared/."""
     waiting, seen = [file], {file}
     while waiting:
         for imported in imports_of(waiting.pop(), root):
@@ -148,7 +148,7 @@ def _touches_environment(node: ast.AST) -> bool:
 
 
 def filled_init_files(root: Path) -> Iterator[str]:
-    """Importing a package loads nothing: module boundaries are what keeps cold starts short."""
+    """Report `__init__.py` files with content: importing a package must load nothing."""
     for file in product_files(root):
         if file.name == "__init__.py" and file.stat().st_size:
             yield f"{file.relative_to(root).as_posix()}: must be empty"

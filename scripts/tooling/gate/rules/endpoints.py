@@ -1,4 +1,4 @@
-"""Endpoints: each function has an event file, and each endpoint a row in the API tables."""
+"""Endpoint rules: each function has an event file, each endpoint a row in the API tables."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ _METHOD_OR_PATH = re.compile(r"\b(?P<method>[A-Z]{3,7})\b|`(?P<path>/[^`]*)`")
 
 @dataclass(frozen=True)
 class Row:
-    """One endpoint as a table of a README lists it."""
+    """One endpoint in a README's table."""
 
     function: str
     method: str
@@ -27,7 +27,7 @@ class Row:
 
 
 def functions_without_event_file(root: Path) -> Iterator[str]:
-    """`scripts/invoke` and `s local invoke` take it."""
+    """Report functions without an event.json, which `scripts/invoke` and `s local invoke` need."""
     for index in sorted(root.glob("functions/*/index.py")):
         if not index.with_name("event.json").exists():
             yield f"functions/{index.parent.name}: has no event.json"
@@ -47,7 +47,7 @@ def api_tables_that_disagree(root: Path) -> Iterator[str]:
 
 
 def rows_of(file: Path) -> Iterator[Row]:
-    """Read rows such as "| GET, PATCH `/api/auth/me` | `account` |": every method, every path."""
+    """Read table rows such as "| GET, PATCH `/api/auth/me` | `account` |"."""
     lines = file.read_text("utf-8").splitlines() if file.exists() else []
     for number, line in enumerate(lines, start=1):
         if found := _ROW.match(line):
@@ -56,7 +56,7 @@ def rows_of(file: Path) -> Iterator[Row]:
 
 
 def _routes(cell: str) -> Iterator[tuple[str, str]]:
-    """Methods hold for the paths that follow them, up to the next method."""
+    """Pair methods with the paths that follow them, up to the next method."""
     methods: list[str] = []
     after_path = False
     for found in _METHOD_OR_PATH.finditer(cell):
@@ -69,7 +69,7 @@ def _routes(cell: str) -> Iterator[tuple[str, str]]:
 
 
 def _public_offers(root: Path) -> dict[tuple[str, str, str], Offer]:
-    """Without what only functions of ours call."""
+    """The endpoints of the code, without internal ones."""
     manifest = read((root / "s.yaml").read_text("utf-8"), root)
     return {
         (function, offer.method, offer.path): offer
@@ -80,7 +80,7 @@ def _public_offers(root: Path) -> dict[tuple[str, str, str], Offer]:
 
 
 def writing_routes_without_a_fair_request(root: Path) -> Iterator[str]:
-    """The tests of ownership try every route, and for one that writes they need a fair request."""
+    """Report writing routes for which the ownership tests have no valid request."""
     manifest = read((root / "s.yaml").read_text("utf-8"), root)
     known = set(re.findall(r'"([A-Z]+ /[^"]*)":', (root / FAIR_REQUESTS).read_text("utf-8")))
     for handler in handlers(manifest, root).values():

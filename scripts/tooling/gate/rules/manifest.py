@@ -1,4 +1,4 @@
-"""Checks of s.yaml against the code: each takes both and returns a line per disagreement."""
+"""Rules for s.yaml: each compares it with the code and yields one line per difference."""
 
 import json
 import re
@@ -13,11 +13,11 @@ from scripts.tooling.gate.rules.settings_source import Setting, declared, loaded
 from scripts.tooling.manifest.expressions import read_yaml
 from scripts.tooling.manifest.s_yaml import Function, Manifest, ManifestError, Route, line_of, parse
 
-NOT_SETTINGS = {"PATH", "APP_ENV"}  # for the runtime; read by shared/config.py for everyone
+NOT_SETTINGS = {"PATH", "APP_ENV"}  # of the runtime, and read by shared/config.py itself
 ENVIRONMENT_BYTES = 4096
 LIKELY_VALUE = "x" * 40
 
-# Those of s 3.1.10 and fc3 0.1.22.
+# Commands of s 3.1.10 and fc3 0.1.22.
 COMMANDS_OF_S = "clean cli component config env help init preview registry run secret set verify"
 COMMANDS_OF_FC3 = """
     alias build concurrency deploy getSchema getShownProps info instance invoke layer list local
@@ -49,7 +49,7 @@ print(json.dumps(found))
 
 @dataclass(frozen=True)
 class Offer:
-    """One method and path that the code answers, and where it says so."""
+    """One method and path that the code answers, with the file and line of its endpoint."""
 
     method: str
     path: str
@@ -67,7 +67,7 @@ def read(text: str, root: Path) -> Manifest:
 
 
 def handlers(manifest: Manifest, root: Path) -> dict[str, Handler]:
-    """Import every handler in a process of its own and see what it answers."""
+    """Import all handlers in another process and list their endpoints."""
     done = subprocess.run(
         [
             sys.executable,
@@ -97,7 +97,7 @@ def _handler(described: dict[str, object], root: Path) -> Handler:
 
 
 def unreadable(text: str, root: Path) -> Iterator[str]:
-    """Among other things: cpu, memorySize, diskSize and timeout are given for every function."""
+    """Report a manifest that cannot be read, for example one without a function's timeout."""
     try:
         read(text, root)
     except ManifestError as problem:
@@ -105,14 +105,14 @@ def unreadable(text: str, root: Path) -> Iterator[str]:
 
 
 def access_that_is_an_expression(text: str, root: Path) -> Iterator[str]:
-    """`s` looks for an access of exactly this name."""
+    """Report an expression in `access`, which `s` reads literally."""
     access = str(read_yaml(text, "s.yaml").get("access", ""))
     if "${" in access:
         yield f"s.yaml: access is read literally, so nobody has the access {access}"
 
 
 def resources_named_like_commands(text: str, root: Path) -> Iterator[str]:
-    """`s session local invoke` would be the command `session`."""
+    """Report resources named like a command: `s` would run the command instead."""
     for name in read_yaml(text, "s.yaml").get("resources", {}):
         if name in COMMANDS:
             yield f"{_at(name)}: {name} is a command; the resource needs another name"
@@ -165,11 +165,11 @@ def methods_and_paths_that_disagree(text: str, root: Path) -> Iterator[str]:
 
 
 def _trigger(function: Function, offers: tuple[Offer, ...]) -> Iterator[str]:
-    wanted = _with_implied({offer.method for offer in offers})
-    if set(function.methods) != wanted:
+    expected = _with_implied({offer.method for offer in offers})
+    if set(function.methods) != expected:
         line = _at(function.methods[0] if function.methods else function.name)
         given = _listed(set(function.methods))
-        yield f"{line}: the trigger of {function.name} lists {given}; the code {_listed(wanted)}"
+        yield f"{line}: the trigger of {function.name} lists {given}; the code {_listed(expected)}"
 
 
 def _routes_to_nothing(routes: list[Route], offers: tuple[Offer, ...]) -> Iterator[str]:
@@ -178,8 +178,8 @@ def _routes_to_nothing(routes: list[Route], offers: tuple[Offer, ...]) -> Iterat
         if not methods:
             yield f"{_at(route.path)}: {route.function} does not answer {route.path}"
         elif set(route.methods) != _with_implied(methods):
-            given, wanted = _listed(set(route.methods)), _listed(_with_implied(methods))
-            yield f"{_at(route.path)}: {route.path} lists {given}; the code {wanted}"
+            given, expected = _listed(set(route.methods)), _listed(_with_implied(methods))
+            yield f"{_at(route.path)}: {route.path} lists {given}; the code {expected}"
 
 
 def _offers_without_route(routes: list[Route], offers: tuple[Offer, ...]) -> Iterator[str]:
@@ -189,7 +189,7 @@ def _offers_without_route(routes: list[Route], offers: tuple[Offer, ...]) -> Ite
 
 
 def _best(routes: list[Route], offer: Offer) -> Route | None:
-    """An exact path comes first, then the longest that ends in `/*`, which fits any depth."""
+    """The route of an endpoint: its exact path, else the longest prefix with `/*`."""
     fitting = [route for route in routes if _fits(str(route.path), offer.path)]
     return max(
         fitting, key=lambda route: (str(route.path) == offer.path, len(route.path)), default=None
@@ -201,14 +201,14 @@ def _fits(routed: str, offered: str) -> bool:
 
 
 def _with_implied(methods: set[str]) -> set[str]:
-    """GET answers HEAD too, and every path answers a browser's OPTIONS."""
+    """Add the implied methods: HEAD for GET, and OPTIONS for any."""
     if not methods:
         return set()
     return methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
 
 
 def functions_that_nothing_starts(text: str, root: Path) -> Iterator[str]:
-    """A clock starts those that answer no path, every one of them and no other."""
+    """Report functions without endpoints and timer, and timers of functions with endpoints."""
     manifest = read(text, root)
     found = handlers(manifest, root)
     for function in manifest.functions:
@@ -232,7 +232,7 @@ def variables_not_provided(text: str, root: Path) -> Iterator[str]:
                 yield f"{at}: reads {setting.name}, which {_at(function.name)} does not give"
 
 
-def variables_nobody_reads(text: str, root: Path) -> Iterator[str]:
+def variables_never_read(text: str, root: Path) -> Iterator[str]:
     for function in _readable(text, root):
         read_names = {s.name for s in _settings(root, set(loaded_by(function.name, root)))}
         for name in _written_names(text, root, function.name):
@@ -247,7 +247,7 @@ def _readable(text: str, root: Path) -> Iterator[Function]:
 
 
 def _written_names(text: str, root: Path, function: str) -> list[str]:
-    """With every variable set, so that none is left out for being required."""
+    """The variables that the manifest gives a function when all of them are set."""
     return list(_complete(text, root).function(function).environment)
 
 
@@ -265,7 +265,7 @@ def _settings(root: Path, sections: set[str]) -> Iterator[Setting]:
 
 
 def aliases_that_are_dropped(text: str, root: Path) -> Iterator[str]:
-    """Whoever deploys under an alias must be heard, as the code would hear them."""
+    """Report aliases that the code reads and the manifest does not pass on."""
     for setting in declared(root):
         for alias in setting.aliases:
             only_alias = parse(text, {alias: LIKELY_VALUE}, root=root, strict=False)
@@ -301,7 +301,7 @@ CHECKS = (
     methods_and_paths_that_disagree,
     functions_that_nothing_starts,
     variables_not_provided,
-    variables_nobody_reads,
+    variables_never_read,
     aliases_that_are_dropped,
     environments_too_large,
 )

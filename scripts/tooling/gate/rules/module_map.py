@@ -8,7 +8,7 @@ DOCUMENT = "shared/README.md"
 _BEGIN, _END = "## Map\n\n", "## Decisions"
 _PURE = "Does no I/O."
 
-# From the top down. The ground is what stands in no wing.
+# Packages of shared/, from the highest layer to the lowest; top-level modules come last.
 WINGS = {
     "limits": "Rate limits and idempotency keys.",
     "exports": "Datasets and files of any size.",
@@ -36,7 +36,7 @@ def write_map(root: Path) -> None:
 
 
 def with_map(text: str, root: Path) -> str:
-    """The document with the map of the tree as it is."""
+    """The document with a current map."""
     before, _, rest = text.partition(_BEGIN)
     _, _, after = rest.partition(_END)
     return f"{before}{_BEGIN}{_map_of(root / 'shared')}{_END}{after}"

@@ -1,6 +1,6 @@
-"""Personal data: every table with a user's id is copied for its owner, and erased with the account.
+"""Rules for personal data: tables with a user's id are in the user's export and are erased.
 
-A table that is not copied, or not erased, is listed here with the reason.
+Exceptions are listed here with their reasons.
 """
 
 import ast
@@ -15,7 +15,7 @@ COPY = "shared/exports/datasets.py"
 ERASURE = ("functions/account/erasure.py", "shared/accounts/erasure.py")
 REPOS = "shared/repos"
 
-# Columns that hold the id of a user, or a key that a user is counted by.
+# Columns with a user's id, or with a key under which a user is counted.
 _PERSON = re.compile(r"(\w*_)?(user|owner|actor|person|member)_id|subject|\w+_by")
 
 NOT_COPIED = {
@@ -64,7 +64,7 @@ def _missing(root: Path, found: set[str], exempt: dict[str, str], problem: str) 
 
 
 def personal_tables(root: Path) -> dict[str, tuple[str, str]]:
-    """Each table with a column for a user, and where a migration makes that column."""
+    """The tables with a column for a user: the column, and the migration's file and line."""
     found: dict[str, tuple[str, str]] = {}
     for file in sorted((root / MIGRATIONS).glob("*.sql")):
         table = ""
@@ -79,7 +79,7 @@ def personal_tables(root: Path) -> dict[str, tuple[str, str]]:
 
 
 def copied(root: Path) -> set[str]:
-    """Tables that a dataset reads for one user, among the datasets of the copy."""
+    """Tables that the datasets of a user's own export read."""
     own = (root / COPY).read_text("utf-8").partition("\nOWN_DATASETS")[2]
     return {
         table
@@ -91,7 +91,7 @@ def copied(root: Path) -> set[str]:
 
 
 def _of_user(source: bytes) -> Iterator[tuple[str, str]]:
-    """The `of_user` of each `NAME = Dataset(...)`."""
+    """The name and the `of_user` of each `NAME = Dataset(...)`."""
     for node in ast.parse(source).body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
             for keyword in node.value.keywords:
@@ -100,7 +100,7 @@ def _of_user(source: bytes) -> Iterator[tuple[str, str]]:
 
 
 def erased(root: Path) -> set[str]:
-    """Tables that a function of shared/repos changes, among those the erasure calls."""
+    """Tables changed by the functions of shared/repos that the erasure calls."""
     return {
         table
         for file in ERASURE
@@ -112,7 +112,7 @@ def erased(root: Path) -> set[str]:
 
 @lru_cache(maxsize=50)
 def _calls(source: bytes) -> frozenset[tuple[str, str]]:
-    """`repos_module.function(...)` calls."""
+    """The calls of the form `repos_module.function(...)`."""
     return frozenset(
         (node.func.value.id, node.func.attr)
         for node in ast.walk(ast.parse(source))
@@ -123,7 +123,7 @@ def _calls(source: bytes) -> frozenset[tuple[str, str]]:
 
 
 def _texts(file: Path, name: str) -> Iterator[str]:
-    """The strings of one function, and of the functions of its file that it calls."""
+    """The strings of a function, and of functions that it calls in the same file."""
     if not file.exists():
         return
     functions = {

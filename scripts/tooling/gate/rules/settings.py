@@ -1,4 +1,4 @@
-"""Settings: .env.example describes each variable, each alias, and nothing else."""
+"""Rules for .env.example: it lists each variable and alias, and no others."""
 
 import re
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ def variables_not_documented(root: Path) -> Iterator[str]:
         if setting.name not in documented:
             yield f"shared/settings.py:{setting.line}: {EXAMPLE} does not list {setting.name}"
     known = {setting.name for setting in settings} | aliases(root) | documented.keys()
-    for name in sorted(asked_by_manifest(root) - known):
+    for name in sorted(read_by_manifest(root) - known):
         yield f"s.yaml: reads {name}, which {EXAMPLE} does not list"
 
 
 def variables_without_a_reader(root: Path) -> Iterator[str]:
     names = {setting.name for setting in declared(root)}
-    known = names | aliases(root) | asked_by_manifest(root) | read_by_commands(root)
+    known = names | aliases(root) | read_by_manifest(root) | read_by_commands(root)
     for name, line in entries(root).items():
         if name not in known:
             yield f"{EXAMPLE}:{line}: nothing reads {name}"
@@ -41,7 +41,7 @@ def filled_secrets(root: Path) -> Iterator[str]:
 
 
 def entries(root: Path) -> dict[str, int]:
-    """`NAME=` lines, also those behind a comment sign, with their lines."""
+    """The names in `NAME=` lines, also in comments, with their line numbers."""
     lines = enumerate((root / EXAMPLE).read_text("utf-8").splitlines(), 1)
     found = ((re.match(r"(?:# ?)?([A-Z][A-Z0-9_]+)=", line), number) for number, line in lines)
     return {match[1]: number for match, number in found if match}
@@ -51,7 +51,7 @@ def aliases(root: Path) -> set[str]:
     return {alias for setting in declared(root) for alias in setting.aliases} | {"NODE_ENV"}
 
 
-def asked_by_manifest(root: Path) -> set[str]:
+def read_by_manifest(root: Path) -> set[str]:
     return set(re.findall(r"env\('(\w+)'", (root / "s.yaml").read_text("utf-8")))
 
 

@@ -1,4 +1,4 @@
-"""The product's settings, taken from its source without running it."""
+"""Settings of the product, read from its source without running it."""
 
 import ast
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ SETTINGS = Path("shared/settings.py")
 
 @dataclass(frozen=True)
 class Setting:
-    """One `env(...)` of one section: the canonical name, the aliases, and where it stands."""
+    """One `env(...)` of a section: the canonical name, the aliases and the line."""
 
     section: str
     name: str
@@ -23,7 +23,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Reading:
-    """A section that some module loads, and where it does."""
+    """A section that a module loads, with the file and line."""
 
     section: str
     at: str
@@ -52,7 +52,7 @@ def _of_section(section: ast.ClassDef) -> Iterator[Setting]:
 
 
 def loaded_by(function: str, root: Path) -> dict[str, Reading]:
-    """The sections a function's modules load, each with the first place that does."""
+    """The sections that a function's modules load, each with the first such line."""
     sections = {setting.section for setting in declared(root)}
     found: dict[str, Reading] = {}
     for file in reached_from(f"functions.{function}.index", root).files:
@@ -66,7 +66,7 @@ def loaded_by(function: str, root: Path) -> dict[str, Reading]:
 
 @lru_cache(maxsize=2000)
 def _loads(source: bytes) -> tuple[tuple[str, int], ...]:
-    """Find `load(settings.Http)` and `load(Http)`. Every function asks for the same files."""
+    """The calls `load(settings.Http)` and `load(Http)`, cached: functions share most files."""
     return tuple(
         (_last(node.args[0]), node.lineno)
         for node in ast.walk(ast.parse(source))

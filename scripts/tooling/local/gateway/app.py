@@ -1,4 +1,4 @@
-"""The gateway: routes a request as the custom domain would and lets one function answer it."""
+"""The gateway: routes requests to functions like the custom domain of Function Compute."""
 
 import asyncio
 import time
@@ -10,10 +10,10 @@ from typing import Any
 from scripts.tooling.local.gateway import terminal
 from scripts.tooling.local.gateway.builtin import BuiltinHost
 from scripts.tooling.local.gateway.client import (
+    AsyncClient,
     Client,
     ClientGone,
     HttpClient,
-    Nobody,
     Receive,
     Send,
     answer,
@@ -21,7 +21,7 @@ from scripts.tooling.local.gateway.client import (
 )
 from scripts.tooling.local.gateway.events import Call, new_request_id
 from scripts.tooling.local.gateway.files import Files
-from scripts.tooling.local.gateway.police import (
+from scripts.tooling.local.gateway.platform_rules import (
     MAX_ASYNC_BODY_BYTES,
     MAX_HEADER_BYTES,
     MAX_TARGET_BYTES,
@@ -43,7 +43,7 @@ Host = BuiltinHost | WebHost
 
 
 class Gateway:
-    """An ASGI application that serves what a manifest deploys."""
+    """An ASGI application that serves the functions and timers of a manifest."""
 
     def __init__(self, manifest: Manifest, root: Path) -> None:
         self._root = root
@@ -53,19 +53,22 @@ class Gateway:
         self._deploy(manifest)
 
     def _deploy(self, manifest: Manifest) -> None:
-        """Raises: ManifestError, when one of its timers cannot be run."""
+        """Prepare the functions and timers of a manifest.
+
+        Raises: ManifestError, when the expression of a timer is invalid.
+        """
         self._timers = Timers(manifest.functions, self._fire)
         self._routes, self._files = manifest.routes, Files(manifest)
         self._hosts = {f.name: _host(f, self._root) for f in manifest.functions}
 
     def start(self) -> None:
-        """Let the clock begin: now is when an event loop runs."""
+        """Start the timers; an event loop must be running."""
         self._timers.start()
 
     async def reload(self, manifest: Manifest) -> None:
-        """Send new requests to new processes; old ones finish what they have begun.
+        """Send new requests to new processes; old processes finish their requests.
 
-        Raises: ManifestError, and goes on as before.
+        Raises: ManifestError, and keeps serving the old manifest.
         """
         old, timers = list(self._hosts.values()), self._timers
         self._deploy(manifest)
@@ -97,7 +100,7 @@ class Gateway:
             client.is_gone = True
         except Refusal as refusal:
             await self._refuse(refusal, call, client)
-        except Exception:  # noqa: BLE001  # a defect of the gateway must not look like the function's
+        except Exception:  # noqa: BLE001  # a gateway error must not look like a function's
             terminal.alarm(f"the gateway itself failed\n{traceback.format_exc()}")
         _log(call, client, name, time.perf_counter() - started)
 
@@ -115,7 +118,7 @@ class Gateway:
         started, request_id = time.perf_counter(), new_request_id()
         host, outcome = self._hosts[function.name], "done"
         try:
-            if isinstance(host, BuiltinHost):  # no other has timers
+            if isinstance(host, BuiltinHost):  # only these have timers
                 output = await host.fire(event, request_id)
                 if terminal.did_nothing(output):
                     return
@@ -127,7 +130,7 @@ class Gateway:
         terminal.note(line)
 
     async def _refuse(self, refusal: Refusal, call: Call, client: HttpClient) -> None:
-        """Once an answer has begun, breaking it off is all that can be done."""
+        """Answer with an error; if the answer has already begun, only break it off."""
         _report(refusal, call)
         if client.status is None:
             headers = [("content-type", "application/json")]
@@ -139,10 +142,10 @@ def _host(function: Function, root: Path) -> Host:
 
 
 async def _in_background(host: Host, call: Call, body: bytes) -> None:
-    """An asynchronous invocation is tried once more when the function fails."""
+    """Run an asynchronous invocation; repeat it once if the function fails."""
     for attempt in (1, 2):
         try:
-            await host.serve(call, Nobody(body))
+            await host.serve(call, AsyncClient(body))
         except FunctionFailed as failure:
             terminal.alarm(f"asynchronous attempt {attempt} of {call.request_id} failed")
             _report(failure, call)
@@ -154,7 +157,7 @@ async def _in_background(host: Host, call: Call, body: bytes) -> None:
 
 
 def check_request(call: Call) -> None:
-    """Raises: HeadersTooLarge, TargetTooLong."""
+    """Check the sizes of headers and target. Raises: HeadersTooLarge, TargetTooLong."""
     if header_bytes(call.headers) > MAX_HEADER_BYTES:
         raise HeadersTooLarge("the request headers are over 8 KB")
     if len(call.raw_path) + len(call.query) > MAX_TARGET_BYTES:
@@ -162,11 +165,11 @@ def check_request(call: Call) -> None:
 
 
 def find_route(routes: Iterable[Route], method: str, path: str) -> Route:
-    """An exact path comes first, then the longest of those that end in `/*`.
+    """Find the route of a request: an exact path, else the longest matching prefix with `/*`.
 
     Raises:
         NoRoute: no path matches.
-        WrongMethod: one does, but not with this method.
+        WrongMethod: a path matches, but not with this method.
     """
     matching = [route for route in routes if _matches(route.path, path)]
     if not matching:
@@ -195,8 +198,10 @@ def _alarm(refusal: Refusal, request_id: str) -> None:
 
 
 def _log(call: Call, client: HttpClient, name: str, seconds: float) -> None:
-    """Without the query: it may hold what no log should. The path is as it was sent, because
-    decoded it could hold what a terminal obeys, from any page that is open in a browser."""
+    """Print the request line, without the query, which may hold secrets.
+
+    The path stays encoded: decoded, it could hold escape sequences of the terminal.
+    """
     status = "gone" if client.is_gone else client.status
     moment = time.strftime("%H:%M:%S")
     line = f"{moment} {call.method} {call.raw_path} -> {name} {status} {seconds * 1000:.0f} ms"

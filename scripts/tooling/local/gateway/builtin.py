@@ -1,4 +1,4 @@
-"""Built-in functions: worker processes that take one event at a time and are frozen in between."""
+"""Built-in functions: worker processes with one event at a time, frozen between events."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from scripts.tooling.local.gateway import client as clients
 from scripts.tooling.local.gateway import terminal, worker
 from scripts.tooling.local.gateway.client import Client
 from scripts.tooling.local.gateway.events import Call, context_of, to_event
-from scripts.tooling.local.gateway.police import MAX_BODY_BYTES, read_answer
+from scripts.tooling.local.gateway.platform_rules import MAX_BODY_BYTES, read_answer
 from scripts.tooling.local.gateway.processes import Process, Show, environment_of
 from scripts.tooling.local.gateway.refusals import (
     FunctionTimeout,
@@ -26,7 +26,7 @@ START_SECONDS = 120
 
 
 class Instance:
-    """One worker process. Whoever gets an exception from it must kill it."""
+    """One worker process. After an exception its user must kill it."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Instance:
 
     @classmethod
     async def start(cls, function: Function, root: Path, show: Show) -> "Instance":
-        """Raises: NotStarted, when the handler cannot be imported."""
+        """Start a process and import the handler in it. Raises: NotStarted, when that fails."""
         ours, theirs = socket.socketpair()
         with theirs:
             descriptor = theirs.fileno()
@@ -84,7 +84,7 @@ class Instance:
         """Return the handler's raw output.
 
         Raises:
-            HandlerRaised, FunctionTimeout, ProcessExited: and after each it is of no more use.
+            HandlerRaised, FunctionTimeout, ProcessExited: the instance cannot be used again.
         """
         name, seconds = self._function.name, self._function.timeout_seconds
         self.process.thaw()
@@ -143,7 +143,7 @@ class BuiltinHost:
         await clients.answer(client, answer.status, answer.headers, answer.body)
 
     async def fire(self, event: bytes, request_id: str) -> bytes:
-        """For a timer: return the handler's raw output. Raises: Refusal."""
+        """Run the event of a timer; return the handler's raw output. Raises: Refusal."""
         return await self._invoke(event, context_of(self._function, request_id))
 
     async def _invoke(self, event: bytes, context: Mapping[str, Any]) -> bytes:
@@ -176,7 +176,7 @@ class BuiltinHost:
         await instance.kill()
 
     async def retire(self) -> None:
-        """Finish what runs, begin nothing that outlives it."""
+        """Let running requests finish; end each instance after its request."""
         self._retired = True
         idle, self._idle = self._idle, []
         for instance in idle:

@@ -1,10 +1,10 @@
-"""The other end of a request: who sent it over HTTP, or nobody when it was asynchronous."""
+"""Clients of the gateway: an HTTP client, or the discarded client of an asynchronous call."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
-from scripts.tooling.local.gateway.police import Headers
+from scripts.tooling.local.gateway.platform_rules import Headers
 from scripts.tooling.local.gateway.refusals import BodyTooLarge
 
 Message = MutableMapping[str, Any]
@@ -15,7 +15,7 @@ _BODYLESS = {204, 304}
 
 
 class ClientGone(Exception):
-    """The client left before it had sent or got everything."""
+    """The client left before the request or the answer was complete."""
 
 
 class Client(Protocol):
@@ -25,7 +25,7 @@ class Client(Protocol):
         """Yield the request's body. Raises: BodyTooLarge, ClientGone."""
 
     async def gone(self) -> None:
-        """Return once the client has left, as far as one sees it after its body was read."""
+        """Return when the client leaves; this is only noticed after its body was read."""
 
     async def start(self, status: int, headers: Headers) -> None: ...
 
@@ -72,9 +72,9 @@ class HttpClient:
             yield message["body"]
 
     async def gone(self) -> None:
-        """Only one at a time may receive, so the body comes first.
+        """Wait for the body first: only one caller at a time may receive.
 
-        The server reports the end of an answer as a departure too; that is none.
+        The server also reports a disconnect after a complete answer; that is ignored.
         """
         await self._read.wait()
         await self._receive()
@@ -93,8 +93,8 @@ class HttpClient:
         await self._send({"type": "http.response.body", "body": chunk, "more_body": more})
 
 
-class Nobody:
-    """The caller of an asynchronous invocation: sent its body, and went away content."""
+class AsyncClient:
+    """The client of an asynchronous invocation, for which the answer is discarded."""
 
     def __init__(self, body: bytes) -> None:
         self.status: int | None = None

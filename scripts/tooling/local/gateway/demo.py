@@ -1,4 +1,4 @@
-"""The demo model server that stands in where no key of a real model is given."""
+"""The process of the demo model, which runs if no API key of a real model is set."""
 
 import asyncio
 import os
@@ -16,13 +16,13 @@ _KEY_NAMES = next(v.names for v in variables(Model) if "OPENAI_API_KEY" in v.nam
 
 
 class DemoModel:
-    """Where the demo model is, or would be."""
+    """The demo model, on a port of its own."""
 
     def __init__(self) -> None:
         self.port = free_port()
 
     def environment(self, environ: Mapping[str, str]) -> Mapping[str, str]:
-        """Return `environ`, which leads to the demo model if it has no key of a real one."""
+        """Return `environ`; without the key of a real model it points to the demo model."""
         if has_key(environ):
             return environ
         return {
@@ -34,7 +34,7 @@ class DemoModel:
 
     @asynccontextmanager
     async def running(self, root: Path, show: Show) -> AsyncIterator[None]:
-        """Raises: SystemExit, when it does not start."""
+        """Run the demo model in a process. Raises: SystemExit, when it does not start."""
         process = await Process.start(
             [
                 sys.executable,

@@ -1,4 +1,4 @@
-"""A request as it arrived, and the v1 event Function Compute makes of it."""
+"""Requests to the gateway, and the v1 events that Function Compute makes of them."""
 
 import base64
 import json
@@ -24,7 +24,7 @@ def new_request_id() -> str:
 
 @dataclass(frozen=True)
 class Call:
-    """`headers` are as sent, but without any `x-fc-` header: those are the platform's to set."""
+    """One request. `headers` are as sent, without `x-fc-` headers, which only the platform sets."""
 
     method: str
     raw_path: str
@@ -40,7 +40,7 @@ class Call:
     @classmethod
     def of(cls, scope: MutableMapping[str, Any]) -> "Call":
         sent = [(name.lower(), value) for name, value in scope["headers"]]
-        wanted = dict(sent).get(b"x-fc-invocation-type", b"")
+        invocation_type = dict(sent).get(b"x-fc-invocation-type", b"")
         return cls(
             method=scope["method"],
             raw_path=scope["raw_path"].decode("ascii", "replace"),
@@ -49,17 +49,17 @@ class Call:
             protocol=f"HTTP/{scope['http_version']}",
             headers=tuple(pair for pair in sent if not pair[0].startswith(b"x-fc-")),
             peer=(scope.get("client") or ("127.0.0.1",))[0],
-            is_async=wanted.lower() == b"async",
+            is_async=invocation_type.lower() == b"async",
         )
 
     def header(self, name: str) -> str:
-        """Repeated headers arrive comma-joined."""
-        wanted = name.lower().encode()
-        return _text(b",".join(value for key, value in self.headers if key == wanted))
+        """The value of a header; repeated ones are joined by commas."""
+        lower_name = name.lower().encode()
+        return _text(b",".join(value for key, value in self.headers if key == lower_name))
 
 
 def to_event(call: Call, body: bytes) -> bytes:
-    """The bytes a built-in handler gets ("HTTP trigger request format", Function Compute 3.0)."""
+    """The event of a built-in handler ("HTTP trigger request format", Function Compute 3.0)."""
     host = call.header("host").rpartition(":")[0] or call.header("host")
     moment = datetime.fromtimestamp(call.time_ms // 1000, timezone.utc)
     text, encoded = _body(body)
@@ -90,7 +90,7 @@ def to_event(call: Call, body: bytes) -> bytes:
 
 
 def _body(body: bytes) -> tuple[str, bool]:
-    """An empty body counts as encoded, as seen in the field."""
+    """The body and isBase64Encoded, which is true for an empty body, as Function Compute has it."""
     try:
         return body.decode("utf-8"), not body
     except UnicodeDecodeError:
@@ -98,7 +98,7 @@ def _body(body: bytes) -> tuple[str, bool]:
 
 
 def _headers(call: Call) -> dict[str, str]:
-    """Names arrive as Go writes them: `content-type` becomes `Content-Type`."""
+    """The headers with names in Go's spelling: `content-type` becomes `Content-Type`."""
     pairs = [(_text(name), _text(value)) for name, value in call.headers]
     return _joined([(name.title(), value) for name, value in pairs if name not in _NOT_PASSED])
 
@@ -115,7 +115,7 @@ def _text(value: bytes) -> str:
 
 
 def context_of(function: Function, request_id: str) -> dict[str, Any]:
-    """What the handler's second argument holds. There are no credentials on python3.12."""
+    """The fields of the handler's second argument. On python3.12 it has no credentials."""
     return {
         "request_id": request_id,
         "function": {

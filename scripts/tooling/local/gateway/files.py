@@ -1,4 +1,4 @@
-"""The files of a folder that stands in for a bucket, for whoever has a link to one."""
+"""Serves files of the folder that replaces a bucket, to requests with a signed link."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _CHUNK_BYTES = 256 * 1024
 
 class Files:
     def __init__(self, manifest: Manifest) -> None:
-        """As the functions see it that write there."""
+        """Take the folder and the signing key from the functions that write there."""
         given = (function.environment for function in manifest.functions)
         found = next((one for one in given if one.get("STORAGE_FOLDER")), {})
         self._folder, self._secret = found.get("STORAGE_FOLDER"), found.get("JWT_SECRET", "")
@@ -26,7 +26,7 @@ class Files:
         return bool(self._folder) and path.startswith(LINK_PATH)
 
     async def serve(self, call: Call, client: Client) -> None:
-        """Raises: LinkRefused, NoRoute."""
+        """Send the file of a link. Raises: LinkRefused, NoRoute."""
         key, query = call.path.removeprefix(LINK_PATH), dict(parse_qsl(call.query))
         if call.method not in {"GET", "HEAD"} or not opens(Secret(self._secret), key, query):
             raise LinkRefused("this link was not made here, or has expired")

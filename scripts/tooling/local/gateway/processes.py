@@ -1,4 +1,4 @@
-"""Child processes: each in its own group, tied to our life, its output passed on by lines."""
+"""Child processes: each ends with this process, and its output is passed on line by line."""
 
 import asyncio
 import contextlib
@@ -18,9 +18,9 @@ _LONGEST_LINE = 1 << 20
 
 
 def environment_of(function: Function) -> dict[str, str]:
-    """Exactly what the manifest gives, and the few things a process cannot do without.
+    """The environment of the manifest, with the few variables that every process needs.
 
-    Our own interpreter stands where the platform's is, so it comes first on PATH.
+    This interpreter replaces the platform's, so it comes first on PATH.
     """
     given = {k: v for k, v in function.environment.items() if not k.startswith("FC_")}
     path = os.pathsep.join([str(Path(sys.executable).parent), given.get("PATH", os.defpath)])
@@ -49,7 +49,7 @@ class Process:
         show: Show,
         descriptors: Sequence[int] = (),
     ) -> "Process":
-        """Start it; what it writes goes to `show`, and `descriptors` stay open in it."""
+        """Start a process; its output goes to `show`, and it inherits `descriptors`."""
         tether = [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid())]
         child = await asyncio.create_subprocess_exec(
             *tether,
@@ -75,7 +75,7 @@ class Process:
 
     @property
     def peak_memory_mb(self) -> float:
-        """Zero where the system does not tell."""
+        """The peak memory; zero where the system does not report it."""
         try:
             status = Path(f"/proc/{self._child.pid}/status").read_text()
         except OSError:
@@ -84,7 +84,7 @@ class Process:
         return int(peaks[0]) / 1024 if peaks else 0.0
 
     async def listens_on(self, port: int) -> bool:
-        """Return once it does, or with False when it has ended."""
+        """Wait until the process listens on the port; return False if it ends before."""
         while self.is_alive:
             with contextlib.suppress(OSError):
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -106,7 +106,7 @@ class Process:
         await self.kill()
 
     async def kill(self) -> None:
-        """Return when it is gone and all it wrote has been shown."""
+        """Kill the process; return when it has ended and its output has been shown."""
         self._signal(signal.SIGKILL)
         await self._child.wait()
         await asyncio.wait({self._pump}, timeout=1)

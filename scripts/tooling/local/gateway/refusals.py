@@ -1,10 +1,10 @@
-"""Error responses in place of a function's: FC's errors, and rules that it would break."""
+"""Error answers of the gateway: errors of Function Compute, and violations of its rules."""
 
 import json
 
 
 class Refusal(Exception):
-    """An answer of the gateway itself; `detail` is for the terminal alone."""
+    """An error answer of the gateway; `detail` is only printed on the terminal."""
 
     status = 502
     code = "BadResponse"
@@ -28,37 +28,49 @@ class Refusal(Exception):
 
 
 class NoRoute(Refusal):
+    """No route matches the path, or the file of a link is missing."""
+
     status = 404
     code = "RouteNotFound"
 
 
 class LinkRefused(Refusal):
+    """The signature of a file link is wrong or has expired."""
+
     status = 403
     code = "AccessDenied"
 
 
 class WrongMethod(Refusal):
+    """The route does not allow the method."""
+
     status = 405
     code = "MethodNotAllowed"
 
 
 class HeadersTooLarge(Refusal):
+    """The request headers exceed the platform's limit."""
+
     status = 400
     code = "InvalidArgument"
 
 
 class TargetTooLong(Refusal):
+    """Path and query exceed the platform's limit."""
+
     status = 414
     code = "InvalidArgument"
 
 
 class BodyTooLarge(Refusal):
+    """The request body exceeds the platform's limit."""
+
     status = 413
     code = "EntityTooLarge"
 
 
 class Violation(Refusal):
-    """The answer is there, and breaks a rule of the platform."""
+    """The function's answer breaks a rule of the platform."""
 
     def __init__(self, rule: str, message: str, *, function: str) -> None:
         super().__init__(f"{function} broke the rule {rule}: {message}", function=function)
@@ -66,11 +78,11 @@ class Violation(Refusal):
 
 
 class FunctionFailed(Refusal):
-    """There is no answer; an asynchronous call is tried again."""
+    """The function gave no answer; an asynchronous call is repeated."""
 
 
 class HandlerRaised(FunctionFailed):
-    """Function Compute would have answered `payload`, stack trace and all."""
+    """The handler raised; Function Compute would answer `payload`, with the stack trace."""
 
     code = "UnhandledInvocationError"
     rule = "uncaught_exception"
@@ -81,13 +93,19 @@ class HandlerRaised(FunctionFailed):
 
 
 class FunctionTimeout(FunctionFailed):
+    """The function exceeded its timeout."""
+
     status = 504
     code = "FunctionTimeout"
 
 
 class ProcessExited(FunctionFailed):
+    """The process of the function ended before it answered."""
+
     code = "ProcessExitedUnexpectedly"
 
 
 class NotStarted(FunctionFailed):
+    """The process of the function could not be started."""
+
     code = "FunctionNotStarted"

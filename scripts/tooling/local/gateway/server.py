@@ -1,4 +1,4 @@
-"""Serves a manifest on one socket until a signal comes, and reloads it when its files change."""
+"""Serves a manifest on one socket until a signal, and reloads it when files change."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ Configure = Callable[[], Manifest]
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, with the signals left to us: it would re-raise them before our children are gone."""
+    """uvicorn without its signal handlers, which would end this process before its children."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -31,10 +31,10 @@ class _Server(uvicorn.Server):
 async def serve(
     listener: socket.socket, root: Path, configure: Configure, ready: Callable[[], None]
 ) -> None:
-    """Serve until SIGINT or SIGTERM; leave no process behind.
+    """Serve until SIGINT or SIGTERM, then end all child processes.
 
     Raises:
-        ManifestError: the manifest cannot be used at the start. Later it is only reported.
+        ManifestError: the manifest is invalid at the start. Later errors are only printed.
     """
     gateway = Gateway(configure(), root)
     server = _Server(_settings(gateway))
@@ -78,7 +78,7 @@ async def _watch_folders(gateway: Gateway, root: Path, configure: Configure) -> 
 
 
 async def _watch_files(gateway: Gateway, root: Path, configure: Configure) -> None:
-    """Watches the directory, because editors replace a file by another."""
+    """Reload when a file changes; watch its directory, because editors replace files."""
 
     def is_watched(change: Change, path: str) -> bool:
         return Path(path).name in WATCHED_FILES

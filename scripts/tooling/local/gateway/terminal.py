@@ -1,4 +1,4 @@
-"""Terminal output of the gateway: request lines, the functions' own output, alarms in red."""
+"""Terminal output of the gateway: request lines, output of functions, and errors in red."""
 
 import json
 import sys
@@ -7,9 +7,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TextIO
 
-_OF_EVERY = frozenset({"time", "level", "event", "request_id", "latency_ms"})
+_COMMON_FIELDS = frozenset({"time", "level", "event", "request_id", "latency_ms"})
 _RED, _PLAIN = "\033[31m", "\033[0m"
-_lock = threading.Lock()  # lines of several functions must not mix
+_lock = threading.Lock()  # keeps lines of several functions apart
 
 
 def note(text: str) -> None:
@@ -17,13 +17,13 @@ def note(text: str) -> None:
 
 
 def alarm(text: str) -> None:
-    """Something Function Compute would not forgive, on stderr."""
+    """Print an error on stderr, in red on a terminal."""
     coloured = sys.stderr.isatty()
     _write(sys.stderr, f"{_RED}!! {text}{_PLAIN}" if coloured else f"!! {text}")
 
 
 def labelled(name: str) -> Callable[[str], None]:
-    """Return what shows the output of one function."""
+    """Return a function that prints lines with this label."""
 
     def show(line: str) -> None:
         if not (is_correlation(line) or _is_idle_timer(line)):
@@ -33,13 +33,12 @@ def labelled(name: str) -> Callable[[str], None]:
 
 
 def is_correlation(line: str) -> bool:
-    """The two lines web functions write around an invocation for the platform's log search."""
+    """Whether a line is one of the two that mark an invocation for the platform's log search."""
     return line.startswith(("FC Invoke Start RequestId: ", "FC Invoke End RequestId: "))
 
 
 def did_nothing(summary: bytes) -> bool:
-    """Say whether a timer's function returned counts that are all zero: nobody asked for it, so
-    only what it did is worth a line."""
+    """Whether a timer's function returned only zero counts; such runs are not printed."""
     try:
         counts = json.loads(summary)
     except ValueError:
@@ -48,7 +47,7 @@ def did_nothing(summary: bytes) -> bool:
 
 
 def _is_idle_timer(line: str) -> bool:
-    """What shared/web/timers.py logs of such a run."""
+    """Whether a line is the log record of a timer run that did nothing."""
     if '"event": "timer"' not in line:
         return False
     try:
@@ -57,11 +56,13 @@ def _is_idle_timer(line: str) -> bool:
         return False
     if not isinstance(record, dict) or record.get("level") != "info":
         return False
-    return did_nothing(json.dumps({k: v for k, v in record.items() if k not in _OF_EVERY}).encode())
+    return did_nothing(
+        json.dumps({k: v for k, v in record.items() if k not in _COMMON_FIELDS}).encode()
+    )
 
 
 def _write(stream: TextIO, text: str) -> None:
-    with _lock, suppress(BrokenPipeError):  # `scripts/dev | head` must go on serving
+    with _lock, suppress(BrokenPipeError):  # keeps serving in `scripts/dev | head`
         encoding = stream.encoding or "utf-8"
         stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
         stream.flush()

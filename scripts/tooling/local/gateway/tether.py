@@ -1,4 +1,4 @@
-"""Runs a command that dies with the process that started it; a script of its own, for any Python.
+"""Runs a command that ends with the process that started it; a script for any Python.
 
 usage: tether.py PARENT_PID COMMAND [ARGUMENT ...]
 """
@@ -12,7 +12,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def tie_to(parent: int) -> None:
-    """Survives the exec below. Where there is no such call, the process group must do."""
+    """Let Linux kill this process, also after exec, when its parent ends."""
     if not sys.platform.startswith("linux"):
         return
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

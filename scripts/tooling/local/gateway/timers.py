@@ -1,4 +1,4 @@
-"""Timers: each fires at the moments its expression names, with the event the platform sends."""
+"""Timers: send the platform's timer event at the times of their cron expressions."""
 
 import asyncio
 import json
@@ -15,20 +15,20 @@ from scripts.tooling.manifest.s_yaml import Function, ManifestError, Timer
 
 Fire = Callable[[Function, bytes], Awaitable[None]]
 
-_LONGEST_NAP_SECONDS = 5.0  # a clock that was set, or a machine that slept, is noticed
+_LONGEST_SLEEP_SECONDS = 5.0  # short, to notice a changed clock or a wake-up
 _ZONE = "CRON_TZ="
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """When a timer is due: six fields, the first one seconds, in UTC or the zone it names."""
+    """The cron expression of a timer: six fields, seconds first, in UTC or a named zone."""
 
     fields: str
     zone: timezone | ZoneInfo
 
     @classmethod
     def of(cls, cron: str) -> "Schedule":
-        """Raises: ManifestError."""
+        """Parse an expression. Raises: ManifestError."""
         zone: timezone | ZoneInfo = timezone.utc
         try:
             if cron.startswith(_ZONE):
@@ -48,20 +48,20 @@ class Schedule:
 
 
 class Timers:
-    """Those of one deployment."""
+    """The timers of one deployment."""
 
     def __init__(self, functions: Iterable[Function], fire: Fire) -> None:
-        """Raises: ManifestError, before any of them is set."""
+        """Parse all timers. Raises: ManifestError."""
         self._scheduled = list(_scheduled(functions))
         self._fire = fire
         self._waiting: list[asyncio.Task[None]] = []
         self._running: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
-        self._waiting = [asyncio.create_task(self._keep(*one)) for one in self._scheduled]
+        self._waiting = [asyncio.create_task(self._repeat(*one)) for one in self._scheduled]
 
     def retire(self) -> None:
-        """Fire no more; what was fired finishes."""
+        """Fire no more; running invocations finish."""
         for task in self._waiting:
             task.cancel()
 
@@ -71,13 +71,13 @@ class Timers:
             task.cancel()
         await asyncio.gather(*self._waiting, *self._running, return_exceptions=True)
 
-    async def _keep(self, function: Function, timer: Timer, schedule: Schedule) -> None:
-        """One that takes longer than its interval is fired again all the same, as in the cloud."""
+    async def _repeat(self, function: Function, timer: Timer, schedule: Schedule) -> None:
+        """Fire one timer repeatedly, even if its last run is unfinished, as the platform does."""
         due = datetime.now(timezone.utc)
         while True:
             due = schedule.after(max(due, datetime.now(timezone.utc)))
             while (left := due.timestamp() - time.time()) > 0:
-                await asyncio.sleep(min(left, _LONGEST_NAP_SECONDS))
+                await asyncio.sleep(min(left, _LONGEST_SLEEP_SECONDS))
             firing = asyncio.ensure_future(self._fire(function, timer_event(timer, due)))
             self._running.add(firing)
             firing.add_done_callback(self._running.discard)
@@ -92,7 +92,7 @@ def _scheduled(functions: Iterable[Function]) -> Iterator[tuple[Function, Timer,
 
 
 def timer_event(timer: Timer, due: datetime) -> bytes:
-    """What a timer's function gets ("Time triggers", Function Compute 3.0)."""
+    """The event of a timer ("Time triggers", Function Compute 3.0)."""
     at = due.strftime("%Y-%m-%dT%H:%M:%SZ")
     event = {"triggerTime": at, "triggerName": timer.name, "payload": timer.payload}
     return json.dumps(event).encode()

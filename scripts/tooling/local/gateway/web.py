@@ -1,4 +1,4 @@
-"""Web functions: the manifest's own command on a port of ours, with requests streamed through."""
+"""Web functions: run the command of the manifest and stream requests to it."""
 
 import asyncio
 import re
@@ -10,14 +10,14 @@ import httpx
 from scripts.tooling.local.gateway import terminal
 from scripts.tooling.local.gateway.client import Client, ClientGone, read_body
 from scripts.tooling.local.gateway.events import ACCOUNT_ID, REGION, Call
-from scripts.tooling.local.gateway.police import MAX_BODY_BYTES, Headers, check_headers
+from scripts.tooling.local.gateway.platform_rules import MAX_BODY_BYTES, Headers, check_headers
 from scripts.tooling.local.gateway.processes import Process, Show, environment_of, free_port
 from scripts.tooling.local.gateway.refusals import FunctionTimeout, NotStarted, ProcessExited
 from scripts.tooling.manifest.s_yaml import Function
 
 START_SECONDS = 120
 
-# What belongs to one connection ends there, and the platform eats its own x-fc-status.
+# Headers of one connection are not passed on; the platform removes x-fc-status.
 _HOP_BY_HOP = frozenset(
     {
         "connection",
@@ -42,7 +42,7 @@ class WebProcess:
 
     @classmethod
     async def start(cls, function: Function, root: Path, show: Show) -> "WebProcess":
-        """Raises: NotStarted, when it ends early or its port stays closed for 120 s."""
+        """Start the server. Raises: NotStarted, when it ends or its port stays closed for 120 s."""
         port = free_port()
         process = await Process.start(
             list(_localised(function, port)),
@@ -71,7 +71,7 @@ def _not_started(function: Function, problem: str) -> NotStarted:
 
 
 def _localised(function: Function, port: int) -> Iterator[str]:
-    """The command with our port, and reachable from this machine only."""
+    """The command with another port, on the loopback interface."""
     for part in function.command:
         moved = re.sub(rf"(?<!\d){function.port}(?!\d)", str(port), part)
         yield moved.replace("0.0.0.0", "127.0.0.1")  # noqa: S104  # replaced, not bound
@@ -93,7 +93,7 @@ def platform_headers(function: Function, request_id: str, control_path: str) -> 
 
 
 class WebHost:
-    """One web function; its process is started by the first request and again when it has died."""
+    """One web function; a request starts its process if none is running."""
 
     def __init__(self, function: Function, root: Path) -> None:
         self._function = function
@@ -107,7 +107,7 @@ class WebHost:
         )
 
     async def serve(self, call: Call, client: Client) -> None:
-        """Relay one request until it ends, the client leaves, or the time is up."""
+        """Relay one request until it ends, the client leaves, or the timeout is over."""
         self._running += 1
         try:
             server = await self._started()
@@ -191,7 +191,7 @@ class WebHost:
             await self.close()
 
     async def retire(self) -> None:
-        """Let running requests finish; the last one ends the process."""
+        """Let running requests finish, then end the process."""
         self._retired = True
         await self._end_if_retired()
 
@@ -203,7 +203,7 @@ class WebHost:
 
 
 async def _content(call: Call, client: Client) -> AsyncIterator[bytes] | None:
-    """Without a body there must be none: an empty one would be sent in chunks."""
+    """The request body; None if it is empty, because httpx would send an empty one in chunks."""
     if call.header("transfer-encoding") or call.header("content-length") not in {"", "0"}:
         return client.chunks(MAX_BODY_BYTES)
     await read_body(client, 0)

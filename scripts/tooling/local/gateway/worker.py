@@ -2,8 +2,8 @@
 
 usage: worker.py DESCRIPTOR CODE_DIRECTORY HANDLER
 
-The parent sends two frames per request, the context and the event. It gets one frame when the
-handler is imported and one per request: a letter (Ready, Answer, Error) and its bytes.
+The parent sends two frames per request, the context and the event. It receives one frame when
+the handler is imported and one per request: a letter (Ready, Answer, Error) and bytes.
 """
 
 import importlib
@@ -29,7 +29,7 @@ def main(descriptor: int, code: str, handler: str) -> int:
     try:
         module, _, name = handler.rpartition(".")
         handle = getattr(importlib.import_module(module), name)
-    except Exception as error:  # noqa: BLE001  # whatever the import raises is the parent's news
+    except Exception as error:  # noqa: BLE001  # the parent reports any error of the import
         _send(channel, ERROR, _described(error))
         return 1
     _send(channel, READY, b"")

@@ -1,4 +1,4 @@
-"""The platform's rules for answers, told out loud where the platform would only misbehave."""
+"""Function Compute's rules for answers; a broken rule is reported as a Violation."""
 
 import base64
 import binascii
@@ -40,10 +40,10 @@ class Answer:
 
 
 def read_answer(function: str, output: bytes) -> Answer:
-    """Translate the four keys a built-in function returns.
+    """Read the answer of a built-in function from its four keys.
 
     Raises:
-        Violation: with the rule that was broken.
+        Violation: with the name of the broken rule.
     """
     data = _four_keys(function, output)
     headers = _text_headers(function, data["headers"])
@@ -81,7 +81,10 @@ def _text_headers(function: str, given: dict[str, Any]) -> Headers:
 
 
 def check_headers(function: str, headers: Headers, *, passed: Iterable[str] = ()) -> None:
-    """Raises: Violation. Names in `passed` are the transport's own and may be there."""
+    """Check the headers of an answer, except those in `passed`, which the transport sets.
+
+    Raises: Violation.
+    """
     for name, value in headers:
         key = name.lower()
         if not re.fullmatch(r"[!#$%&'*+.^_`|~\w-]+", name, re.ASCII) or not _is_sendable(value):
