@@ -21,12 +21,12 @@ _LONGEST_WAIT_SECONDS = 30.0
 
 
 class _Cursor(sqlite3.Cursor):
-    """Waits for the write lock for as long as other writers have their turns.
+    """A cursor that waits for the write lock while other writers make progress.
 
-    Whoever waits asks now and then and may be overtaken, so many writers at once
-    can keep one of them waiting for longer than a statement may take. Only where
-    none of them got the lock in that time is it stuck. Each writer marks its turn
-    by the time on the database file, which WAL mode itself seldom changes.
+    SQLite polls the lock without a queue, so with many writers one of them can
+    wait longer than a statement may take. The lock is only stuck if no writer got
+    it in that time. Each writer marks its turn by setting the modification time
+    of the database file, which WAL mode itself seldom changes.
     """
 
     connection: "_Connection"
@@ -40,8 +40,9 @@ class _Cursor(sqlite3.Cursor):
                 super().execute(sql, parameters)
                 break
             except sqlite3.OperationalError as error:
-                moves = self.connection.last_turn() != turn and time.monotonic() < give_up_at
-                if not (may_wait and moves and _is_contention(error)):
+                has_progress = self.connection.last_turn() != turn
+                in_time = time.monotonic() < give_up_at
+                if not (may_wait and has_progress and in_time and _is_contention(error)):
                     raise
         if may_wait and (self.connection.in_transaction or self.rowcount > 0):
             self.connection.mark_turn()
@@ -75,13 +76,13 @@ class _RawStream(_Cursor):
 
 
 class Sqlite:
-    # Taking the write lock first makes two writers take turns instead of failing half-way.
+    # Taking the write lock first makes writers wait at the start instead of failing later.
     begin = "BEGIN IMMEDIATE"
     server = """
         SELECT 'SQLite ' || sqlite_version() AS version, page_count * page_size AS size_bytes
         FROM pragma_page_count(), pragma_page_size()
     """
-    snapshot: tuple[str, ...] = ("BEGIN",)  # in WAL mode, from the first read on
+    snapshot: tuple[str, ...] = ("BEGIN",)  # in WAL mode the snapshot begins with the first read
 
     def __init__(self, target: DatabaseTarget) -> None:
         self._path = Path(target.path)

@@ -93,19 +93,21 @@ class Catalog:
         return self._known
 
     def _built(
-        self, standing: Sequence[ModelStatus], stored: Sequence[upstreams.StoredUpstream]
+        self, statuses: Sequence[ModelStatus], stored: Sequence[upstreams.StoredUpstream]
     ) -> Known:
         environment = model_list.in_environment()
-        offered = model_list.offered(environment, standing)
+        offered = model_list.offered(environment, statuses)
         names = {model.name for model in offered}
-        by_name = {model.name: model for model in standing}
-        ours = [
+        by_name = {model.name: model for model in statuses}
+        from_environment = [
             upstream
             for upstream in self._from_environment()
             if model_list.serves(by_name.get(upstream.serves), environment)
         ]
-        theirs = self._from_tables(one for one in stored if one.is_enabled)
-        return Known(offered, [one for one in (*ours, *theirs) if one.serves in names])
+        from_tables = self._from_tables(one for one in stored if one.is_enabled)
+        return Known(
+            offered, [one for one in (*from_environment, *from_tables) if one.serves in names]
+        )
 
     def _from_environment(self) -> Iterator[Upstream]:
         """The upstreams of UPSTREAMS, or the one of OPENAI_API_URL."""

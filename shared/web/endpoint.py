@@ -80,7 +80,7 @@ def endpoint(
     """Turn a function `Request -> Response` into a handler of Function Compute.
 
     `fail` makes the error responses of these paths, for clients that expect another
-    shape than ours. `limit` counts the request against a rate limit and may refuse
+    shape. `limit` counts the request against a rate limit and may refuse
     it (see shared.limits.rate_limits), before its body is parsed.
     """
     return lambda run: Endpoint(method, paths, run, max_body_bytes, fail, limit)

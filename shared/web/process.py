@@ -26,7 +26,7 @@ def call_on_sigterm(callback: Callable[[], None]) -> None:
     """Call back at SIGTERM, before the server's own handler runs.
 
     The server waits until every open connection is closed, and streams keep
-    theirs open until they are told to end. Only the main thread can install a
+    theirs open until this callback ends them. Only the main thread can install a
     signal handler; in another thread this does nothing.
     """
     server_handler, loop = signal.getsignal(signal.SIGTERM), asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""Workers: functions of ours that other functions start, to work in the background."""
+"""Workers: functions that other functions start, to work in the background."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -52,7 +52,7 @@ def read_service_token(worker: str, token: str) -> str:
 
 
 def subject_of(request: "Request", worker: str) -> str:
-    """The subject that a function of ours starts this worker on.
+    """The subject of the service token with which another function starts this worker.
 
     Raises: Unauthorized, InvalidToken, TokenExpired.
     """

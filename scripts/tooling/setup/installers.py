@@ -97,7 +97,7 @@ def _succeeds(command: Sequence[str], environ: Mapping[str, str] | None = None) 
 
 
 def run(command: Sequence[str], environ: Mapping[str, str] | None = None) -> tuple[int, str]:
-    """Run a command; return its exit code and output. A terminal shows the latest line meanwhile."""
+    """Run a command; return its exit code and output. A terminal shows its latest line."""
     output = []
     with subprocess.Popen(
         command,
