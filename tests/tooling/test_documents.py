@@ -1,4 +1,4 @@
-"""The documents promise nothing that does not work."""
+"""Commands, links and names in the documents are valid."""
 
 import inspect
 import os
@@ -24,7 +24,7 @@ DOCUMENTS = sorted(
 EVERY = pytest.mark.parametrize("name", DOCUMENTS)
 TRANSLATED = [name for name in DOCUMENTS if name.endswith(".zh-CN.md")]
 
-# What stands for a group and is never answered itself.
+# Names of base classes of errors; no answer has them.
 GROUPS = {"bad_request", "conflict", "unavailable"}
 
 

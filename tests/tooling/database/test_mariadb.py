@@ -1,4 +1,4 @@
-"""The private MariaDB is a real server, and leaves nothing behind however its owner ends."""
+"""The private MariaDB: a real server that is removed however its owner ends."""
 
 import errno
 import os
@@ -17,8 +17,8 @@ import pytest
 from scripts.tooling.environment import ROOT
 from tests.patience import HANG_SECONDS
 
-# Python notices a signal between two instructions; one that comes just before a read blocks
-# would wait for the read to end. So the owner waits in short spans.
+# Python handles a signal between two instructions; a signal just before a blocking read would
+# wait until the read ends. So the owner waits in short intervals.
 OWNER = """
 import select, sys
 from scripts.tooling.database.mariadb import private_server

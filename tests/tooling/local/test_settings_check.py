@@ -1,4 +1,4 @@
-"""scripts/dev tells what is wrong with `.env`, by name and without a value, before it serves."""
+"""scripts/dev reports errors of `.env` before it serves, by name and without values."""
 
 import subprocess
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def started(project: Path, content: bytes) -> list[str]:
-    """Return what it says; with such a file it must end without serving."""
+    """Run scripts/dev with this `.env`; return its output. It must end without serving."""
     (project / ".env").write_bytes(content)
     done = subprocess.run(
         [project / "scripts" / "dev", "--port", "0"],
@@ -44,7 +44,7 @@ def started(project: Path, content: bytes) -> list[str]:
 
 
 def refusing() -> Iterator[str]:
-    """The variables that take no text at all but only some."""
+    """The variables that do not accept every text."""
     for section in SECTIONS:
         for variable in variables(section):
             try:
