@@ -1,4 +1,4 @@
-"""What every part of the suite may ask for."""
+"""Fixtures and hooks of the whole suite."""
 
 import secrets
 from collections.abc import Callable, Generator, Iterator
@@ -16,17 +16,17 @@ from shared.database import transactions
 
 Configure = Callable[..., None]
 
-# Tests ask more than people do, all of them from one address.
+# Tests send more requests than users, all from one address.
 WITHOUT_LIMITS = {variable.names[0]: "0" for variable in config.variables(settings.Limits)}
 
 
-# Examples take as long as they take.
+# Examples have no time limit.
 hypothesis.settings.register_profile(
     "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("suite")
 
-# A first test also waits for what its module or the session needs: a build, a server, an install.
+# The first test also waits for fixtures of its module or session: a build, a server, an install.
 _PREPARING_SECONDS = 1800
 
 
@@ -43,7 +43,7 @@ def _limited(item: pytest.Item) -> Generator[None, object, object]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
-    """A fixture that hangs is a failure too."""
+    """Fail a test whose fixtures hang."""
     return (yield from _limited(item))
 
 
@@ -54,16 +54,16 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
 
 @pytest.fixture(scope="session")
 def mariadb_server() -> Iterator[str]:
-    """The base URL of a private MariaDB; started by the first test that asks for it."""
+    """The base URL of a private MariaDB; started by the first test that needs it."""
     with private_server() as url:
         yield url
 
 
 @pytest.fixture
 def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Configure]:
-    """Set variables, or remove those given as None, and have them read again.
+    """Set variables, or remove those given as None, and forget loaded settings.
 
-    Nothing of the developer's own environment reaches a test.
+    Variables of the developer's own environment do not reach a test.
     """
     for section in vars(settings).values():
         if isinstance(section, type) and hasattr(section, "__dataclass_fields__"):
@@ -86,7 +86,7 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Configure]:
 
 
 def _forget() -> None:
-    """As in a new process."""
+    """Forget loaded settings, as in a new process."""
     transactions.disconnect()
     config._loaded.cache_clear()
     transactions._dialect.cache_clear()
@@ -110,7 +110,7 @@ def database(request: pytest.FixtureRequest, configure: Configure, tmp_path: Pat
 
 @pytest.fixture(scope="session")
 def mariadb_database(mariadb_server: str) -> Iterator[str]:
-    """One migrated database for the whole run; tests leave it empty."""
+    """One migrated database for the whole run; each test leaves it empty."""
     name = f"test_{secrets.token_hex(4)}"
     _run(f"{mariadb_server}/mysql", f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
     url = f"{mariadb_server}/{name}"

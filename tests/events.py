@@ -1,4 +1,4 @@
-"""Enter where Function Compute enters: v1 event bytes in, the whole reply out."""
+"""Calls functions as Function Compute does: with the bytes of a v1 event."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ Handler = Callable[[bytes, object], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Context:
-    """The part of FC's context that a handler may look at."""
+    """The part of FC's context that handlers use."""
 
     request_id: str = "1-context"
 
@@ -73,7 +73,7 @@ def v1_event(
 
 
 def call(handler: Handler, event: bytes) -> Reply:
-    """Call and police: the four keys with their types, one value per header, all of them text."""
+    """Call a handler and check its answer: four keys with their types, one text per header."""
     answer = handler(event, Context())
     assert {key: type(value) for key, value in answer.items()} == {
         "statusCode": int,
@@ -97,7 +97,7 @@ def invoke(
     headers: Mapping[str, str] | None = None,
     **event: Any,
 ) -> Reply:
-    """`json_body` becomes the body, `token` the Authorization header; the rest is v1_event's."""
+    """Call a handler with a JSON body and a token; other arguments are those of v1_event."""
     named = {"Authorization": f"Bearer {token}"} if token else {}
     if json_body is not None:
         event["body"] = json.dumps(json_body, ensure_ascii=False).encode()

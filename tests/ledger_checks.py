@@ -1,11 +1,11 @@
-"""What must be true of somebody's money at any time."""
+"""Checks of a user's money that must always hold."""
 
 from shared.database.connection import Connection
 from shared.repos import wallets
 
 
 def adds_up(connection: Connection, user_id: str) -> wallets.Wallet:
-    """The ledger is the balance, each entry follows from the one before, nothing is negative."""
+    """Check that the ledger sums up to the balance, never negative; return the wallet."""
     entries = connection.find_all(
         lambda **row: row,
         """

@@ -1,4 +1,4 @@
-"""Models and upstreams as administrators store them."""
+"""Stores models and upstreams as administrators do."""
 
 from shared.config import Secret
 from shared.database.connection import Connection

@@ -1,12 +1,12 @@
-"""How long tests wait: never so short that a busy machine fails them."""
+"""Time limits of tests, long enough for a busy machine."""
 
-HANG_SECONDS = 120.0  # what takes longer will never happen
+HANG_SECONDS = 120.0  # only a hang takes longer
 _SLACK_SECONDS = 20.0
 
 
 def promised(seconds: float) -> float:
-    """A time limit of the product, as a busy machine may keep it.
+    """A time limit of the product, with a margin for a busy machine.
 
-    What has lost its limit takes far longer: in these tests nothing else ends it.
+    Without its limit, the operation in such a test would take far longer.
     """
     return seconds + _SLACK_SECONDS

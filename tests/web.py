@@ -1,4 +1,4 @@
-"""Enter a function where the platform enters: its real process, over HTTP or by events."""
+"""Starts real processes of functions and calls them over HTTP or with events."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class WebFunction:
-    """A function that runs; `client` is one caller with kept connections."""
+    """A running web function; `client` keeps its connections."""
 
     port: int
     process: "subprocess.Popen[bytes]"
@@ -41,11 +41,11 @@ class WebFunction:
 
     @property
     def log(self) -> str:
-        """All it wrote so far, to stdout and to stderr."""
+        """The output so far, of stdout and stderr."""
         return self._output.read_text("utf-8")
 
     def logged(self, text: str) -> list[str]:
-        """The lines with this text, once there is one."""
+        """Wait for lines with this text and return them."""
         return eventually(lambda: [line for line in self.log.splitlines() if text in line])
 
 
@@ -53,8 +53,8 @@ class WebFunction:
 def serving(name: str, clock: Path | None = None, /, **variables: str) -> Iterator[WebFunction]:
     """Run the command of s.yaml on a free port of the loopback interface.
 
-    Of the variables it gets what s.yaml passes on. A `clock` is a file that says by
-    how many milliseconds its time differs from ours.
+    It gets the variables that s.yaml passes on. `clock` is a file with the shift of its
+    clock in milliseconds.
     """
     given = {"APP_ENV": "test", **variables}
     function, port = load(ROOT / "s.yaml", given, strict=False).function(name), free_port()
@@ -79,7 +79,7 @@ def serving(name: str, clock: Path | None = None, /, **variables: str) -> Iterat
 
 @contextmanager
 def invoked(name: str, **variables: str) -> Iterator[Callable[[bytes], Reply]]:
-    """A built-in function in a process of its own, which takes one event after another."""
+    """Start a built-in function in a process that takes one event after another."""
     given = {"APP_ENV": "test", **variables}
     function = load(ROOT / "s.yaml", given, strict=False).function(name)
     context, loop = context_of(function, "1-invoked"), asyncio.new_event_loop()
@@ -105,7 +105,7 @@ def _moved(clock: Path | None) -> dict[str, str]:
 
 
 def eventually(look: Callable[[], Found]) -> Found:
-    """Look until there is something true."""
+    """Call until the result is true, and return it."""
     deadline = time.monotonic() + HANG_SECONDS
     while not (found := look()):
         assert time.monotonic() < deadline, "it did not happen"

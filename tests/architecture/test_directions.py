@@ -1,4 +1,4 @@
-"""Imports point one way, decisions do no I/O, and the gate names what does not hold."""
+"""Rules for imports: their directions, and modules without I/O."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

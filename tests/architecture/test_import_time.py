@@ -1,4 +1,4 @@
-"""Importing a function does nothing but define things."""
+"""Importing a function has no side effects."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What a change leaves out is named: file, line, and what is missing."""
+"""Rules of this project: a violation is reported with file, line and problem."""
 
 import re
 import shutil
@@ -23,7 +23,7 @@ TABLES = (*endpoints.API_TABLES, endpoints.FAIR_REQUESTS)
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A copy of what the rules read, for a test to break."""
+    """A copy of the files that the rules read, for a test to change."""
     for folder in ("functions", "shared", "scripts/migrations"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     for name in (
@@ -51,7 +51,7 @@ def test_the_tree_keeps_the_rules(check: endpoints.Check) -> None:
 
 
 def test_a_new_endpoint_is_missed_everywhere_it_belongs(tree: Path) -> None:
-    """A function folder alone: no resource, no event, no row, no route."""
+    """The function is only a folder: no resource, event file, table row or route."""
     (tree / "functions/notes").mkdir()
     (tree / "functions/notes/__init__.py").touch()
     (tree / "functions/notes/index.py").write_text("")

@@ -1,4 +1,4 @@
-"""Every setting is documented once, and every pin says why it is there."""
+"""Every setting is documented once, and every pinned package has a reason."""
 
 import re
 import shutil

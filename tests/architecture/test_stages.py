@@ -1,4 +1,4 @@
-"""The packages to be deployed: small, complete, and without needless imports."""
+"""Deployed packages: small, complete, and without unnecessary imports."""
 
 import json
 import shutil
@@ -30,7 +30,7 @@ HEAVY = frozenset(
     }
     | {"sqlite3", "ssl", "uvicorn", "xlsxwriter"}
 )
-# What a cold start pays for before the first request. A line gets longer only on purpose.
+# Packages that a cold start imports. Add to a line only on purpose.
 # (jwt brings ssl: it can fetch keys.)
 LOADED = {
     "health": set(),
@@ -40,7 +40,12 @@ LOADED = {
     "session": {"jwt", "pydantic", "ssl"},
     "chat": {"asyncio", "httpx", "jwt", "pydantic", "ssl"},
     "export": {"jwt", "pydantic", "ssl"},
-    "exports": {"cryptography", "jwt", "pydantic", "ssl"},  # jwt takes what oss2 brings along
+    "exports": {
+        "cryptography",
+        "jwt",
+        "pydantic",
+        "ssl",
+    },  # jwt imports it if oss2 has brought it along
     "export_worker": {"cryptography", "jwt", "ssl"},
     "credits": {"jwt", "pydantic", "ssl"},
     "conversations": {"jwt", "pydantic", "ssl"},
@@ -69,7 +74,7 @@ print(json.dumps([module.__file__, sorted({name.partition(".")[0] for name in sy
 
 @pytest.fixture(scope="module")
 def staged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, Staged]]]:
-    """Everything built as scripts/build does it, with the wheels the project keeps."""
+    """All functions, staged as scripts/build does it, with the project's stored wheels."""
     root = tmp_path_factory.mktemp("project")
     for name in ("functions", "shared", "s.yaml", "requirements.txt"):
         source = ROOT / name

@@ -1,7 +1,7 @@
-"""A program: imports a module and prints, one line each, what of ours did more than define things.
+"""A program that imports a module and prints the side effects of the import, one per line.
 
-Audit events name most deeds; reading a variable has none, so os.environ becomes a mapping
-that tells.
+Audit events report most side effects; reading a variable has no event, so os.environ is replaced
+by a mapping that reports reads.
 """
 
 import collections
@@ -19,15 +19,15 @@ LOUD = frozenset(
 CODE = (".py", ".pyc", ".so")
 
 ROOT, MODULE = sys.argv[1:]
-told: list[str] = []
+effects: list[str] = []
 
 
 def is_ours(frame: FrameType) -> bool:
     return frame.f_code.co_filename.startswith((f"{ROOT}/functions/", f"{ROOT}/shared/"))
 
 
-def originator() -> FrameType | None:
-    """Whoever of ours began it, however deep it happens."""
+def origin() -> FrameType | None:
+    """The innermost line of this project's code that caused an event."""
     frame: FrameType | None = sys._getframe(2)
     while frame and not is_ours(frame):
         frame = frame.f_back
@@ -35,7 +35,7 @@ def originator() -> FrameType | None:
 
 
 def caller() -> FrameType | None:
-    """Whoever called the standard library for it, unless that only imported something."""
+    """The caller of the standard library, unless that only imported a module."""
     frame: FrameType | None = sys._getframe(2)
     while frame and not is_ours(frame):
         file = frame.f_code.co_filename
@@ -47,32 +47,32 @@ def caller() -> FrameType | None:
     return frame
 
 
-def tell(frame: FrameType | None, deed: str) -> None:
+def report(frame: FrameType | None, effect: str) -> None:
     if frame:
         place = os.path.relpath(frame.f_code.co_filename, ROOT)
-        told.append(f"{place}:{frame.f_lineno} {deed}")
+        effects.append(f"{place}:{frame.f_lineno} {effect}")
 
 
 def hook(event: str, arguments: tuple[Any, ...]) -> None:
     if event in LOUD:
-        tell(originator(), event)
+        report(origin(), event)
     elif event == "open" and not str(arguments[0]).endswith(CODE):
-        tell(caller(), f"opens {arguments[0]}")
+        report(caller(), f"opens {arguments[0]}")
 
 
 class Telling(collections.UserDict[str, str]):
     def __getitem__(self, name: str) -> str:
-        tell(caller(), f"reads {name}")
+        report(caller(), f"reads {name}")
         return super().__getitem__(name)
 
     def __contains__(self, name: object) -> bool:
-        tell(caller(), f"reads {name}")
+        report(caller(), f"reads {name}")
         return super().__contains__(name)
 
 
 sys.path[0] = ROOT
 telling: Any = Telling(os.environ)
-os.environ = telling  # noqa: B003  # the real one is not to be cleared, it is to be watched
+os.environ = telling  # noqa: B003  # replaced in order to watch it
 sys.addaudithook(hook)
 __import__(MODULE)
-print("\n".join(dict.fromkeys(told)))
+print("\n".join(dict.fromkeys(effects)))

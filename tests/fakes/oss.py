@@ -1,4 +1,4 @@
-"""A bucket: what OSS does for objects in parts, over a real socket, and failing on demand."""
+"""A fake OSS bucket on a real socket, with multipart uploads and errors on demand."""
 
 import base64
 import hashlib
@@ -36,7 +36,7 @@ class Begun:
 
 @dataclass
 class Bucket:
-    """What was stored, and how to misbehave: each fault serves the next request that fits it.
+    """The stored objects and the pending faults; each fault affects the next matching request.
 
     `fail` answers with its status; `stall` waits until `gate` opens.
     """
@@ -64,7 +64,7 @@ class Bucket:
         }
 
     def fault(self, name: str) -> int:
-        """Wait if that is asked for; return a status to fail with, or 0."""
+        """Take the fault of a request: wait if it stalls; return its error status, or 0."""
         with self.lock:
             self.requests.append(name)
             stalls = name in self.stall

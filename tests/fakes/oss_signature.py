@@ -1,4 +1,4 @@
-"""Signature version 4 as the service checks it (OSS documentation, "V4 signature")."""
+"""Verification of signatures of version 4 (OSS documentation, "V4 signature")."""
 
 import calendar
 import hashlib
@@ -31,7 +31,7 @@ class Key:
 
 
 def refusal(request: Signed, key: Key, region: str) -> str:
-    """OSS's code for what is wrong with the request, or nothing."""
+    """The error code of OSS for a request; empty if the signature is valid."""
     if "x-oss-signature" in request.query:
         return _of_link(request, key, region)
     return _of_header(request, key, region)

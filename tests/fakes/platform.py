@@ -1,4 +1,4 @@
-"""Function Compute as a caller of asynchronous functions sees it: notes the call, says 202."""
+"""A fake of Function Compute for asynchronous calls: it records each call and answers 202."""
 
 import threading
 from collections.abc import Iterator

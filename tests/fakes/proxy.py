@@ -12,7 +12,7 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Proxy:
-    """Passes bytes on until it is told not to."""
+    """A proxy that forwards bytes until a test changes its behaviour."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
@@ -23,16 +23,16 @@ class Proxy:
         self._listen(0)
 
     def refuse(self) -> None:
-        """As if the server had stopped: nobody listens, and every connection is reset."""
+        """Behave like a stopped server: the port is closed and all connections are reset."""
         _shut(self._listener)
         self.cut()
 
     def stall(self) -> None:
-        """As a black hole: connections open, and not a byte comes back."""
+        """Behave like an unresponsive server: connections open, but no byte comes back."""
         self._flowing.clear()
 
     def cut(self) -> None:
-        """Reset every connection; new ones are welcome."""
+        """Reset every connection; accept new ones."""
         ends, self._ends = self._ends, []
         for end in ends:
             with suppress(OSError):
@@ -40,7 +40,7 @@ class Proxy:
             _shut(end)
 
     def resume(self) -> None:
-        """Flow again, on the same port."""
+        """Forward bytes again, on the same port."""
         self._flowing.set()
         if self._listener.fileno() < 0:
             self._listen(self.port)
@@ -82,7 +82,7 @@ class Proxy:
 
 
 def _shut(end: socket.socket) -> None:
-    """Shut before closing: that wakes whoever waits in it."""
+    """Shut a socket down before closing it, which wakes threads that wait for it."""
     with suppress(OSError):
         end.shutdown(socket.SHUT_RDWR)
     end.close()

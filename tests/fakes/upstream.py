@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server on a bare socket, able to misbehave in every way upstreams do.
+"""A fake OpenAI-compatible server on a plain socket, with the faults of real upstreams.
 
 The last user message chooses the scenario (`scenario: crlf`); anything else is
 answered with SENTENCE, streamed in several chunks, with usage and `[DONE]`.
@@ -43,7 +43,7 @@ _POLL_SECONDS = 0.01
 
 @dataclass
 class Upstream:
-    """What a test may look at while the server runs in its own thread."""
+    """The state of the server for tests; the server runs in a thread of its own."""
 
     url: str = ""
     requests: list[Recorded] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Upstream:
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def wait_closed(self, seconds: float = HANG_SECONDS, *, abandoned: int = 1) -> bool:
-        """Whether clients left that many answers before they were complete, in time."""
+        """Wait until clients have left that many incomplete answers; return whether they did."""
         return self.wait_until(lambda: self.abandoned >= abandoned, seconds)
 
     def wait_until(self, condition: Callable[[], bool], seconds: float = HANG_SECONDS) -> bool:
@@ -108,7 +108,7 @@ def unreachable() -> Iterator[str]:
 
 
 def refused_url() -> str:
-    """Give the URL of a port nobody listens on."""
+    """Give the URL of a closed port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{free.getsockname()[1]}/v1/chat/completions"
@@ -138,7 +138,7 @@ async def _serve(
 async def _answer_one(
     fake: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> bool:
-    """Read and answer one request; say whether the connection can take another."""
+    """Read and answer one request; return whether the connection can take another."""
     request = await _read(reader)
     fake.record(request)
     wire = Wire(writer, request, fake.released)

@@ -1,4 +1,4 @@
-"""How the fake upstream answers: one scenario per name."""
+"""Answers of the fake upstream: one scenario per name."""
 
 import asyncio
 import gzip
@@ -22,7 +22,7 @@ CACHED_ALIAS = {"prompt_cache_hit_tokens": CACHED_TOKENS}  # DeepSeek
 
 Scenario = Callable[[Wire], Awaitable[None]]
 SCENARIOS: dict[str, Scenario] = {}
-# Only a time limit ends these; all others may have as much time as they need.
+# Scenarios that only a time limit ends; all others need no time limit.
 FALLS_SILENT = {
     *("silence", "slow-headers", "no-first-byte", "stall", "stalled-refusal"),
     *("silence-after-finish", "silence-after-usage", "silence-before-done"),
@@ -43,7 +43,7 @@ def scenario(name: str) -> Callable[[Scenario], Scenario]:
 
 
 def streamed(name: str, *segments: bytes, content_type: str = "text/event-stream") -> None:
-    """Register a stream that is sent in these segments and then ends in good order."""
+    """Register a stream that is sent in these segments and then ends properly."""
 
     @scenario(name)
     async def _(wire: Wire) -> None:
@@ -55,7 +55,7 @@ def streamed(name: str, *segments: bytes, content_type: str = "text/event-stream
 def whole(
     name: str, status: int, body: bytes | str, *headers: str, kind: str = "application/json"
 ) -> None:
-    """Register an answer that is one document."""
+    """Register an answer of one JSON document."""
 
     @scenario(name)
     async def _(wire: Wire) -> None:
@@ -100,7 +100,7 @@ def _on_data_lines(document: object) -> bytes:
     return b"".join(b"data: " + line + b"\n" for line in lines) + b"\n"
 
 
-# Odd, and complete all the same.
+# Irregular, but complete answers.
 streamed("plain", *PLAIN)
 streamed("one-segment", WHOLE)
 streamed("crlf", *WHOLE.replace(b"\n", b"\r\n").splitlines(keepends=True))
@@ -224,7 +224,7 @@ async def _(wire: Wire) -> None:
 
 @scenario("pings-before-the-answer")
 async def _(wire: Wire) -> None:
-    """Twice as long as a limit of one second, and never silent for that long."""
+    """Take two seconds in total, but never pause for one second."""
     await wire.head()
     for _ in range(8):
         await wire.send(b": ping\n\n")
@@ -235,7 +235,7 @@ async def _(wire: Wire) -> None:
 
 @scenario("held")
 async def _(wire: Wire) -> None:
-    """Says nothing until the test releases it, and is never silent for long."""
+    """Send no text until the test releases it, but never pause for long."""
     await wire.head()
     while not wire.released.is_set():
         await wire.send(b": ping\n\n")
@@ -244,7 +244,7 @@ async def _(wire: Wire) -> None:
     await wire.end()
 
 
-# Refusals.
+# Error responses.
 for _status in (400, 401, 403, 404, 408, 422, 429, 500, 502, 503, 504):
     whole(f"status-{_status}", _status, error("The vendor's words.", f"code_{_status}"))
 whole("retry-after", 429, error("Slow down."), "Retry-After: 7")
@@ -295,7 +295,7 @@ async def _(wire: Wire) -> None:
         await wire.send(b"x" * 65536)
 
 
-# No answers.
+# Missing answers.
 streamed("empty", DONE)
 streamed("no-body")
 streamed("garbage", bytes(range(256)) * 20)
@@ -342,7 +342,7 @@ async def _(wire: Wire) -> None:
 
 @scenario("endless")
 async def _(wire: Wire) -> None:
-    """For clients that leave: a word now and then, for an hour."""
+    """Send a word from time to time for an hour, for clients that disconnect."""
     await wire.head()
     for _ in range(72_000):
         await wire.send(said("滴答"))
@@ -376,7 +376,7 @@ async def _(wire: Wire) -> None:
 
 @scenario("closed-politely")
 async def _(wire: Wire) -> None:
-    """Without chunks only the end of the connection ends the body."""
+    """End the body by closing the connection, without chunks."""
     await wire.raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + WORDS[0])
 
 

@@ -1,4 +1,4 @@
-"""One request as the fake upstream recorded it, and one answer on its way back."""
+"""Requests recorded by the fake upstream, and the connections of its answers."""
 
 import asyncio
 import re
@@ -30,14 +30,14 @@ class Recorded:
 
     @property
     def scenario(self) -> str:
-        """What the question names or, where others choose the question, the model."""
+        """The scenario that the question names; otherwise the model."""
         asked = f"{self.last_user_message} {self.json.get('model')}"
         found = re.search(r"scenario: ?([\w-]+)", asked)
         return found[1] if found else "plain"
 
 
 class Wire:
-    """HTTP chunks by default, raw bytes where a scenario means harm."""
+    """The connection of an answer: HTTP chunks by default, raw bytes for faults."""
 
     def __init__(
         self, writer: asyncio.StreamWriter, request: Recorded, released: threading.Event
@@ -54,7 +54,7 @@ class Wire:
         await self.raw("\r\n".join([*lines, "Transfer-Encoding: chunked", "", ""]).encode())
 
     async def send(self, *segments: bytes) -> None:
-        """Send each segment as one HTTP chunk and, as far as TCP lets us, one read."""
+        """Send each segment as one HTTP chunk and, as far as TCP allows, one read."""
         for data in segments:
             await self.raw(b"%x\r\n%s\r\n" % (len(data), data))
 

@@ -49,7 +49,7 @@ def fake(upstream_server: Upstream) -> Upstream:
 
 @pytest.fixture(scope="session")
 def variables(upstream_server: Upstream) -> dict[str, str]:
-    """What every configuration has."""
+    """The variables of all configurations."""
     return {
         **WITHOUT_LIMITS,
         "JWT_SECRET": secrets.token_hex(32),
@@ -64,7 +64,7 @@ def variables(upstream_server: Upstream) -> dict[str, str]:
 def caller(
     configure: Configure, database: str, upstream_server: Upstream, tmp_path: Path
 ) -> Iterator["Caller"]:
-    """Calls every route there is; its import brings all functions."""
+    """A caller of all routes; it imports all functions."""
     from tests.functions.every_route.routes import Caller
 
     given = {
@@ -84,14 +84,14 @@ def caller(
 
 @pytest.fixture(scope="session")
 def chat(variables: dict[str, str]) -> Iterator[WebFunction]:
-    """Without a database: nothing is kept, nobody is counted."""
+    """Chat without a database: nothing is stored or counted."""
     with serving("chat", **variables) as web:
         yield web
 
 
 @pytest.fixture(scope="session")
 def hasty(variables: dict[str, str]) -> Iterator[WebFunction]:
-    """Without a database and with little patience."""
+    """Chat without a database and with short time limits."""
     names = ("CONNECT", "FIRST_BYTE", "IDLE")
     limits = {f"UPSTREAM_{name}_SECONDS": "1" for name in names}
     with serving("chat", **variables, **limits) as web:
@@ -102,7 +102,7 @@ def hasty(variables: dict[str, str]) -> Iterator[WebFunction]:
 def chat_database(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """The URL of a migrated database of our own."""
+    """The URL of a migrated database for chat."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path_factory.mktemp('chat')}/app.db"
         _migrate(url)
@@ -123,7 +123,7 @@ def _mariadb(server: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def stored(variables: dict[str, str], chat_database: str) -> Iterator[WebFunction]:
-    """With a database, and with guests; a pool large enough for real races."""
+    """Chat with a database, with guests, and with a large connection pool for races."""
     more = {"DATABASE_URL": chat_database, "GUEST_DAILY_MESSAGES": str(GUEST_LIMIT)}
     with serving("chat", **variables, **more, DATABASE_CONNECTIONS="16") as web:
         yield web
@@ -131,7 +131,7 @@ def stored(variables: dict[str, str], chat_database: str) -> Iterator[WebFunctio
 
 @pytest.fixture
 def sign_up(configure: Configure, variables: dict[str, str], chat_database: str) -> SignUp:
-    """Open accounts where `stored` looks for them."""
+    """Open accounts in the database of `stored`."""
     configure(DATABASE_URL=chat_database, JWT_SECRET=variables["JWT_SECRET"])
     return new_person
 
@@ -144,7 +144,7 @@ def pair_database(mariadb_server: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def pair(variables: dict[str, str], pair_database: str) -> Iterator[Pair]:
-    """Two instances of chat on one MariaDB, with little patience and large enough for races."""
+    """Two instances of chat on one MariaDB, with short time limits and large pools for races."""
     limits = {f"UPSTREAM_{name}_SECONDS": "3" for name in ("FIRST_BYTE", "IDLE")}
     more = {"DATABASE_CONNECTIONS": "16", "MAX_STREAMS_PER_USER": "100"}
     given = {**variables, **limits, **more, "DATABASE_URL": pair_database}
@@ -154,7 +154,7 @@ def pair(variables: dict[str, str], pair_database: str) -> Iterator[Pair]:
 
 @pytest.fixture
 def join(configure: Configure, variables: dict[str, str], pair_database: str) -> SignUp:
-    """Open accounts where `pair` looks for them."""
+    """Open accounts in the database of `pair`."""
     configure(DATABASE_URL=pair_database, JWT_SECRET=variables["JWT_SECRET"])
     return new_person
 
@@ -164,13 +164,13 @@ _numbers = itertools.count(1)
 
 @pytest.fixture
 def guest_ip() -> str:
-    """An address nobody else used today."""
+    """An unused address for a guest."""
     number = next(_numbers)
     return f"198.51.{number // 250}.{number % 250 + 1}"
 
 
 def _migrate(url: str) -> None:
-    """In a process of its own, because ours may have settings of another database loaded."""
+    """Migrate in another process, because this one may have loaded settings of another database."""
     code = "from scripts.tooling.database import migrations; migrations.up()"
     command = [sys.executable, "-c", code]
     environment = {**os.environ, "APP_ENV": "test", "DATABASE_URL": url}

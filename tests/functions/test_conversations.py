@@ -1,4 +1,4 @@
-"""Conversations, from outside: list, read, rename, delete, and nobody else's."""
+"""Conversations: list, read, rename and delete, for their owner only."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -72,7 +72,7 @@ def pages(person: Person, path: str, name: str, limit: int) -> Iterator[list[Any
 
 
 def add_conversations(owner: Person, *at_ms: int) -> list[str]:
-    """c0, c1, ... created at noon and spoken in at these moments."""
+    """Add c0, c1, ..., created at noon and used at these times."""
 
     def add(db: Connection) -> None:
         for number, at in enumerate(at_ms):
@@ -120,7 +120,7 @@ def test_the_conversation_last_spoken_in_comes_first(anna: Person, ben: Person) 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
 def test_pages_leave_out_nothing_and_repeat_nothing(limit: int, anna: Person, ben: Person) -> None:
-    """Also where several were spoken in within one millisecond."""
+    """Also if several conversations were used in the same millisecond."""
     ids = add_conversations(anna, *[NOON_MS + number // 3 for number in range(7)])
     add_conversations(ben, *[NOON_MS + 1] * 3)
 
@@ -259,7 +259,7 @@ def test_an_id_counts_only_as_it_was_given(anna: Person) -> None:
 
 
 def a_turn(owner: Person, conversation_id: str, number: int, message_id: str | None) -> Turn:
-    """The first of a conversation, unless it has an id of its own."""
+    """A turn: the first of its conversation, unless it has another id."""
     return Turn(
         message_id=message_id or conversation_id,
         subject=owner.id,
@@ -284,7 +284,7 @@ ENDING = Ending("The answer.", "stop", Tokens(5, 2))
 
 
 def begin(owner: Person, conversation_id: str, number: int, message_id: str | None = None) -> Turn:
-    """A turn that is paid for, with the first piece of its answer."""
+    """Begin a paid turn, with the first chunk of its answer."""
     transaction(charging.prepare, owner.id, owner.id, DAY)
     transaction(wallets.book, owner.id, "grant", 100, key=f"grant:{new_id()}")
     asked = a_turn(owner, conversation_id, number, message_id)
@@ -350,7 +350,7 @@ def test_a_conversation_can_be_deleted_while_its_first_answer_is_given(anna: Per
 
 
 def nothing_is_left_of(conversation_id: str) -> bool:
-    """Not even in the turn, which stays because it was paid for."""
+    """Whether everything is deleted, also the question in the turn, which itself is kept."""
     sql = """
         SELECT COUNT(*) AS n
         FROM turns AS t
@@ -363,7 +363,7 @@ def nothing_is_left_of(conversation_id: str) -> bool:
 
 
 def at_once(*works: Callable[[], object]) -> list[Any]:
-    """Each in a thread of its own, with a connection of its own, as on instances of their own."""
+    """Run all calls at once, each in a thread with its own connection."""
     ready = Barrier(len(works))
 
     def started(work: Callable[[], object]) -> object:

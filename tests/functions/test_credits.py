@@ -1,4 +1,4 @@
-"""Credits, from outside: what somebody has, had, and what it costs."""
+"""Credits: balance, transactions and prices."""
 
 import re
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""GET /api/health, /health and /api/info, from outside."""
+"""GET /api/health, /health and /api/info."""
 
 import re
 from typing import Any
@@ -16,7 +16,7 @@ def ask(path: str, method: str = "GET") -> Reply:
 
 
 def untimed(reply: Reply) -> Any:
-    """The body with the time taken out, once it has been looked at."""
+    """The body without its time, which is checked here."""
     body = reply.json
     moment = body["data"].pop("timestamp")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", moment)

@@ -1,4 +1,4 @@
-"""The sweeper and what it forgets, from outside: a timer event in, a summary out."""
+"""Maintenance: ends abandoned turns and exports, and deletes expired rows."""
 
 import json
 import time
@@ -183,7 +183,7 @@ def test_what_an_instance_was_producing_when_it_was_killed_is_ended_by_the_sweep
 
 
 def open_turns(user_id: str, text: str) -> list[Turn]:
-    """Those of one person of whose answer so much is stored."""
+    """The open turns of a user whose stored chunks have this text."""
     ids = read(turns.list_abandoned, before_ms=now_ms() + DAY_MS, count=1000)
     found = [turn for turn in (read(turns.get, one) for one in ids) if turn.user_id == user_id]
     return [turn for turn in found if "".join(p.text for p in pieces_of(turn)) == text]
@@ -217,7 +217,7 @@ def test_four_sweepers_at_once_end_every_turn_once() -> None:
 
 
 def _concluded_in_a_process(ids: list[str]) -> int:
-    """The instance that gave the answers, not dead after all; how many it was the one to end."""
+    """End the turns like an instance that was still alive; return how many it ended itself."""
     ended = 0
     for message_id in ids:
         turn = read(turns.get, message_id)
@@ -402,7 +402,7 @@ def test_a_database_that_is_away_is_one_error_line_and_a_failure_without_a_secre
 def test_an_unforeseen_failure_tells_the_platform_no_more_than_its_type(
     configure: Configure, capsys: pytest.CaptureFixture[str], tmp_path: object
 ) -> None:
-    """A database without our tables: the driver would quote the statement."""
+    """The database has no tables, so the driver's message would quote the statement."""
     configure(DATABASE_URL=f"sqlite:///{tmp_path}/canary-empty.db")
 
     with pytest.raises(TimerFailed, match=r"^OperationalError$") as raised:

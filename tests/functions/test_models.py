@@ -1,4 +1,4 @@
-"""What everybody is told of the models: which there are, and what they cost."""
+"""The public list of models and their prices."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ URL = "https://stored.example.com/v1/chat/completions"
 
 @pytest.fixture(autouse=True)
 def _fresh_cache(configure: Configure) -> Iterator[None]:
-    """And what the function is given: no key, and no secret."""
+    """Clear the cache, and set the function's variables, without keys and secrets."""
     configure(OPENAI_MODEL="ours", MESSAGE_PRICE_FEN="70", JWT_SECRET=None)
     index._cache.cache_clear()
     yield

@@ -37,7 +37,7 @@ def abandoned(
     is_guest: bool = False,
     **changes: object,
 ) -> Turn:
-    """An open turn whose producer was killed a moment ago: free, or at a price."""
+    """An open turn whose instance was just killed: free, or with a price."""
     message_id = str(changes.pop("message_id", new_id()))
     turn = Turn(
         message_id=message_id,
@@ -73,7 +73,7 @@ def state_of(turn: Turn) -> str:
 
 
 def summed_up(turn: Turn) -> tuple[int, ...]:
-    """Prompt, cached and completion tokens and the charge, as the usage report adds them up."""
+    """Prompt, cached and completion tokens and the charge, as the usage report sums them up."""
     sql = """
         SELECT counted_prompt_tokens, cached_tokens, completion_tokens, charged_fen
         FROM turns

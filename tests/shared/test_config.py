@@ -1,4 +1,4 @@
-"""Loading of settings, and reports of broken ones."""
+"""Loading of settings, and error reports for invalid ones."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

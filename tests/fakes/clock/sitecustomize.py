@@ -1,7 +1,7 @@
-"""Another time for one process: Python imports this at its start, from a folder on PYTHONPATH.
+"""A shifted clock for one process: Python imports this at its start, from a folder on PYTHONPATH.
 
-The file named by CLOCK_MOVED_BY holds by how many milliseconds; it is read again at each look at
-the clock, so that a running process can be moved.
+The file named by CLOCK_MOVED_BY holds the shift in milliseconds; it is read at each use of the
+clock, so that a test can shift the clock of a running process.
 """
 
 import os

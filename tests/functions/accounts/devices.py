@@ -35,7 +35,7 @@ def outcome(reply: Reply) -> tuple[int, str]:
 
 
 def together(calls: Sequence[Callable[[], Result]]) -> list[Result]:
-    """What each of them comes to, in a thread of its own and started at the same moment."""
+    """Run all calls in threads, started at the same time; return their results."""
     start = Barrier(len(calls))
 
     def run(call: Callable[[], Result]) -> Result:
@@ -55,7 +55,7 @@ def count(sql: str) -> int:
 
 
 def let_pass(seconds: int) -> None:
-    """As if what happened to refresh tokens had happened so long ago."""
+    """Move the use of all refresh tokens this far into the past."""
     transaction(
         lambda connection: connection.execute(
             "UPDATE refresh_tokens SET used_at_ms = used_at_ms - :ms", ms=seconds * 1000

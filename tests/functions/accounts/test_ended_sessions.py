@@ -1,4 +1,4 @@
-"""A session that has ended opens nothing any more, however long its access token lasts."""
+"""Ended sessions: their access tokens are refused, even before they expire."""
 
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillWaiting

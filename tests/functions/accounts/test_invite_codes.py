@@ -1,4 +1,4 @@
-"""Opening an account with an invite code: who comes in, and what it brings."""
+"""Registration with an invite code: admission and rewards."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ _PROCESSES, _EACH, _AT_ONCE = 4, 50, 30
 
 
 def invite(**changes: object) -> Invite:
-    """A good one, which is also stored."""
+    """Store a valid invite."""
     made = Invite("SPRING-2026", None, 1000, 0, 500, "", True, None, new_id(), now_ms())
     made = replace(made, **changes)  # type: ignore[arg-type]  # fields of an invite
     assert transaction(invites.add, made)
@@ -38,7 +38,7 @@ def register_with(code: str | None = "SPRING-2026", name: str = "anna", **change
 
 
 def rows(connection: Connection) -> Mapping[str, int]:
-    """How many there are of everything that a registration adds."""
+    """The row counts of all tables that a registration changes."""
     tables = ("users", "sessions", "refresh_tokens", "wallets", "ledger", "invite_uses")
     counts = (f"SELECT COUNT(*) AS n FROM {table}" for table in tables)  # noqa: S608  # ours
     found = (connection.find(lambda n: int(n), count) or 0 for count in counts)
@@ -157,7 +157,7 @@ def test_an_inviter_who_is_disabled_gets_nothing_and_the_code_still_admits(
 def test_many_at_once_are_admitted_exactly_as_often_as_the_code_says(
     configure: Configure, database: str
 ) -> None:
-    """200 from four processes, most of them at the same time."""
+    """200 registrations from four processes, mostly at the same time."""
     configure(INVITE_REWARD_FEN="30")
     inviter, uses = add_user().id, 73
     invite(owner_id=inviter, max_uses=uses)

@@ -1,4 +1,4 @@
-"""One's own account, from outside: the profile, the password, and the way out."""
+"""The user's own account: profile, password and deletion."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -356,7 +356,7 @@ def test_a_question_that_slips_in_while_the_account_goes_does_not_stay() -> None
 def test_a_running_answer_stops_and_ends_in_the_books(
     stored: WebFunction, sign_up: SignUp, fake: Upstream
 ) -> None:
-    """The model says two pieces and then nothing more, for longer than this test takes."""
+    """The model sends two chunks, then nothing for longer than this test takes."""
     anna = sign_up()
     signed_in = {"access_token": anna.token}
     with open_stream(stored, "scenario: stall", token=anna.token):

@@ -1,4 +1,4 @@
-"""A copy of one's own data, from outside: all of it, nobody else's, and within limits."""
+"""Export of the user's own data: complete, without data of others, and within limits."""
 
 import io
 import json
@@ -238,7 +238,7 @@ def test_a_copy_of_much_takes_no_more_memory_than_it_is_long() -> None:
 
 
 def _say_much(db: Any, conversation_id: str, rows: int, content: str) -> None:
-    """Many rows by one statement."""
+    """Insert many messages with one statement."""
     digits = " UNION ALL ".join(f"SELECT {digit} AS n" for digit in range(10))
     number = "a.n + 10 * b.n + 100 * c.n + 1000 * d.n"
     if "sqlite" in type(db._dialect).__module__:

@@ -1,4 +1,4 @@
-"""How often somebody may log in, register or call without an account."""
+"""Rate limits of login, registration and anonymous calls."""
 
 import re
 from collections import Counter
@@ -45,7 +45,7 @@ def limits(connection: Connection) -> list[tuple[str, str, int]]:
 
 
 def pass_by(seconds: int) -> None:
-    """As if so much time went by."""
+    """Move all rate limit windows this far into the past."""
     transaction(
         lambda db: db.execute(
             "UPDATE rate_limits SET started_ms = started_ms - :ms, ends_ms = ends_ms - :ms",

@@ -1,4 +1,4 @@
-"""Register and login, from outside."""
+"""Registration and login."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Sessions, from outside: renewed, ended, listed, and what becomes of them in a race."""
+"""Sessions: renewal, logout, list, and concurrent requests."""
 
 import os
 import signal
@@ -42,7 +42,7 @@ UNUSED = "SELECT COUNT(*) AS n FROM refresh_tokens WHERE used_at_ms IS NULL"
 
 
 def is_let_in(signed_in: Any) -> bool:
-    """Whether its access token opens anything."""
+    """Whether the session's access token is accepted."""
     reply = invoke(credits, "GET", "/api/credits", token=signed_in["access_token"])
     assert reply.status in {200, 401}
     return reply.status == 200

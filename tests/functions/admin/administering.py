@@ -36,7 +36,7 @@ def ask(
 
 
 def audited(action: str | None = None) -> list[tuple[str, str, Any]]:
-    """Who did what, oldest first: all of it, or one kind."""
+    """The entries of the audit log, oldest first: all, or those of one action."""
     return read(
         lambda db: db.find_all(
             lambda actor_id, action, detail: (actor_id, action, json.loads(detail)),
@@ -52,7 +52,7 @@ def audited(action: str | None = None) -> list[tuple[str, str, Any]]:
 
 
 def at_once(*works: Callable[[], T]) -> list[T]:
-    """Each in a thread of its own, all begun at the same moment."""
+    """Run all calls in threads, started at the same time."""
     gate = Barrier(len(works))
 
     def begun(work: Callable[[], T]) -> T:

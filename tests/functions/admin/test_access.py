@@ -1,4 +1,4 @@
-"""Who may administer: an active administrator, by the word of the database, on every path."""
+"""Access to administration: only active administrators, checked in the database on every path."""
 
 import re
 from dataclasses import replace

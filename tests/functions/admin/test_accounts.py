@@ -1,4 +1,4 @@
-"""Accounts, as administrators open and change them."""
+"""Administrators create and change accounts."""
 
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Money that administrators give and take."""
+"""Administrators adjust balances."""
 
 from functools import partial
 from typing import Any

@@ -1,4 +1,4 @@
-"""Invite codes, as administrators make and deactivate them."""
+"""Administrators create and deactivate invite codes."""
 
 import re
 from functools import partial

@@ -1,4 +1,4 @@
-"""What people bought and what administrators did, as administrators look through it."""
+"""Administrators list orders and the audit log."""
 
 from dataclasses import replace
 from typing import Any

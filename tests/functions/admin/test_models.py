@@ -1,4 +1,4 @@
-"""Models, as administrators offer them."""
+"""Administrators offer models."""
 
 import json
 import re
@@ -16,7 +16,7 @@ def names(token: str) -> list[str]:
 
 
 def done() -> list[tuple[str, Any]]:
-    """Not in the order of their making: two may fall into one millisecond."""
+    """The audited actions, sorted: two may happen in one millisecond."""
     entries = [(entry.action, json.loads(entry.detail)) for entry in audit_entries()]
     return sorted(entries, key=str)
 

@@ -1,4 +1,4 @@
-"""Prices, as administrators change them: with a history, and not by a slip of the hand."""
+"""Administrators change prices: with a history, and a confirmation of unlikely ones."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor

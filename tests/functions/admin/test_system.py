@@ -1,4 +1,4 @@
-"""How the service is, as administrators are told."""
+"""The system status for administrators."""
 
 import platform
 from dataclasses import replace
@@ -30,7 +30,7 @@ def told() -> Any:
 
 
 def attempt(upstream: str, *outcomes: str, at_ms: int | None = None) -> None:
-    """One for each outcome, at questions of a customer."""
+    """Store one upstream call for each outcome, in turns of a customer."""
     anna = customer()
     for outcome in outcomes:
         turn = abandoned(anna)

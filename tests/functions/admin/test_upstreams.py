@@ -1,4 +1,4 @@
-"""Upstreams, as administrators store, change and try them; and their keys, which stay inside."""
+"""Administrators store, change and test upstreams; keys are never returned."""
 
 import json
 from collections.abc import Iterator
@@ -57,7 +57,7 @@ def key_of(upstream_id: str) -> str:
 
 
 def done() -> list[tuple[str, Any]]:
-    """But for the model; not in order, as two may fall into one millisecond."""
+    """The audited actions without those of the model, sorted: two may happen in one millisecond."""
     entries = [(entry.action, json.loads(entry.detail)) for entry in audit_entries()]
     return sorted((one for one in entries if one[0] != "model.create"), key=str)
 
@@ -268,7 +268,7 @@ def test_the_key_is_in_no_answer_no_log_and_no_table(
 
 
 def everything(db: Connection) -> Iterator[object]:
-    """What a dump of the tables written here would hold."""
+    """A dump of the tables that these tests write."""
     rows: list[object] = []
     rows += db.stream(
         "SELECT id, model, name, url, vendor_model, sealed_key, key_hint FROM upstreams"

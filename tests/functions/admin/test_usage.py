@@ -1,4 +1,4 @@
-"""Usage: what was asked, answered, taken and paid, by day, model, user and upstream."""
+"""Usage report: turns, tokens and charges by day, model, user and upstream."""
 
 import math
 import random
@@ -24,7 +24,7 @@ WEEK = {"from": "2026-11-19", "to": "2026-11-26"}
 
 @dataclass(frozen=True)
 class Asked:
-    """A turn that ended, and the attempt that spoke, if one did; before it, one may have failed."""
+    """An ended turn, with the upstream call that answered, if any, and a failed one before it."""
 
     user_id: str | None
     model: str = "m"
@@ -139,7 +139,7 @@ def nearest_rank(values: Iterable[int]) -> dict[str, int | None]:
 
 
 def expected(asked: Sequence[Asked]) -> dict[str, Any]:
-    """The same, added up here."""
+    """The expected report, computed by this test."""
     answered = [one for one in asked if one.is_answered]
     costs = [one.cost_ufen for one in answered if one.cost_ufen is not None]
     return {

@@ -1,4 +1,4 @@
-"""Accounts, as administrators find them."""
+"""Administrators search for users."""
 
 import pytest
 

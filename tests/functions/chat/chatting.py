@@ -1,4 +1,4 @@
-"""Talk to the chat function as its clients do, whole and streamed."""
+"""Calls the chat function as clients do, with and without streaming."""
 
 import asyncio
 import itertools
@@ -117,7 +117,7 @@ def ask_at_once(
     token: str,
     headers: Mapping[str, str] | None = None,
 ) -> list[Reply]:
-    """Each body in a request of its own, all of them at once, to the instances by turns."""
+    """Send all bodies at once, each to the next of the instances."""
 
     async def ask_all() -> list[httpx.Response]:
         limits = httpx.Limits(max_connections=None)
@@ -134,7 +134,7 @@ def ask_at_once(
 def watch(
     web: WebFunction, message_id: str, *, token: str, last_event_id: str = ""
 ) -> AbstractContextManager[httpx.Response]:
-    """As a context: an answer, wherever it is produced."""
+    """Open the stream of a running or stored answer, on any instance, as a context."""
     headers = {**_headers(token, None), "Last-Event-ID": last_event_id}
     return httpx.stream(
         "GET", f"{web.base}{PATH}/streams/{message_id}", headers=headers, timeout=HANG_SECONDS
@@ -162,7 +162,7 @@ def hear(
 def open_stream(
     web: WebFunction, message: str, *, token: str = "", headers: Mapping[str, str] | None = None
 ) -> AbstractContextManager[httpx.Response]:
-    """As a context: the answer while it comes."""
+    """Open a streamed answer as a context."""
     asked, named = json.dumps({"message": message, "stream": True}), _headers(token, headers)
     return httpx.stream("POST", web.base + PATH, content=asked, headers=named, timeout=HANG_SECONDS)
 
@@ -174,7 +174,7 @@ def message_id_of(heard: bytes) -> str:
 
 
 def pieces_of(answer: httpx.Response) -> Iterator[bytes]:
-    """Events and pings one by one, each as soon as it is there."""
+    """Yield events and pings as they arrive."""
     held = b""
     for chunk in answer.iter_raw():
         *whole, held = (held + chunk).split(b"\n\n")
@@ -183,7 +183,7 @@ def pieces_of(answer: httpx.Response) -> Iterator[bytes]:
 
 
 def heard_until(pieces: Iterator[bytes], text: str) -> bytes:
-    """What comes until this much of an answer has been told, however it is cut into events."""
+    """Read events until this much of an answer has arrived, in any number of events."""
     heard = b""
     while "".join(text_told(piece) for piece in heard.split(b"\n\n")) != text:
         heard += next(pieces)

@@ -1,4 +1,4 @@
-"""What comes back, whole and streamed, whatever the upstream does."""
+"""Answers, streamed or not, for all kinds of upstream behaviour."""
 
 import re
 
@@ -125,7 +125,7 @@ BROKEN = {
 
 @pytest.fixture
 def web(name: str, chat: WebFunction, hasty: WebFunction) -> WebFunction:
-    """One with little patience only where the upstream falls silent."""
+    """The instance with short time limits if the upstream stops sending, else the usual one."""
     return hasty if name in FALLS_SILENT or name == "pings-before-the-answer" else chat
 
 

@@ -1,4 +1,4 @@
-"""Bodies, headers and connections of every kind; nothing of them is a failure of ours."""
+"""Unusual bodies, headers and connections: none causes a server error."""
 
 import http.client
 import json
@@ -154,7 +154,7 @@ def test_other_paths_are_not_found(path: str, chat: WebFunction) -> None:
 
 
 def test_one_connection_serves_one_request_after_another(chat: WebFunction) -> None:
-    """Whole, streamed, refused, too large: each leaves the connection fit for the next."""
+    """After complete, streamed, refused and oversized requests the connection stays usable."""
     connection = http.client.HTTPConnection("127.0.0.1", chat.port, timeout=HANG_SECONDS)
     bodies = [
         b'{"message": "hi"}',

@@ -1,4 +1,4 @@
-"""Conversations: who owns them, what of them the model is sent, and when there are none."""
+"""Conversations in chat: ownership, the context sent to the model, and chat without one."""
 
 import asyncio
 
@@ -29,7 +29,7 @@ def rows(sql: str, **parameters: object) -> list[dict[str, object]]:
 
 
 def context(fake: Upstream) -> list[str]:
-    """What the model was sent last, without the persona."""
+    """The last messages sent to the model, without the persona."""
     return [message["content"] for message in fake.requests[-1].json["messages"][1:]]
 
 

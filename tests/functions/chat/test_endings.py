@@ -58,7 +58,7 @@ SILENT = {
 
 @pytest.fixture
 def anna(join: SignUp) -> Person:
-    """With one free message left, and money."""
+    """A user with one free message left, and money."""
     anna = join()
     use_up(anna, 19)
     grant(anna, 10_000)
@@ -67,7 +67,7 @@ def anna(join: SignUp) -> Person:
 
 @pytest.fixture
 def doomed(pair: Pair) -> Iterator[WebFunction]:
-    """An instance for one test, on the database of the others."""
+    """An instance for one test, on the shared database."""
     with upstream.running() as own:
         patience = {f"UPSTREAM_{name}_SECONDS": "60" for name in ("FIRST_BYTE", "IDLE")}
         given = {**pair[0].variables, **patience, "OPENAI_API_URL": own.url}
@@ -76,7 +76,7 @@ def doomed(pair: Pair) -> Iterator[WebFunction]:
 
 
 def states(person: Person) -> dict[str, str]:
-    """How each question ended, by its scenario."""
+    """The final state of each turn, by its scenario."""
     sql = "SELECT question, state FROM turns WHERE user_id = :id"
     found: list[dict[str, str]] = read(Connection.find_all, dict, sql, id=person.id)
     return {one["question"].removeprefix("scenario: "): one["state"] for one in found}
@@ -107,7 +107,7 @@ def test_wherever_the_upstream_is_cut_the_question_ends_once(
 
 
 def leave(web: WebFunction, person: Person, names: Sequence[str]) -> None:
-    """Ask, wait for the first event, and go."""
+    """Send a message, wait for the first event, and disconnect."""
     for name in names:
         with open_stream(web, f"scenario: {name}", token=person.token) as answer:
             assert message_id_of(next(pieces_of(answer)))
@@ -125,7 +125,7 @@ def test_wherever_the_client_leaves_the_question_ends_once(pair: Pair, anna: Per
 def test_an_instance_that_is_told_to_stop_ends_its_answers_by_itself(
     pair: Pair, doomed: WebFunction, anna: Person
 ) -> None:
-    """Those nobody watches too; a watcher, here or elsewhere, hears that it is not all."""
+    """Also answers without a client; clients on both instances learn that it is incomplete."""
     left = ["silence", "no-first-byte", "stall"]
     leave(doomed, anna, left)
     with open_stream(doomed, "scenario: endless", token=anna.token) as answer:
@@ -167,7 +167,7 @@ def test_who_waits_for_a_whole_answer_is_given_what_there_is_when_the_instance_s
 
 
 def expire_leases(person: Person) -> None:
-    """As if half a minute had passed."""
+    """Let all leases of a user's turns expire."""
     transaction(
         lambda connection: connection.execute(
             "UPDATE turns SET lease_until_ms = 1 WHERE user_id = :id", id=person.id
@@ -176,7 +176,7 @@ def expire_leases(person: Person) -> None:
 
 
 def saved(person: Person) -> int:
-    """Of how many of the answers there is text in the database."""
+    """The number of answers with stored text."""
     sql = """
         SELECT DISTINCT pieces.message_id AS object
         FROM pieces

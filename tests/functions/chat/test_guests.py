@@ -1,4 +1,4 @@
-"""Guests: who they are, how many messages they have, and when one does not count."""
+"""Guests: their identity, their daily messages, and messages that do not count."""
 
 import asyncio
 import re
@@ -19,7 +19,7 @@ from tests.web import WebFunction, serving
 
 
 def visit(web: WebFunction, forwarded_for: str, message: str = "你好", **fields: Any) -> Reply:
-    """Ask as the gateway lets a guest ask: with the addresses it saw."""
+    """Send a guest's message with the address headers of the gateway."""
     return ask(web, message, headers={"X-Forwarded-For": forwarded_for}, **fields)
 
 

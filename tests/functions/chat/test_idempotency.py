@@ -1,4 +1,4 @@
-"""The same request again, by a client that does not know whether it arrived: one effect."""
+"""Repeated requests with the same idempotency key have one effect."""
 
 import json
 
@@ -31,7 +31,7 @@ KEY = {"Idempotency-Key": "the key of a client"}
 
 @pytest.fixture
 def anna(join: SignUp) -> Person:
-    """With money for as many messages as you like, and no free ones."""
+    """A user with plenty of money and no free messages."""
     anna = join()
     use_up(anna)
     grant(anna, 100_000)

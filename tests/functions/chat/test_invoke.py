@@ -1,4 +1,4 @@
-"""POST /invoke: events instead of requests, and only for the platform."""
+"""POST /invoke: calls with events, only from the platform."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ PLATFORM = {"X-Fc-Request-Id": "1-6740-invoke", "X-Fc-Control-Path": "/invoke"}
 
 
 def invoke(web: WebFunction, event: bytes) -> Reply:
-    """Send an event as the platform does, and hold the answer to the four keys."""
+    """Send an event as the platform does, and check the four keys of the answer."""
     answer = web.client.post("/invoke", content=event, headers=PLATFORM)
     assert (answer.status_code, answer.headers["x-request-id"]) == (200, "1-6740-invoke")
     told = answer.json()

@@ -1,4 +1,4 @@
-"""Waiting, leaving and crowding: what happens to a stream while it runs."""
+"""Running streams: slow upstreams, disconnects, and many streams at once."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ Heard = tuple[bytes, float]
 
 @pytest.fixture(scope="module", autouse=True)
 def patient_listener(variables: dict[str, str]) -> Iterator["Future[Heard]"]:
-    """A stream on which nothing moves, listened to while the other tests run."""
+    """A silent stream that is read while the other tests run."""
 
     def listen(web: WebFunction) -> Heard:
         with open_stream(web, "scenario: stall") as answer:
@@ -68,7 +68,7 @@ def test_a_client_that_leaves_a_stream_closes_the_upstream(
 
 
 def leave(web: WebFunction, fake: Upstream, asked: dict[str, object], request_id: str) -> None:
-    """Ask, and go as soon as the upstream is asked."""
+    """Send a message, and disconnect when the upstream has the request."""
     body = json.dumps(asked)
     head = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nX-Fc-Request-Id: {request_id}\r\n"
     with socket.create_connection(("127.0.0.1", web.port), HANG_SECONDS) as connection:
@@ -131,7 +131,7 @@ def test_fifty_counted_streams_hold_up_nobody_and_leave_the_memory_as_it_was(
     assert register("fifty").status == 201
 
     def fifty() -> None:
-        """Each function answers meanwhile, in a process of its own as on the platform."""
+        """Open fifty streams; meanwhile every other function answers in a process of its own."""
         fake.requests.clear()
         fake.released.clear()
         asked = {"message": "scenario: held", "stream": True}
@@ -165,7 +165,7 @@ def resident_mb(web: WebFunction) -> float:
 def test_streams_wait_for_no_database_connection(
     stored: WebFunction, sign_up: SignUp, fake: Upstream
 ) -> None:
-    """One connection serves many streams: none is held while the model speaks."""
+    """Many streams share one connection: none is held while the model answers."""
     token = sign_up().token
     with serving("chat", **{**stored.variables, "DATABASE_CONNECTIONS": "1"}) as web:
         headers = {"Authorization": f"Bearer {token}"}

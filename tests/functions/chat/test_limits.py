@@ -1,4 +1,4 @@
-"""How often one user, or one address without an account, may talk to the model."""
+"""Rate limits of chat, for users and for addresses of guests."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -62,7 +62,7 @@ def test_both_doors_lead_to_one_limit(strict: Pair, sign_up: SignUp) -> None:
 
 
 def test_a_session_that_was_ended_uses_nothing_up(strict: Pair, sign_up: SignUp) -> None:
-    """Else whoever stole its token could keep its owner silent."""
+    """Otherwise a stolen token could use up its owner's limit."""
     anna = sign_up()
     stolen = tokens.read_access(anna.token)
     session = Session(new_id(), anna.id, None, now_ms(), now_ms())

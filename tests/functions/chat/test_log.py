@@ -1,4 +1,4 @@
-"""What chat writes to its log, and what never."""
+"""The log of chat: its records, and data that never reaches it."""
 
 import hashlib
 import json
@@ -22,13 +22,13 @@ CREDENTIALS = {
 
 
 def lines_about(web: WebFunction, request_id: str) -> list[str]:
-    """All lines about one request, once it has ended."""
+    """Wait for the end of a request; return its log lines."""
     web.logged(f"FC Invoke End RequestId: {request_id}")
     return [line for line in web.log.splitlines() if request_id in line]
 
 
 def record(web: WebFunction, request_id: str) -> dict[str, Any]:
-    """The one record between the two lines the platform looks for."""
+    """The record between the two lines that mark an invocation."""
     start, line, end = lines_about(web, request_id)
     assert start == f"FC Invoke Start RequestId: {request_id}"
     assert end == f"FC Invoke End RequestId: {request_id}"

@@ -1,4 +1,4 @@
-"""What chat costs: the free messages of the day, then the balance, then nothing."""
+"""Charges of chat: daily free messages first, then the balance, then a refusal."""
 
 from pathlib import Path
 
@@ -133,7 +133,7 @@ def test_two_hundred_at_once_on_a_balance_for_fifty(
 def test_at_midnight_in_shanghai_there_are_twenty_free_messages_again(
     pair: Pair, join: SignUp, tmp_path: Path
 ) -> None:
-    """The clock of two running instances is moved past it; ours stays."""
+    """The clocks of two running instances are moved past midnight; the test's clock is not."""
     anna, clock = join(), tmp_path / "clock"
     midnight_ms = now_ms() + seconds_left_of_day(now_ms()) * 1000
 

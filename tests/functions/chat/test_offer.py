@@ -1,4 +1,4 @@
-"""Chat with models that administrators stored: who answers, what it cost, and who is told of it."""
+"""Chat with stored models: the upstream, the charge, and the visible details."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ KEY = "sk-canary-of-a-stored-upstream"
 
 @pytest.fixture
 def theirs() -> Iterator[Upstream]:
-    """The server of a stored upstream."""
+    """The fake server of a stored upstream."""
     with upstream.running() as server:
         yield server
 

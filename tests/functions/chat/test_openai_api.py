@@ -47,7 +47,7 @@ def anna(sign_up: SignUp) -> Person:
 
 @pytest.fixture(scope="module")
 def paid(variables: dict[str, str], chat_database: str) -> Iterator[WebFunction]:
-    """Nothing is free here, and nobody waits long for an upstream."""
+    """An instance without free messages and with short upstream limits."""
     more = {"DATABASE_URL": chat_database, "DAILY_FREE_MESSAGES": "0", "MAX_TOKENS": "500"}
     limits = {"UPSTREAM_FIRST_BYTE_SECONDS": "1", "UPSTREAM_IDLE_SECONDS": "1"}
     with serving("chat", **variables, **more, **limits, MESSAGE_PRICE_FEN=str(PRICE_FEN)) as web:
@@ -246,7 +246,7 @@ def test_the_other_door_sends_a_limit_too(paid: WebFunction, anna: Person, fake:
 
 
 def test_no_more_is_reserved_than_the_limit_can_cost(paid: WebFunction, anna: Person) -> None:
-    """A fen for each token: the balance covers a short answer and no long one."""
+    """At one fen per token the balance covers only a short answer."""
     price = Price(MODEL, 1, "token", output_ufen=1_000_000_000)
     transaction(prices.add, price, changed_by=anna.id)
     grant(anna, 1)
@@ -265,7 +265,7 @@ def test_no_more_is_reserved_than_the_limit_can_cost(paid: WebFunction, anna: Pe
 def test_what_came_from_a_cache_is_told_and_costs_the_cached_price(
     paid: WebFunction, anna: Person
 ) -> None:
-    """A fen for each token, but a tenth for a cached one."""
+    """One fen per token, a tenth of a fen per cached token."""
     price = Price(MODEL, 1, "token", input_ufen=10**9, cached_ufen=10**8, output_ufen=10**9)
     fresh = PROMPT_TOKENS - CACHED_TOKENS
     cost_fen = math.ceil(fresh + CACHED_TOKENS / 10 + COMPLETION_TOKENS)
@@ -397,7 +397,7 @@ def test_too_many_at_once_is_a_rate_limit(stored: WebFunction, anna: Person) -> 
 def test_a_guest_who_has_had_enough_is_not_told_to_try_again(
     stored: WebFunction, guest_ip: str
 ) -> None:
-    """An SDK that obeys sleeps for seconds and asks again, in vain."""
+    """With Retry-After, the SDK would wait for seconds and repeat the request in vain."""
 
     def visit() -> httpx.Response:
         body = {"model": MODEL, "messages": HELLO}

@@ -28,7 +28,7 @@ USAGE = {
 
 @pytest.fixture(scope="module")
 def folder() -> Path:
-    """Where the SDK is installed; kept for the next run."""
+    """The folder with the installed SDK; kept for the next run."""
     folder = ROOT / ".local" / SDK
     if not shutil.which("npm"):
         pytest.skip("there is no npm here")
@@ -42,7 +42,7 @@ def folder() -> Path:
 
 @pytest.fixture
 def web(pair: Pair) -> Iterator[WebFunction]:
-    """With the usual number of answers at once."""
+    """An instance with the default number of concurrent answers."""
     with serving("chat", **{**pair[0].variables, "MAX_STREAMS_PER_USER": "3"}) as web:
         yield web
 

@@ -1,4 +1,4 @@
-"""What may be asked, how, and what the model is sent for it."""
+"""Chat requests: valid and invalid fields, and the messages sent to the model."""
 
 from pathlib import Path
 

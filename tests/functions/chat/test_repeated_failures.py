@@ -105,7 +105,7 @@ def message_id_in(first: dict[str, Any]) -> str:
 def asking(
     web: WebFunction, api: Api, person: Person, name: str, *, streamed: bool
 ) -> AbstractContextManager[httpx.Response]:
-    """As a context: the answer while it comes. What is asked for again has the same key."""
+    """Open an answer as a context; repetitions have the same idempotency key."""
     return web.client.stream(
         "POST",
         api.path,
@@ -131,7 +131,7 @@ def of_this_attempt(told: Received) -> Received:
 def test_a_refusal_is_the_same_when_it_is_tried_again(
     api: Api, streamed: bool, pair: Pair, anna: Person
 ) -> None:
-    """All of them at once, because each is tried twice, with a pause between."""
+    """All at once, because each upstream call is repeated after a pause."""
 
     def ask_all(web: WebFunction) -> list[Received]:
         with ThreadPoolExecutor(len(AT_ONCE)) as pool:

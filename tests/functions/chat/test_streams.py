@@ -1,4 +1,4 @@
-"""Streams that are left, found again, watched by several, and stopped from anywhere."""
+"""Streams: disconnected, resumed, read by several clients, and stopped on any instance."""
 
 import json
 import random
@@ -41,7 +41,7 @@ LIST = "/api/conversations"
 
 @pytest.fixture
 def anna(join: SignUp) -> Person:
-    """With money, and no free messages."""
+    """A user with money and no free messages."""
     anna = join()
     use_up(anna)
     grant(anna, 1000)
@@ -49,14 +49,14 @@ def anna(join: SignUp) -> Person:
 
 
 def begin(web: WebFunction, message: str, person: Person) -> str:
-    """Ask, and leave as soon as the id of the answer is known."""
+    """Send a message, and disconnect when the id of the answer is known."""
     with open_stream(web, message, token=person.token) as answer:
         return message_id_of(next(pieces_of(answer)))
 
 
 @contextmanager
 def another_instance(pair: Pair, **given: str) -> Iterator[tuple[WebFunction, Upstream]]:
-    """With an upstream of its own, whose connections nobody else opens or closes."""
+    """A second instance, with an upstream that only it uses."""
     with (
         upstream.running() as own,
         serving("chat", **{**pair[0].variables, "OPENAI_API_URL": own.url, **given}) as web,
@@ -102,7 +102,7 @@ def test_ten_disconnects_lose_nothing_repeat_nothing_and_cost_once(
 
 
 def some(pieces: Iterator[bytes], count: int) -> Iterator[bytes]:
-    """The first event, which says where the stream begins, and so many more."""
+    """Yield the first event, with the position of the stream, and this many more."""
     for _ in range(count + 1):
         yield next(pieces)
 
@@ -128,7 +128,7 @@ def test_a_second_watcher_sees_the_same(pair: Pair, anna: Person) -> None:
 def test_one_person_cannot_hold_an_instance_by_watching(
     pair: Pair, anna: Person, join: SignUp
 ) -> None:
-    """Four for each answer that may be open at once."""
+    """The limit is four clients for each concurrent answer of a user."""
     ben = join()
     with another_instance(pair, MAX_STREAMS_PER_USER="1") as (web, _):
         message_id = begin(web, ENDLESS, anna)
@@ -145,7 +145,7 @@ def test_one_person_cannot_hold_an_instance_by_watching(
 
 
 def watch_status(web: WebFunction, message_id: str, person: Person) -> tuple[int, str]:
-    """And why not."""
+    """The status and error name of an attempt to read a stream."""
     with watch(web, message_id, token=person.token) as answer:
         refused = answer.status_code != 200
         return answer.status_code, json.loads(answer.read())["error"] if refused else ""
@@ -242,7 +242,7 @@ def test_how_an_answer_failed_is_told_again(pair: Pair, anna: Person) -> None:
 
 
 def a_day_later(message_id: str) -> None:
-    """Maintenance has removed the pieces."""
+    """Let maintenance remove the stored chunks."""
     transaction(stored_pieces.remove_from, message_id, 0)
 
 

@@ -1,4 +1,4 @@
-"""Every function with its request, called and held to the contract."""
+"""Requests to every function, and checks of their answers."""
 
 import asyncio
 import base64
@@ -31,7 +31,7 @@ Sent = list[dict[str, Any]]
 
 
 def out_of_reach(configure: Configure, file: Path) -> None:
-    """One database for all, and a chat whose model nobody gets through to."""
+    """One database for all functions, and a chat whose model is unreachable."""
     is_new = not file.exists()
     configure(
         DATABASE_URL=f"sqlite:///{file}",
@@ -44,7 +44,7 @@ def out_of_reach(configure: Configure, file: Path) -> None:
 
 
 async def _served(scope: dict[str, Any], body: bytes) -> Sent:
-    """What the ASGI application sends to a client that waits for all of it."""
+    """Call an ASGI application and return its complete answer."""
     sent: Sent = []
     incoming = [{"type": "http.request", "body": body}]
 
@@ -82,12 +82,12 @@ def web(
 
 
 def chat_by_event(event: bytes, context: object) -> dict[str, Any]:
-    """As `s local invoke` does: the event is the body of a request to /invoke."""
+    """Call chat like `s local invoke`: with the event as the body of a request to /invoke."""
     return dict(web("POST", "/invoke", body=event).json)
 
 
 def chat_by_http(event: bytes, context: object) -> dict[str, Any]:
-    """The same request as HTTP, for events that are one."""
+    """Call chat with the HTTP request of an event."""
     sent = json.loads(event)
     http, raw = sent["requestContext"]["http"], sent["body"].encode()
     headers = [
@@ -157,7 +157,7 @@ each_target_with_a_body = pytest.mark.parametrize(
 
 
 def survives(target: Target, event: bytes) -> Reply:
-    """Call it, hold its answer to the contract, and return it."""
+    """Call a function, check its answer, and return it."""
     with contextlib.redirect_stdout(io.StringIO()):
         reply = call(target.handler, event)
     assert 200 <= reply.status < 500, reply.body

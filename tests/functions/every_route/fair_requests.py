@@ -1,4 +1,4 @@
-"""People with something in every place that a route reaches, and a fair request for each route."""
+"""Users with data in every table that routes use, and a valid request for each route."""
 
 import itertools
 import secrets
@@ -39,7 +39,7 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody, and the ids of what is theirs."""
+    """A user, and the ids of the user's data."""
 
     id: str
     token: str
@@ -56,7 +56,7 @@ class Person:
 
 
 def person(role: str = "user") -> Person:
-    """With a password, a session, an answered question and 1,000 fen."""
+    """A user with a password, a session, an answered question and 1,000 fen."""
     login = f"route{next(_numbers)}-{new_id().lower()}@example.com"
     user = add_user(role, email=login, password_hash=hash_password(PASSWORD))
     refresh, session_id, conversation_id, message_id = (new_id() for _ in range(4))
@@ -115,7 +115,7 @@ def _ended_turn(one: Person, now: int) -> Turn:
 
 @dataclass(frozen=True)
 class Fair:
-    """A request that its route does: `ids` for the stars of the path, and who asks."""
+    """A valid request of a route; `ids` are the parameters of its path, `token` the caller's."""
 
     body: Any = None
     query: Mapping[str, str] = field(default_factory=dict)
@@ -123,7 +123,7 @@ class Fair:
     token: str = ""
 
 
-# For each route that writes, what a fair request is; the person is whom it is about.
+# A valid request for each writing route, made of its subject and an administrator.
 Ask = Callable[[Person, Person], Fair]
 HELLO = [{"role": "user", "content": "Hello"}]
 
@@ -139,7 +139,7 @@ def _stored_model() -> str:
 
 
 def _stored_upstream() -> str:
-    """Refuses connections."""
+    """Store an upstream that refuses connections."""
     return offering.store(_stored_model(), "http://127.0.0.1:1/v1/chat/completions").id
 
 
@@ -233,7 +233,7 @@ FAIR: dict[str, Ask] = {
 
 
 def fair(route: object, one: Person, admin: Person) -> Fair:
-    """Routes that only read need nothing but a token; which one, their path says."""
+    """The valid request of a route; reading routes only need the token that their path requires."""
     if str(route) in FAIR:
         return FAIR[str(route)](one, admin)
     return Fair(token=admin.token if "/admin/" in str(route) else one.token)

@@ -1,4 +1,4 @@
-"""Every route of every function, and one way to call them all."""
+"""All routes of all functions, and one way to call them."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from tests.web import WebFunction
 
 @dataclass(frozen=True)
 class Route:
-    """`ids_in_body` are the fields of its body that take the id of something."""
+    """One route. `ids_in_body` are the fields of its body that hold ids."""
 
     function: str
     method: str
@@ -35,7 +35,7 @@ class Route:
         return self.method not in {"GET", "HEAD"}
 
     def at(self, *ids: str) -> str:
-        """The path with these in the places of its parameters."""
+        """The path with these values as its parameters."""
         given = iter(ids)
         return re.sub(r"{\w+}", lambda name: next(given, name[0]), self.path)
 
@@ -54,7 +54,7 @@ CHOSEN_BY_CLIENTS = {"client_message_id"}
 
 
 def _ids_in_body(endpoint: Endpoint) -> tuple[str, ...]:
-    """From the models that the code of the endpoint names."""
+    """The id fields in the body models that the endpoint's code names."""
     run = cast(FunctionType, endpoint.run)
     models = [run.__globals__.get(name) for name in run.__code__.co_names]
     return tuple(
@@ -72,7 +72,7 @@ ROUTES = [route for function in FUNCTIONS for route in _of(function)]
 
 @dataclass(frozen=True)
 class Caller:
-    """`web` is the chat function's process; every other function is called with an event."""
+    """Calls any route: chat over HTTP in its process `web`, other functions with events."""
 
     web: WebFunction
 

@@ -1,4 +1,4 @@
-"""Inputs known to have broken such services: refused below 500, in the envelope."""
+"""Bodies that are known to break services: refused below 500, in the envelope."""
 
 import json
 

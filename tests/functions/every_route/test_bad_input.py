@@ -1,4 +1,4 @@
-"""Whatever comes in, the answer is ours: below 500, in the envelope, and never an exception."""
+"""Any input is answered below 500, in the envelope, and without an exception."""
 
 import base64
 import contextlib

@@ -1,4 +1,4 @@
-"""The event files that `scripts/invoke` and `s local invoke` take: genuine, and answered."""
+"""The event files of `scripts/invoke` and `s local invoke`: realistic, and answered."""
 
 import json
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def event(name: str) -> bytes:
 
 
 def shape(value: object) -> Any:
-    """The fixed keys of an event; what stands in its maps is the client's."""
+    """The fixed keys of an event, without the client's headers and parameters."""
     if not isinstance(value, dict):
         return type(value)
     maps = ("headers", "queryParameters")
@@ -84,7 +84,7 @@ def test_register_opens_the_account_that_login_signs_in_to() -> None:
     "name", [name for name in CALLED if name not in {"chat", "health", "register", "login"}]
 )
 def test_every_other_function_answers_its_event(name: str) -> None:
-    """Signed in or not: a stranger is refused, and told so."""
+    """Also functions that need a login: they refuse an anonymous event."""
     assert answer(name).status in {200, 401}
 
 

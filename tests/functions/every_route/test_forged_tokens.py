@@ -1,4 +1,4 @@
-"""Twelve ways to forge an access token, and ids that are SQL: refused on every route there is."""
+"""Twelve kinds of forged access tokens, and ids with SQL: refused on every route."""
 
 import base64
 import json
@@ -45,7 +45,7 @@ INJECTIONS = [
 
 
 def forgeries(victim: Person) -> dict[str, str]:
-    """Each claims to be a live session of the victim."""
+    """Forged tokens that claim an active session of the victim."""
     secret = load(settings.Tokens).secret.reveal()
     claims = jwt.decode(victim.token, options={"verify_signature": False})
     head, payload, signature = victim.token.split(".")
@@ -96,7 +96,7 @@ def test_twelve_forged_tokens_are_refused_on_every_route(caller: Caller) -> None
 
 
 def test_the_genuine_token_is_not_refused_on_any_of_them(caller: Caller) -> None:
-    """Or the test above would show nothing."""
+    """Otherwise the test above would prove nothing."""
     admin = person("admin")
 
     told = {str(route): ask(caller, route, admin).status for route in GUARDED}

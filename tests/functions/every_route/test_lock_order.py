@@ -1,7 +1,7 @@
-"""Every transaction locks rows in one order, so that no two of them deadlock.
+"""Every transaction locks rows in the same order, so that no two of them deadlock.
 
-The statements are those that the database received: its general log has them all, of every
-connection and every process.
+The statements are read from the general log of the database, which has those of all
+connections and processes.
 """
 
 import re
@@ -40,7 +40,7 @@ Transactions = list[list[str]]
 
 @pytest.fixture
 def general_log(mariadb_server: str) -> Iterator[Log]:
-    """The statements that the server has received since, each with its connection's number."""
+    """The statements received since the fixture began, each with its connection's number."""
     target = settings.database_url(f"{mariadb_server}/mysql")
     connection = pymysql.connect(
         host=target.host,
@@ -112,7 +112,7 @@ def _come_in_by_invitation(caller: Caller, inviter: Person) -> None:
 
 
 def _abandon_and_sweep() -> None:
-    """Free and paid turns, of users and of a guest, with an answer and without."""
+    """Abandon free and paid turns of users and of a guest, with and without text, and end them."""
     said = AnswerChunk("text", "so far")
     for answer in ((), (said,)):
         abandoned(customer(), *answer)
@@ -155,7 +155,7 @@ def test_new_rows_and_rows_already_locked_are_in_order() -> None:
 
 
 def transactions(log: list[tuple[int, str]]) -> Transactions:
-    """The statements of each transaction; those outside of transactions lock nothing for long."""
+    """The statements of each transaction, without single statements, which hold no locks."""
     running: dict[int, list[str]] = {}
     ended: Transactions = []
     for connection, text in log:
@@ -178,7 +178,7 @@ def disorders(statements: list[str]) -> Iterator[str]:
 
 
 def locks(statements: list[str]) -> Iterator[tuple[str, str]]:
-    """Each table with the statement that locks rows of it which were not locked before."""
+    """The tables in the order of locking, each with the statement that locks new rows."""
     known: set[tuple[str, str]] = set()
     for text in statements:
         rows = set(re.findall(r"(?:id|subject) = '([^']*)'", text.partition("WHERE")[2]))

@@ -1,4 +1,4 @@
-"""What must hold on every route there is; one that comes later is held to it too."""
+"""Ownership rules, tested on every route, including future ones."""
 
 import json
 import re
@@ -94,7 +94,7 @@ def test_fields_that_are_not_the_clients_to_set_have_no_effect_on_any_route(call
 
 
 def everything(db: Connection) -> Counter[tuple[object, ...]]:
-    """Every row there is, without what differs between any two."""
+    """All rows of the database, without values that differ between equal requests."""
     return Counter(
         (table, *(shape(value) for name, value in sorted(row.items()) if name not in FICKLE))
         for table in tables(db)
@@ -133,7 +133,7 @@ _OWN_TO_EACH = re.compile(
 
 
 def shape(value: Any) -> Any:
-    """Ids, tokens, hashes, addresses and times only as what they are."""
+    """A value with ids, tokens, hashes, addresses and times replaced by their kinds."""
     if isinstance(value, dict):
         return {name: shape(one) for name, one in value.items() if name != "latency_ms"}
     if isinstance(value, list):
@@ -183,7 +183,7 @@ def answer_to_guess(
 
 
 def guesses(victim: Person) -> list[str]:
-    """Their ids in every spelling that a database might take for the same, and strangers' ids."""
+    """The user's ids in all spellings that a database might consider equal, and unknown ids."""
     spelled = [
         spelling
         for one in victim.ids

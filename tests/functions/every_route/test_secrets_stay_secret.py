@@ -1,4 +1,4 @@
-"""Thirty secrets go through every route, in every way one can be sent; none comes out again."""
+"""Thirty secrets are sent to every route in every way; none is returned or logged."""
 
 import json
 import secrets
@@ -110,7 +110,7 @@ def test_no_secret_is_answered_or_logged(
 
 
 def bodies(route: Route, admin: Person) -> Iterator[Any]:
-    """In fields nobody knows, in the route's own, as the wrong kind of thing, and beside none."""
+    """Bodies with the secrets in unknown fields, known fields, wrong types, and as a list."""
     asked = fair(route, person(), admin).body
     fields = asked if isinstance(asked, dict) else {}
     yield {**FIELDS, **fields}
@@ -121,7 +121,7 @@ def bodies(route: Route, admin: Person) -> Iterator[Any]:
 
 
 def answers(caller: Caller, route: Route, body: Any, admin: Person) -> Iterator[str]:
-    """As somebody who may, and as somebody whose token is worth nothing."""
+    """The answers to a permitted caller and to one with an invalid token."""
     asked = fair(route, person(), admin)
     for token in (asked.token, BEARER):
         reply = caller.ask(route, *asked.ids, token=token, body=body, query=QUERY, headers=HEADERS)

@@ -1,4 +1,4 @@
-"""An administrator, what there is to export, and exports read back by other programs' rules."""
+"""An administrator, data to export, and readers of exported files."""
 
 import csv
 import io
@@ -53,7 +53,7 @@ def message(number: int, content: str, **more: Any) -> Message:
 
 
 def add_messages(*messages: Message) -> None:
-    """All of them in one conversation of Anna's."""
+    """Add messages to one conversation of Anna."""
     add_users(ANNA)
     transaction(conversations.add, Conversation("c1", ANNA.id, "Mangoes", NOON_MS))
     transaction(_append_all, messages)
@@ -72,7 +72,7 @@ def ask(token: str, *, method: str = "GET", language: str = "en", **query: str) 
 
 
 def add_rows(at: Sequence[int]) -> None:
-    """One row in each dataset for each of these moments, numbered as they come."""
+    """Add one numbered row to each dataset for each of these times."""
     transaction(_add_rows, at)
 
 
@@ -86,7 +86,7 @@ def _add_rows(db: Connection, at: Sequence[int]) -> None:
 
 
 def _add_money(db: Connection, n: int, at_ms: int) -> None:
-    """An order, an entry of the ledger and a turn, none of which could have come about so."""
+    """Add an order, a ledger entry and a turn, which do not fit together."""
     wallets.open_wallet(db, f"u{n:03}")
     for table, row in [("orders", _order(n)), ("ledger", _entry(n)), ("turns", _turn(n))]:
         insert(db, table, user_id=f"u{n:03}", created_at_ms=at_ms, **row)
@@ -133,7 +133,7 @@ class Audited:
 
 
 def audit_entries() -> list[Audited]:
-    """Oldest first, as the dataset has them."""
+    """The entries of the audit dataset, oldest first."""
     return read(_audit_entries)
 
 
@@ -145,7 +145,7 @@ def _audit_entries(db: Connection) -> list[Audited]:
 
 
 def csv_rows(body: bytes) -> list[list[str]]:
-    """Python 3.10 cannot read a NUL, so a private character stands in for it."""
+    """Read CSV rows; a private character replaces NUL, which Python 3.10 cannot read."""
     text = body.decode("utf-8-sig").replace("\0", "\ue000")
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     return [[cell.replace("\ue000", "\0") for cell in row] for row in rows]
@@ -164,6 +164,6 @@ def sheet_rows(body: bytes) -> list[list[Any]]:
 
 
 def sheet_column(body: bytes, heading: str) -> list[Any]:
-    """The cells below a heading."""
+    """The cells of a column, below its heading."""
     columns = sheet(body).iter_cols()
     return next(list(column[1:]) for column in columns if column[0].value == heading)

@@ -1,4 +1,4 @@
-"""Export: whatever people wrote stays text, in every format."""
+"""Export: texts of users stay text in every format."""
 
 import io
 import itertools

@@ -1,4 +1,4 @@
-"""Export, from outside: who may, what leaves, and what is written down about it."""
+"""Export in one answer: permission, content and audit log."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Exports that a worker writes, from outside: asked for, written, lent, cancelled, taken over."""
+"""Exports by the worker: created, written, downloaded, cancelled, restarted."""
 
 import hashlib
 import json
@@ -44,7 +44,7 @@ INTERNAL = "/api/internal/exports"
 
 @pytest.fixture
 def bucket(database: str, configure: Configure) -> Iterator[oss.Bucket]:
-    """A bucket and a platform that notes whom it should call; nobody is called by itself."""
+    """A bucket, and a platform that only records asynchronous calls."""
     with oss.running() as running, platform.running() as called:
         configure(DATABASE_URL=database, EXPORT_WORKER_URL=called.url, **running.variables)
         running.platform = called  # type: ignore[attr-defined]  # for the tests below
@@ -58,7 +58,7 @@ def called(bucket: oss.Bucket) -> Platform:
 
 
 def queued(**query: str) -> str:
-    """The id of an export that an administrator has just asked for."""
+    """The id of an export that an administrator has just created."""
     reply = ask(admin_token(), delivery="link", **{"dataset": "users", **query})
     assert reply.status == 202, reply.body
     return str(reply.data["id"])
@@ -89,7 +89,7 @@ def entries(action: str) -> list[dict[str, Any]]:
 
 
 def expire(export_id: str) -> None:
-    """As if nobody had shown a sign of life for a while."""
+    """Let the lease of an export expire."""
     transaction(_expire, export_id)
 
 
@@ -209,7 +209,7 @@ def test_only_administrators_see_exports_and_unknown_ones_are_not_found(
 
 
 def test_whoever_is_lent_a_link_is_written_down(bucket: oss.Bucket) -> None:
-    """Also another administrator than the one who asked for the export."""
+    """The link goes to another administrator than the one who created the export."""
     export_id, other = queued(), replace(ANNA, role="admin")
     add_users(other)
     work(export_id)

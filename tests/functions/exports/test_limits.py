@@ -1,4 +1,4 @@
-"""Export: what is too large is refused early, and leaves nothing behind."""
+"""Export: requests that are too large are refused early and leave no files."""
 
 import tempfile
 from pathlib import Path
@@ -31,7 +31,7 @@ EVER_MS = 10**15
 
 @pytest.fixture
 def temporary(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Where temporary files are made, with nothing else in it."""
+    """An empty folder in which all temporary files are created."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))

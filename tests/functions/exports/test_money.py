@@ -1,4 +1,4 @@
-"""Export: what was bought, booked and used, as it stands in the books."""
+"""Export: orders, ledger entries and usage, as stored."""
 
 import json
 

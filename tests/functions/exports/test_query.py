@@ -1,4 +1,4 @@
-"""Export: which rows a query means, and which queries mean nothing."""
+"""Export: rows selected by a query, and invalid queries."""
 
 from dataclasses import replace
 

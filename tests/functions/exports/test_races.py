@@ -1,4 +1,4 @@
-"""Exports that a worker writes, in real processes: killed, cancelled, and amid writers."""
+"""Exports by worker processes: killed, cancelled, and during concurrent writes."""
 
 import hashlib
 import os
@@ -57,7 +57,7 @@ def bucket(database: str, configure: Configure, secret: str) -> Iterator[oss.Buc
 def working(
     export_id: str, database: str, secret: str, bucket: oss.Bucket
 ) -> "Iterator[subprocess.Popen[bytes]]":
-    """The worker in a process of its own, called once."""
+    """Start the worker in another process and call it once."""
     headers = {"Authorization": f"Bearer {issue_service_token(WORKER, export_id)}"}
     variables = {"APP_ENV": "test", "JWT_SECRET": secret, "DATABASE_URL": database}
     process = subprocess.Popen(
@@ -79,7 +79,7 @@ def working(
 
 
 def large() -> None:
-    """Text for about four parts."""
+    """Insert text for about four parts of an upload."""
     add_messages(*(message(number, f"{number:05} " * 2500) for number in range(300)))
 
 
@@ -189,7 +189,7 @@ def test_an_export_amid_twenty_writers_is_of_one_moment(bucket: oss.Bucket, data
 
 
 def _write(number: int, over: threading.Event) -> None:
-    """Old times and new ones: rows appear before and behind where the reader stands."""
+    """Insert rows with old and new times, before and after the reader's position."""
     turn = 0
     while not over.is_set():
         turn += 1

@@ -1,4 +1,4 @@
-"""Export: a real spreadsheet opens the CSV and finds nothing to calculate."""
+"""Export: a real spreadsheet opens the CSV without any formula."""
 
 import itertools
 import re
@@ -26,7 +26,7 @@ def hostile() -> list[str]:
 
 
 def opened(csv: bytes, folder: Path) -> str:
-    """What LibreOffice made of it, as XML."""
+    """The CSV as opened by LibreOffice, in XML."""
     (folder / "export.csv").write_bytes(csv)
     done = subprocess.run(
         [

@@ -1,4 +1,4 @@
-"""Invite codes: how many they admit, and how they are listed."""
+"""Invite codes: their use limits and lists."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Access tokens: ours are read, everybody else's are refused."""
+"""Access tokens: genuine ones are read, all others are refused."""
 
 import base64
 import json
@@ -32,7 +32,7 @@ def ask(authorization: str) -> Reply:
 
 
 def payload(**changes: object) -> dict[str, Any]:
-    """Everything a token of ours holds, with changes; None removes."""
+    """The claims of a genuine token, with changes; None removes a claim."""
     ours = jwt.decode(issue_access(ANNA), options={"verify_signature": False})
     return {name: value for name, value in {**ours, **changes}.items() if value is not None}
 

@@ -1,4 +1,4 @@
-"""A MariaDB whose administrator a test can ask for trouble."""
+"""A MariaDB with administrator access, for tests that provoke failures."""
 
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
@@ -14,7 +14,7 @@ Ask = Callable[..., object]
 
 @pytest.fixture
 def server(mariadb_database: str, configure: Configure) -> Iterator[Ask]:
-    """A migrated database that DATABASE_URL names; ask(sql) speaks to it as its administrator."""
+    """A migrated database that DATABASE_URL names; ask(sql) runs SQL as its administrator."""
     configure(DATABASE_URL=mariadb_database)
     parts = urlsplit(mariadb_database)
     connection = pymysql.connect(

@@ -1,4 +1,4 @@
-"""Database URLs, and the parts they may be given in."""
+"""Database URLs, and their separate parts."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Deadlocks, killed connections, and the session we ask a MySQL server for."""
+"""MySQL: deadlocks, killed connections and session settings."""
 
 import secrets
 import threading

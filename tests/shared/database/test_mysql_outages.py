@@ -1,4 +1,4 @@
-"""A database server that stops, hangs, or turns us away."""
+"""Outages of a database server: it stops, hangs or refuses connections."""
 
 import secrets
 import socket
@@ -25,7 +25,7 @@ from tests.shared.database.conftest import Ask
 
 @pytest.fixture
 def proxy(server: Ask, mariadb_database: str, configure: Configure) -> Iterator[Proxy]:
-    """Stands between us and the server."""
+    """A proxy in front of the server."""
     parts = urlsplit(mariadb_database)
     with proxy_to(parts.hostname or "", parts.port or 0) as between:
         configure(DATABASE_URL=mariadb_database.replace(f":{parts.port}/", f":{between.port}/"))
@@ -120,7 +120,7 @@ def test_a_black_hole_in_mid_transaction_leaves_nothing_behind(proxy: Proxy, ser
 
 @pytest.fixture
 def plain_user(server: Ask, mariadb_database: str, configure: Configure) -> Iterator[str]:
-    """DATABASE_URL names somebody without rights over the server."""
+    """A DATABASE_URL of a user without administrator rights."""
     parts, name = urlsplit(mariadb_database), f"plain_{secrets.token_hex(4)}"
     server(f"CREATE USER {name}@'127.0.0.1' IDENTIFIED BY 'plain'")
     server(f"GRANT ALL ON `{parts.path.strip('/')}`.* TO {name}@'127.0.0.1'")
@@ -154,7 +154,7 @@ def test_a_server_with_no_connection_left_is_unavailable(server: Ask, plain_user
 
 @contextmanager
 def turning_away(code: int) -> Iterator[str]:
-    """A server that greets everybody with an error (MySQL protocol, "ERR_Packet")."""
+    """A server that answers every connection with an error (MySQL protocol, "ERR_Packet")."""
     error = b"\xff" + struct.pack("<H", code) + b"Not you"
     packet = struct.pack("<I", len(error)) + error  # three bytes of length, number 0
 

@@ -1,4 +1,4 @@
-"""Rows read without decoding are those that the driver reads, of every size."""
+"""Rows read without decoding equal those of the driver, for all sizes."""
 
 import pymysql
 import pytest

@@ -1,4 +1,4 @@
-"""The database from an event loop: bounded in connections and in time."""
+"""Database calls from an event loop: limited in connections and in time."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ from tests.patience import HANG_SECONDS, promised
 
 @pytest.fixture(autouse=True)
 def _fresh_threads(configure: Configure) -> Iterator[None]:
-    """As in a new process: no thread, and so no connection, of another test."""
+    """Start without threads and connections of other tests, as in a new process."""
     threads._threads.cache_clear()
     yield
     threads._threads().shutdown()
@@ -54,7 +54,7 @@ async def outcome(number: int) -> tuple[str, float]:
 
 
 async def outcomes(count: int) -> tuple[set[str], float]:
-    """What they came to, and how long the slowest took."""
+    """The outcomes, and the time of the slowest call."""
     found = await asyncio.gather(*map(outcome, range(count)))
     return {what for what, _ in found}, max(seconds for _, seconds in found)
 

@@ -1,4 +1,4 @@
-"""The promises of shared.database.transactions that hold on SQLite and on MariaDB alike."""
+"""Guarantees of shared.database.transactions on both SQLite and MariaDB."""
 
 import threading
 import time
@@ -28,7 +28,7 @@ class Drug:
 
 @pytest.fixture
 def drugs(database: str) -> Iterator[str]:
-    """A table of our own, beside the product's."""
+    """A table of these tests, beside those of the product."""
     transaction(
         lambda connection: connection.execute(
             """

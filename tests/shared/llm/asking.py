@@ -1,4 +1,4 @@
-"""Ask an upstream as the chat function does, and keep everything that came back."""
+"""Calls an upstream as the chat function does, and records all events."""
 
 import asyncio
 import dataclasses
@@ -19,7 +19,7 @@ STOPPED = Finish("stop")
 
 
 def model(url: str, seconds: int = GENEROUS, **changes: object) -> settings.Model:
-    """Settings with every limit so long, or as changed."""
+    """Settings with this value for every limit, and with changes."""
     made = settings.Model(
         api_key=Secret(KEY),
         url=url,
@@ -31,12 +31,12 @@ def model(url: str, seconds: int = GENEROUS, **changes: object) -> settings.Mode
 
 
 def hasty(url: str, **changes: object) -> settings.Model:
-    """With every limit at one second, or as changed."""
+    """Settings with limits of one second, and with changes."""
     return model(url, 1, **changes)
 
 
 def patient_with(name: str, url: str) -> settings.Model:
-    """With every limit at one second only where a limit ends the scenario."""
+    """Settings with limits of one second if a limit ends the scenario, otherwise long ones."""
     return hasty(url) if name in FALLS_SILENT else model(url)
 
 
@@ -45,7 +45,7 @@ def scenario(name: str) -> list[Mapping[str, object]]:
 
 
 class Heard(list[Event]):
-    """The events of an answer, also when it ended in an error."""
+    """The events of an answer, and its error if there was one."""
 
     error: Exception | None = None
 

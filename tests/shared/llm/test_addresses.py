@@ -1,4 +1,4 @@
-"""Addresses that stored upstreams must not have."""
+"""Forbidden addresses of stored upstreams."""
 
 import asyncio
 

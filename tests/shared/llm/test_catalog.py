@@ -1,4 +1,4 @@
-"""Models and upstreams of the environment and of the tables: who wins, and how soon it is seen."""
+"""Models and upstreams of the environment and of the tables: precedence, and delay of changes."""
 
 import asyncio
 import json
@@ -50,7 +50,7 @@ def _environment(configure: Configure) -> None:
 
 
 def run(work: Callable[[Catalog, Clock], Awaitable[Made]]) -> Made:
-    """With a thread of its own, that lets go of its connection."""
+    """Run in a new thread, and close its connection afterwards."""
 
     async def whole() -> Made:
         clock = Clock()
@@ -65,7 +65,7 @@ def run(work: Callable[[Catalog, Clock], Awaitable[Made]]) -> Made:
 
 
 def move(configure: Configure, url: str) -> None:
-    """To another database; the thread lets go of the one before."""
+    """Change to another database; the thread closes its connection."""
     configure(DATABASE_URL=url)
     threads._threads().submit(transactions.disconnect).result()
 
@@ -77,8 +77,8 @@ def known() -> Known:
     return run(look)
 
 
-def told(known: Known) -> tuple[list[str], dict[str, list[str]]]:
-    """The names of the models, and whom each is asked of."""
+def models_and_upstreams(known: Known) -> tuple[list[str], dict[str, list[str]]]:
+    """The names of the models, and the upstreams of each."""
     serving: dict[str, list[str]] = {}
     for upstream in known.upstreams:
         serving.setdefault(upstream.serves, []).append(upstream.name)
@@ -86,7 +86,7 @@ def told(known: Known) -> tuple[list[str], dict[str, list[str]]]:
 
 
 def test_without_a_database_there_is_the_environment() -> None:
-    assert told(known()) == (["ours", "other"], {"ours": ["a"], "other": ["b"]})
+    assert models_and_upstreams(known()) == (["ours", "other"], {"ours": ["a"], "other": ["b"]})
 
 
 @pytest.mark.usefixtures("database")
@@ -97,7 +97,7 @@ def test_a_stored_model_is_asked_of_its_own_upstreams_with_their_own_keys() -> N
 
     found = known()
 
-    assert told(found)[0] == ["ours", "other", "new"]
+    assert models_and_upstreams(found)[0] == ["ours", "other", "new"]
     [upstream] = [one for one in found.upstreams if one.serves == "new"]
     assert [model.title for model in found.models] == ["ours", "other", "The new one"]
     assert upstream.settings.api_key.reveal() == "sk-of-s1"
@@ -113,7 +113,7 @@ def test_the_tables_win_over_the_environment_model_by_model() -> None:
     offer("other")
     store("other", URL, name="s1")
 
-    assert told(known()) == (["ours", "other"], {"ours": ["a"], "other": ["s1"]})
+    assert models_and_upstreams(known()) == (["ours", "other"], {"ours": ["a"], "other": ["s1"]})
 
 
 @pytest.mark.usefixtures("database")
@@ -122,7 +122,7 @@ def test_a_disabled_model_is_gone_wherever_it_came_from() -> None:
     offer("new", enabled=False)
     store("new", URL)
 
-    assert told(known()) == (["other"], {"other": ["b"]})
+    assert models_and_upstreams(known()) == (["other"], {"other": ["b"]})
 
 
 @pytest.mark.usefixtures("database")
@@ -131,7 +131,7 @@ def test_a_model_without_an_enabled_upstream_is_not_offered() -> None:
     store("ours", URL, enabled=False)
     offer("new")
 
-    assert told(known()) == (["other"], {"other": ["b"]})
+    assert models_and_upstreams(known()) == (["other"], {"other": ["b"]})
 
 
 @pytest.mark.parametrize("database", ["mariadb"], indirect=True)
@@ -156,7 +156,10 @@ def test_keys_in_each_others_rows_are_of_no_use(capsys: pytest.CaptureFixture[st
 
     found = known()
 
-    assert told(found) == (["ours", "other", "new"], {"ours": ["a"], "other": ["b"], "new": ["s3"]})
+    assert models_and_upstreams(found) == (
+        ["ours", "other", "new"],
+        {"ours": ["a"], "other": ["b"], "new": ["s3"]},
+    )
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(line["event"], line["upstream"]) for line in lines] == [
         ("upstream_unusable", "s1"),
@@ -172,7 +175,7 @@ def test_without_the_secret_only_stored_upstreams_are_lost(
     store("new", URL)
     configure(UPSTREAM_KEYS_SECRET=None)
 
-    assert told(known())[1] == {"ours": ["a"], "other": ["b"]}
+    assert models_and_upstreams(known())[1] == {"ours": ["a"], "other": ["b"]}
     assert "UPSTREAM_KEYS_SECRET is not set" in capsys.readouterr().out
 
 
@@ -183,7 +186,7 @@ def test_a_change_is_seen_within_half_a_minute_and_nobody_waits_for_it() -> None
 
     async def look(catalog: Catalog, clock: Clock) -> list[bool]:
         def is_there(known: Known) -> bool:
-            return "new" in told(known)[0]
+            return "new" in models_and_upstreams(known)[0]
 
         seen = [is_there(await catalog.current())]
         await asyncio.to_thread(switch, "new", enabled=False)
@@ -217,7 +220,7 @@ def test_an_instance_that_was_frozen_looks_before_it_answers() -> None:
         await catalog.current()
         await asyncio.to_thread(offer, "ours", enabled=False)
         clock.now += 3600
-        return told(await catalog.current())[0]
+        return models_and_upstreams(await catalog.current())[0]
 
     assert run(look) == ["other"]
 

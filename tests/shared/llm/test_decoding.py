@@ -1,4 +1,4 @@
-"""Whatever bytes come, split however: the same events, or the one family of errors."""
+"""Decoding of streams: any split of the bytes gives the same events, or an UpstreamFailed error."""
 
 import json
 from collections.abc import Iterable

@@ -197,7 +197,7 @@ def test_instructions_are_not_quoted_either(fake: Upstream) -> None:
 
 
 def test_looking_for_quotations_takes_no_longer_because_there_are_many_parts() -> None:
-    """Nobody else's answer goes on meanwhile."""
+    """A slow search would block all other answers."""
     line = "This model's maximum context length is 8192 tokens, and you asked for many more. " * 2
     said = "of the messages in it "
     parts = [{"type": "text", "text": said}] * 20_000
@@ -209,7 +209,7 @@ def test_looking_for_quotations_takes_no_longer_because_there_are_many_parts() -
 
 
 def least_seconds(work: Callable[[], object]) -> float:
-    """Of the processor, of three times."""
+    """The least processor time of three runs."""
 
     def once() -> float:
         started = time.process_time()

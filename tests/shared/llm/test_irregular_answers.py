@@ -1,4 +1,4 @@
-"""Every oddity an upstream may show, over a real socket, and the answer that must come out."""
+"""Irregular answers of upstreams over a real socket, and the expected results."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Several upstreams behind one model: who is asked, who is spared, and never two in one answer."""
+"""Routing to several upstreams of one model: choice, failover, and one upstream per answer."""
 
 import asyncio
 import json
@@ -45,7 +45,7 @@ def serve_by(configure: Configure, *urls: str, **more: object) -> None:
 
 
 class Heard:
-    """One answer: its text, how each attempt ended, and the failure it ended in."""
+    """One answer: its text, the outcomes of its attempts, and its error."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []

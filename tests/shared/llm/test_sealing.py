@@ -1,4 +1,4 @@
-"""Keys of upstreams at rest: what opens them, and what does not."""
+"""Encryption of stored upstream keys."""
 
 import pytest
 

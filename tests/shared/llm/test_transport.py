@@ -1,4 +1,4 @@
-"""The connections under the model client: many at once, TLS, and answers framed in every way."""
+"""Connections of the model client: concurrency, TLS, and all kinds of message framing."""
 
 import asyncio
 import ssl
@@ -20,7 +20,7 @@ WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
 @asynccontextmanager
 async def answering(answer: bytes, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """Answer every request with these bytes, in pieces where a bar stands, and close."""
+    """Answer every request with these bytes, split at each bar, and close."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -90,7 +90,7 @@ def test_an_answer_closed_too_early_is_an_error(answer: bytes) -> None:
     ids=["header", "headers", "early-hints", "trailer", "extension"],
 )
 def test_what_is_no_answer_is_not_listened_to_for_ever(beginning: bytes, more: bytes) -> None:
-    """It would fill the memory of everybody whose answers are given here."""
+    """An endless answer would fill the memory of the process."""
     taken = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""Money: whatever happens in whatever order, it adds up."""
+"""Charging: the ledger adds up after any sequence of operations."""
 
 import math
 import time
@@ -38,7 +38,7 @@ PER_TOKEN = Price(
 
 
 def a_turn(user_id: str, free: int = 0, day: str = DAY) -> Turn:
-    """One that gets `free` messages a day."""
+    """Begin a turn of a user with `free` free messages a day."""
     return Turn(
         message_id=new_id(),
         subject=user_id,
@@ -61,13 +61,13 @@ def terms(price: Price | None = PER_MESSAGE, most_open: int = 1000) -> Reservati
     return ReservationTerms(most_open, lambda: price, max_tokens=1000)
 
 
-def said(text: str, tokens: Tokens | None = None) -> Ending:
+def ending(text: str, tokens: Tokens | None = None) -> Ending:
     return Ending(text, "stop", tokens or Tokens(1, 1))
 
 
 def charged(turn: Turn, tokens: Tokens) -> Any:
-    """End it with an answer; the charge its client is told of."""
-    outcome = transaction(conclude, turn, said("an answer", tokens))
+    """End a turn with an answer; return its charge."""
+    outcome = transaction(conclude, turn, ending("an answer", tokens))
     assert outcome is not None
     return outcome["charge"]
 
@@ -137,7 +137,7 @@ def test_what_began_before_midnight_is_given_back_to_that_day() -> None:
     transaction(charging.prepare, user_id, user_id, next_day)
     before = transaction(charging.reserve, a_turn(user_id, 20), terms())
     transaction(charging.reserve, a_turn(user_id, 20, next_day), terms())
-    transaction(conclude, before, said(""))
+    transaction(conclude, before, ending(""))
     used = [read(daily_messages.find_used, user_id, day) for day in (DAY, next_day)]
     assert used == [0, 1]
 
@@ -146,9 +146,9 @@ def test_what_began_before_midnight_is_given_back_to_that_day() -> None:
 def test_a_turn_ends_once_whoever_ends_it() -> None:
     user_id = customer(1000, day=DAY)
     turn = transaction(charging.reserve, a_turn(user_id), terms())
-    first = transaction(conclude, turn, said("an answer"))
-    assert transaction(conclude, turn, said("another answer")) is None
-    assert transaction(conclude, turn, said("")) is None
+    first = transaction(conclude, turn, ending("an answer"))
+    assert transaction(conclude, turn, ending("another answer")) is None
+    assert transaction(conclude, turn, ending("")) is None
     ended = read(turns.get, turn.message_id)
     assert (ended.state, stored_outcome(ended)) == ("settled", first)
     assert read(adds_up, user_id) == wallets.Wallet(900, 0, 2, 0)
@@ -194,7 +194,7 @@ STEPS = st.lists(
 
 
 class Customer:
-    """One who does whatever comes next; what was refused is refused for a reason."""
+    """A customer with random operations; refusals must have a reason."""
 
     def __init__(self) -> None:
         self.id = customer(300, day=DAY)
@@ -213,7 +213,7 @@ class Customer:
             elif self.turns:
                 text = "an answer" if step == "answer" else ""
                 turn = self.turns[which % len(self.turns)]
-                transaction(conclude, turn, said(text, Tokens(10 * which, 100 * which)))
+                transaction(conclude, turn, ending(text, Tokens(10 * which, 100 * which)))
 
 
 @pytest.mark.usefixtures("database")
@@ -234,7 +234,7 @@ def test_any_order_of_events_keeps_the_invariants(steps: list[tuple[str, int]]) 
 
 
 def free_taken(connection: Connection, user_id: str) -> int:
-    """The free messages of the day, which are those of turns that have not been released."""
+    """The used free messages of the day: those of turns that were not released."""
     counted = connection.find_all(
         lambda state: str(state),
         """
@@ -249,14 +249,14 @@ def free_taken(connection: Connection, user_id: str) -> int:
 
 
 def _reserve_and_settle(user_id: str, count: int) -> int:
-    """One of several processes; how many of its turns went through."""
+    """Run in one of several processes; return the number of charged turns."""
     granted = 0
     for _ in range(count):
         try:
             turn = transaction(charging.reserve, a_turn(user_id), terms())
         except InsufficientBalance:
             continue
-        granted += bool(transaction(conclude, turn, said("an answer")))
+        granted += bool(transaction(conclude, turn, ending("an answer")))
     transactions.disconnect()
     return granted
 

@@ -1,4 +1,4 @@
-"""Changing prices: the history stays, and slips of the hand are caught."""
+"""Price changes: the history is kept, and likely typing errors need confirmation."""
 
 from dataclasses import asdict, replace
 from multiprocessing import get_context
@@ -24,8 +24,8 @@ MESSAGE = NewPrice("demo", "message", message_fen=50)
 TOKEN = NewPrice("demo", "token", input_ufen=80_000, cached_ufen=8_000, output_ufen=200_000)
 
 
-def change(wanted: NewPrice, *, confirmed: bool = False) -> Price:
-    return transaction(price_list.change, wanted, changed_by=ADMIN, confirmed=confirmed)
+def change(new_price: NewPrice, *, confirmed: bool = False) -> Price:
+    return transaction(price_list.change, new_price, changed_by=ADMIN, confirmed=confirmed)
 
 
 def current(model: str = "demo") -> Price | None:
@@ -92,16 +92,16 @@ def test_more_than_a_hundredfold_or_from_or_to_nothing_must_be_confirmed(
     old: int, new: int
 ) -> None:
     before = change(replace(MESSAGE, message_fen=old), confirmed=True)
-    wanted = replace(MESSAGE, message_fen=new)
+    new_price = replace(MESSAGE, message_fen=new)
 
     with pytest.raises(InvalidRequest) as refused:
-        change(wanted)
+        change(new_price)
 
     problem = f"changes from {old} to {new}: must be confirmed"
     assert (refused.value.status, refused.value.name) == (422, "invalid_request")
     assert refused.value.details == [{"field": "body.message_fen", "problem": problem}]
     assert current() == before
-    assert change(wanted, confirmed=True) == Price(version=2, **asdict(wanted)) == current()
+    assert change(new_price, confirmed=True) == Price(version=2, **asdict(new_price)) == current()
 
 
 @pytest.mark.usefixtures("database")
@@ -168,7 +168,7 @@ def test_where_nothing_is_sold_there_is_no_price(configure: Configure) -> None:
 
 
 def _changed_in_a_process(fen: int) -> list[int]:
-    """The versions it made; whoever comes second is told so, and may look and try again."""
+    """Try to change a price ten times in one process; return the created versions."""
     made = []
     for _ in range(10):
         try:

@@ -1,4 +1,4 @@
-"""The bucket and its stand-in: objects in parts, whole or not at all, and links that end."""
+"""The bucket and the folder that replaces it: multipart uploads, and links that expire."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Endpoints that show what the boundary made of an event."""
+"""Endpoints that return the parsed request."""
 
 from shared.web.endpoint import Request, Response, endpoint, serve
 

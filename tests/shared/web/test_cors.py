@@ -1,4 +1,4 @@
-"""Which origins a browser may call us from."""
+"""CORS: allowed and refused origins."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Every shape in which Function Compute hands over an HTTP request, and the reply it needs."""
+"""All forms of Function Compute's HTTP events, and the replies they need."""
 
 import json
 from types import SimpleNamespace
@@ -27,7 +27,7 @@ def with_http(event: bytes, **http: object) -> bytes:
 
 
 def refused(reply: Reply) -> dict[str, object]:
-    """The whole body of a refusal but its request id, which the header must repeat."""
+    """The body of an error without its request id, which the header must repeat."""
     body: dict[str, Any] = dict(reply.json)
     assert body.pop("request_id") == reply.headers["X-Request-Id"]
     return {"status": reply.status, **body}

@@ -1,4 +1,4 @@
-"""scripts/build stages what a function reaches, and the same bytes every time."""
+"""scripts/build stages the imports of each function, reproducibly."""
 
 import marshal
 import os
@@ -60,7 +60,7 @@ Project = Callable[..., Path]
 
 @pytest.fixture
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where pip finds wheels, made by hand; nothing here needs a network."""
+    """A folder of generated wheels for pip, so that no test needs a network."""
     folder = tmp_path / "shelf"
     folder.mkdir()
     for name in [name for name in os.environ if name.startswith("PIP_")]:
@@ -113,7 +113,7 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
 
 
 def make_source(shelf: Path, folder: Path, backend: str) -> None:
-    """A distribution that is published as source only, and builds itself."""
+    """A source distribution with its own build backend."""
     write(folder, "pyproject.toml", PYPROJECT)
     write(folder, "backend.py", backend)
     write(folder, "PKG-INFO", "Metadata-Version: 2.1\nName: oss2\nVersion: 2.19.1\n")
@@ -174,7 +174,7 @@ def files(stage: Path) -> list[str]:
 
 
 def snapshot(root: Path) -> dict[str, tuple[int, float, bytes]]:
-    """Every entry with its mode, its time and its bytes."""
+    """Every entry with its mode, time and bytes."""
     stages = root / ".build"
     return {
         entry.relative_to(stages).as_posix(): (
@@ -251,7 +251,7 @@ def test_compiled_code_is_valid_in_a_zip_and_knows_its_place_in_the_cloud(
     assert len(compiled) == len(sources)
     for name in compiled:
         content = (stage / name).read_bytes()
-        code = marshal.loads(content[16:])  # noqa: S302  # we have just compiled it
+        code = marshal.loads(content[16:])  # noqa: S302  # just compiled above
         assert isinstance(code, CodeType)
         folder, _, file = name.partition("__pycache__/")
         assert int.from_bytes(content[4:8], "little") == 0b01, "hash-based and unchecked"

@@ -1,4 +1,4 @@
-"""scripts/build refuses to go on when `s` read `.env` otherwise than it is written."""
+"""scripts/build stops when `s` has read other values than those in `.env`."""
 
 import os
 import shutil
@@ -35,7 +35,7 @@ EXPORT = "take the line out of .env and export the variable in the shell before 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with our scripts and one function that needs no packages."""
+    """A project with the real scripts and one function without packages."""
     root = tmp_path_factory.mktemp("project")
     shutil.copytree(ROOT / "scripts", root / "scripts")
     for name in ("requirements.txt", "requirements-dev.txt"):
@@ -50,7 +50,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def build(root: Path, written: str, *, by_s: bool = True, **environ: str) -> tuple[int, str]:
-    """As the action that `s` runs, with the variables that it made of `.env`; or by hand."""
+    """Run scripts/build as an action of `s`, with the variables that `s` read; or without `s`."""
     (root / ".env").write_text(written, encoding="utf-8")
     run_by_s = {"serverless_devs_traceid": "1"} if by_s else {}
     done = subprocess.run(

@@ -227,7 +227,7 @@ def test_what_cannot_be_used_is_named_with_its_line(old: str, new: str, problem:
 
 
 def test_a_variable_that_would_be_evaluated_itself_is_refused() -> None:
-    """Serverless Devs evaluates once more what comes out of an expression."""
+    """Serverless Devs evaluates the result of an expression again."""
     problem = problem_of(HEAD + HELLO, {"KEY": "pass${vars.prefix}word"})
 
     assert problem == "s.yaml:28: KEY holds ${...}, which would be evaluated"

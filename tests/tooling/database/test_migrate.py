@@ -26,7 +26,7 @@ ALL = [path.stem for path in sorted((ROOT / "scripts" / "migrations").glob("*.sq
 
 @pytest.fixture(params=["sqlite", "mariadb"])
 def fresh(request: pytest.FixtureRequest, configure: Configure, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database in which nothing is, and that DATABASE_URL names."""
+    """The URL of an empty database without tables, which DATABASE_URL names."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path}/fresh.db"
         configure(DATABASE_URL=url)
@@ -56,7 +56,7 @@ def _administer(server: str, statement: str) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two migrations of our own."""
+    """A folder with two test migrations."""
     path = tmp_path / "migrations"
     path.mkdir()
     (path / "0001_drugs.sql").write_text(
@@ -81,7 +81,7 @@ def start(url: str, code: str, *arguments: object) -> "subprocess.Popen[str]":
 
 
 def run(url: str, verb: str) -> tuple[int, str]:
-    """The exit code and the output of the command."""
+    """Run the command; return its exit code and output."""
     process = start(url, "sys.exit(migrations.main(sys.argv[1:]))", verb)
     said, _ = process.communicate()
     return process.returncode, said

@@ -15,7 +15,7 @@ from scripts.tooling.setup.bootstrap import EVERYTHING
 from tests.patience import HANG_SECONDS
 from tests.tooling.local.gateways import eventually
 
-# A password that a shell would take apart.
+# A password that a shell would not read correctly.
 ADMIN = {
     "ADMIN_USERNAME": "boss",
     "ADMIN_PASSWORD": """two  words, $HOME #1 "x" 'y' `z` \\n & 密码""",
@@ -25,7 +25,7 @@ _COPIED = ("scripts", "shared", "functions", "s.yaml")
 
 @dataclass
 class RunningDev:
-    """`greeting` is what the command printed before the first request."""
+    """A running scripts/dev. `greeting` is its output before the first request."""
 
     project: Path
     greeting: str
@@ -43,7 +43,7 @@ class RunningDev:
 
 
 def copy_project(folder: Path) -> Path:
-    """Return a copy that has no `.env`, and whose commands find themselves installed."""
+    """Return a copy without `.env`, whose commands find their packages installed."""
     project = folder / "project"
     project.mkdir()
     for name in (*_COPIED, *(path.name for path in ROOT.glob("requirements*.txt"))):
@@ -54,13 +54,13 @@ def copy_project(folder: Path) -> Path:
 
 
 def write_env(project: Path, variables: Mapping[str, str]) -> None:
-    """In single quotes, where only these two are special."""
+    """Write `.env` with all values in single quotes."""
     escaped = {k: v.replace("\\", "\\\\").replace("'", "\\'") for k, v in variables.items()}
     (project / ".env").write_text("".join(f"{k}='{v}'\n" for k, v in escaped.items()))
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """With our Python first on PATH, and no variable that a `.env` in a test sets."""
+    """The environment with this Python first on PATH, without variables that tests set."""
     left_out = {*ADMIN, "FC_AI_PYTHON"}
     kept = {name: value for name, value in os.environ.items() if name not in left_out}
     return {**kept, "PATH": f"{Path(sys.executable).parent}:{kept['PATH']}", **variables}

@@ -1,4 +1,4 @@
-"""A project tree of odd functions, and a gateway process that serves it."""
+"""A project of test functions, and a gateway process that serves it."""
 
 import os
 import re
@@ -305,7 +305,7 @@ Found = TypeVar("Found")
 
 
 def eventually(look: Callable[[], Found | None], seconds: float = HANG_SECONDS) -> Found:
-    """Look until there is something true, for so long."""
+    """Call until the result is true, within a time limit."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
         if time.monotonic() > deadline:
@@ -315,7 +315,7 @@ def eventually(look: Callable[[], Found | None], seconds: float = HANG_SECONDS) 
 
 
 def process_state(pid: int) -> str:
-    """The letter Linux shows: T is stopped, Z ended and not yet collected; empty when gone."""
+    """The state letter of Linux: T is stopped, Z is a zombie; empty if there is no process."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:

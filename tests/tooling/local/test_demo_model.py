@@ -1,4 +1,4 @@
-"""The demo model: a real process, asked by the official SDK and by our own client."""
+"""The demo model: a real process, called by the official SDK and the product's own client."""
 
 import http.client
 import json

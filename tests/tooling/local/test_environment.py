@@ -1,4 +1,4 @@
-"""Local commands run in development, whatever `.env` was written for."""
+"""Local commands always run in development, also with a `.env` for production."""
 
 from pathlib import Path
 

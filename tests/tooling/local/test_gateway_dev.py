@@ -1,4 +1,4 @@
-"""scripts/dev as a newcomer meets it: start it, paste what it prints."""
+"""scripts/dev for a new user: start it and run the printed commands."""
 
 import re
 import subprocess
@@ -52,7 +52,7 @@ def test_each_printed_curl_works_as_it_stands(dev: RunningDev, number: int, expe
 
 
 def test_the_printed_lines_for_the_admin_export_the_users(dev: RunningDev) -> None:
-    """Whatever the password in .env is made of."""
+    """The password contains special characters of the shell."""
     lines = re.findall(r"^(?:TOKEN=|curl ').*", dev.greeting, flags=re.MULTILINE)
     assert len(lines) == 2
     assert "boss" in paste(lines, dev.project)

@@ -1,4 +1,4 @@
-"""How the gateway starts, reloads and ends."""
+"""Start, reload and end of the gateway."""
 
 import signal
 import socket
@@ -76,7 +76,7 @@ def test_a_busy_instance_ends_after_its_request_when_it_was_reloaded_meanwhile(
 
 
 def children(gateway: RunningGateway) -> list[int]:
-    """A frozen worker, a busy one, and a web process with an open stream."""
+    """A frozen worker, a busy worker, and a web process with an open stream."""
     return [int(httpx.get(f"{gateway.base}/{n}/pid").text) for n in ("echo", "hasty", "web")]
 
 

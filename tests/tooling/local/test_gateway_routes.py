@@ -1,4 +1,4 @@
-"""Which function a path belongs to."""
+"""Routing of paths to functions."""
 
 import pytest
 

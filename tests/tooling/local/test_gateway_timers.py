@@ -1,4 +1,4 @@
-"""Timers of the gateway: when they are due, what they send, and that a reload ends them."""
+"""Timers of the gateway: due times, events, and their end at a reload."""
 
 import json
 from datetime import datetime

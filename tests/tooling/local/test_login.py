@@ -1,4 +1,4 @@
-"""scripts/login says in one line why there is no token."""
+"""scripts/login reports a failed login in one line."""
 
 import subprocess
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from tests.tooling.local.dev_process import ADMIN, copy_project, environment, wr
 
 
 class Answering(BaseHTTPRequestHandler):
-    """Says to everybody what the path before `/api` begins with."""
+    """Answers every request as the start of the path, before `/api`, says."""
 
     answers: Mapping[str, tuple[int, bytes]] = {
         "refused": (401, b'{"code":401,"message":"No.","error":"wrong_credentials"}'),

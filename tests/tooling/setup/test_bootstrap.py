@@ -1,4 +1,4 @@
-"""A command starts under whatever python3 there is and continues in an environment of its own."""
+"""A command starts with any python3 and continues in the project's environment."""
 
 import ast
 import os
@@ -81,7 +81,7 @@ def _require(project: Path, wheel: Path) -> None:
 def _start(
     project: Path, *arguments: str, command: str = "greet", **extra: str
 ) -> "subprocess.Popen[str]":
-    """The registry is out of reach: no test shall depend on it."""
+    """Start a command without access to a registry, so that no test depends on one."""
     environ = {name: value for name, value in os.environ.items() if name != "FC_AI_PYTHON"}
     return subprocess.Popen(
         [project / "scripts" / command, *arguments],
@@ -147,7 +147,7 @@ def test_a_failed_installation_says_so_and_is_tried_again(project: Path) -> None
 
 @pytest.fixture
 def shelf(tmp_path: Path) -> Path:
-    """A folder that pip finds uv in: the one that has installed this environment, packed again."""
+    """A folder with a wheel of uv for pip, made of the installed uv."""
     program = Path(sys.prefix) / "bin" / "uv"
     if not program.exists():
         pytest.skip("this environment was installed by pip")
@@ -173,7 +173,7 @@ def test_uv_installs_where_it_can_be_had(project: Path, shelf: Path) -> None:
 
 
 def test_pip_installs_what_uv_cannot(project: Path, shelf: Path) -> None:
-    """uv is not told of the folder that pip looks into, and stays off the network as pip does."""
+    """uv does not know the folder of pip's wheels, and has no network either."""
     (project / "requirements-serve.txt").write_text("greeting\n")
 
     code, out, err = _run(project, PIP_FIND_LINKS=f"{shelf} {project}")
@@ -189,7 +189,7 @@ def _installer(project: Path) -> str:
 
 
 class Registry(BaseHTTPRequestHandler):
-    """Has nothing, and keeps who asked for what."""
+    """An empty registry that records the requests."""
 
     asked: ClassVar[list[tuple[str, str]]] = []
 
