@@ -38,7 +38,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with the real scripts and one function without packages."""
     root = tmp_path_factory.mktemp("project")
     shutil.copytree(ROOT / "scripts", root / "scripts")
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in (path.name for path in ROOT.glob("requirements*.txt")):
         shutil.copy(ROOT / name, root)
     (root / "s.yaml").write_text(MANIFEST)
     folder = root / "functions/hello"
