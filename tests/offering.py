@@ -32,7 +32,7 @@ def store(
     costs: tuple[int, int, int] = (0, 0, 0),
     enabled: bool = True,
 ) -> StoredUpstream:
-    """An upstream of a model; UPSTREAM_KEYS_SECRET must be set."""
+    """Store an upstream of a model; UPSTREAM_KEYS_SECRET must be set."""
     upstream_id, at_ms = new_id(), now_ms()
     made = StoredUpstream(
         id=upstream_id,
@@ -55,7 +55,7 @@ def store(
 
 
 def swap_keys(one: StoredUpstream, other: StoredUpstream) -> None:
-    """As somebody might who can write to the table, and would like to have a key sent elsewhere."""
+    """Swap stored keys, like an attacker with write access who wants a key sent elsewhere."""
     transaction(_swap_keys, one, other)
 
 

@@ -479,7 +479,7 @@ def test_many_expired_refresh_tokens_are_forgotten_in_batches() -> None:
 
 
 def sign_in_on(device: str) -> str:
-    """The id of the session."""
+    """Log in; return the id of the session."""
     session = register(f"{device}-{new_id().lower()}", device=device).data
     return tokens.read_access(session["access_token"]).session_id
 

@@ -233,7 +233,7 @@ def test_an_account_without_a_password_shows_that_it_has_just_signed_in() -> Non
 
 
 def somebody_with_everything() -> Any:
-    """Money, an answered question and one that is not, a key, an order."""
+    """A user with money, an answered and an unanswered question, a key and an order."""
     anna = register().data
     user_id = anna["user"]["id"]
     transaction(charging.prepare, user_id, user_id, today())

@@ -49,7 +49,7 @@ def ask(signed_in: Any, method: str = "GET", **query: str) -> Reply:
 
 
 def with_everything(name: str, said: str = "Because.") -> tuple[Any, str, Order]:
-    """Somebody with a row of each kind; the id of the answer, and what they bought."""
+    """A user with a row in each dataset; returns the session, the answer's id and the order."""
     signed_in = register(name, device=f"{name}'s phone").data
     user_id, message_id = signed_in["user"]["id"], new_id()
     transaction(charging.prepare, user_id, user_id, today())

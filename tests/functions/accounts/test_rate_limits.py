@@ -241,7 +241,7 @@ def test_windows_that_are_over_are_forgotten(configure: Configure) -> None:
 def test_of_1000_wrong_passwords_in_two_processes_ten_are_looked_at(
     configure: Configure,
 ) -> None:
-    """401 is the answer of bcrypt, 429 that of somebody who did not get so far."""
+    """401 means that the password was checked, 429 that it was not."""
     register()
     configure(LOGIN_LIMIT="10/15m")
     assert _over_two_processes(_guess_passwords) == {401: 10, 429: 990}

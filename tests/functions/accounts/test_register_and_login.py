@@ -205,7 +205,7 @@ def test_a_refusal_costs_todays_price_whatever_is_stored(configure: Configure, s
 @pytest.mark.parametrize("field", ["email", "username"])
 @pytest.mark.usefixtures("configure")
 def test_a_long_name_is_refused_before_it_is_normalised(field: str) -> None:
-    """Or it would take minutes, and the time limit of a test would end it."""
+    """Normalising it first would take minutes and exceed the test's time limit."""
     name: dict[str, Any] = {field: "a" + "\u0315" * 240_000 + "\u0300" * 240_000}
     reply = register(**name)
     assert (reply.status, reply.json["details"][0]["field"]) == (422, f"body.{field}")

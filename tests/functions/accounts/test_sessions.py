@@ -115,7 +115,7 @@ def test_a_use_after_the_window_ends_this_session_and_no_other() -> None:
 
 
 def test_theft_is_felt_in_another_process_at_once(stored: WebFunction, sign_up: SignUp) -> None:
-    """`sign_up` has our own process look where the other one does."""
+    """`sign_up` lets this process use the database of the other one."""
     signed_in = register(new_id().lower()).data
     child = renew(signed_in["refresh_token"]).data
     headers = {"Authorization": f"Bearer {child['access_token']}"}

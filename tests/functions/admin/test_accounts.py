@@ -100,7 +100,7 @@ def test_what_cannot_be_opened_is_refused_and_leaves_nothing(
 
 @pytest.mark.usefixtures("database")
 def test_only_the_fields_that_may_be_set_have_an_effect() -> None:
-    """Mass assignment: what is not offered is not there."""
+    """Mass assignment: unknown fields are ignored."""
     token, anna = admin_token(), add_user()
     before = stored(anna.id)
     forbidden = {
@@ -262,7 +262,7 @@ def test_nobody_and_the_deleted_cannot_be_changed(method: str, path: str, body: 
 def test_whoever_is_just_deleting_their_account_stays_deleted(
     method: str, path: str, body: Any
 ) -> None:
-    """Else there would be an administrator whom nobody is, and no last one any more."""
+    """Otherwise a deleted account would count as the last administrator."""
     token, anna = admin_token(), add_user()
     deleting = transactions.connect(CONNECT_SECONDS, QUERY_SECONDS)
     deleting.begin()

@@ -40,7 +40,7 @@ def act(number: int, actor_id: str, action: str) -> str:
 
 
 def listed(path: str, name: str, key: str, **query: str) -> list[str]:
-    """All pages of it, three rows each."""
+    """All pages of a list, with three rows each."""
     token, seen = admin_token(), list[str]()
     query = {"limit": "3", **{one.rstrip("_"): text for one, text in query.items()}}
     while True:

@@ -36,7 +36,7 @@ def _secret(configure: Configure, database: str) -> None:
 
 @pytest.fixture
 def token() -> str:
-    """An administrator's; there is a model `m`."""
+    """The token of an administrator; a model `m` exists."""
     made = admin_token()
     ask(made, "POST", "models", {"name": "m"})
     return made

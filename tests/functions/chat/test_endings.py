@@ -87,7 +87,7 @@ def settled(expected: dict[str, str]) -> int:
 
 
 def ledger_closes(person: Person, answers: int) -> None:
-    """One of the answers was free, unless the free message was given back: then it is left."""
+    """Check the ledger: one answer was free, or its free message was given back."""
     wallet = read(adds_up, person.id)
     charges = wallet.entries - 1
     assert wallet == wallets.Wallet(10_000 - 100 * charges, 0, charges + 1, 0)

@@ -121,7 +121,7 @@ def ask(web: WebFunction, api: Api, person: Person, name: str, *, streamed: bool
 
 
 def of_this_attempt(told: Received) -> Received:
-    """Without what belongs to one attempt, where there were two. Others count in the quota too."""
+    """The answer without values that differ between two attempts, such as the quota."""
     document = {k: v for k, v in told.last.items() if k not in {"latency_ms", "quota"}}
     return Received(told.status, told.headers, told.text, document, "")
 

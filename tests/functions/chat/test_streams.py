@@ -67,7 +67,7 @@ def another_instance(pair: Pair, **given: str) -> Iterator[tuple[WebFunction, Up
 def told(
     web: WebFunction, message_id: str, person: Person, last: Position = (0, 0)
 ) -> list[StreamEvent]:
-    """All that comes after an event, to the end."""
+    """Read a stream from an event to its end."""
     with watch(web, message_id, token=person.token, last_event_id=written(last)) as answer:
         return events_of(answer.read(), last)
 
