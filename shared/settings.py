@@ -316,8 +316,9 @@ class Invites:
 class Limits:
     """Rate limits; None means no limit.
 
-    `login` counts failures at one account from one address, `login_address` failures
-    from one address at any account.
+    `login` counts failed logins at one account from one address, `login_address` those
+    from one address at any account. `login` is also the limit for how often a signed-in
+    user may enter the password to change or delete the account; that is counted apart.
     """
 
     anonymous: Rate | None = env("ANONYMOUS_LIMIT", parse=rate, default=Rate(100, 900))

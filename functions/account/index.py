@@ -65,7 +65,7 @@ def delete_account(request: Request) -> Response:
 
 
 def _confirmed(claims: Claims, password: str | None) -> User:
-    """Return the user if the password confirms them. Every call counts as a login attempt.
+    """Return the user if the password confirms them. Every call counts against the limit `login`.
 
     Raises: InvalidToken, WrongPassword, RecentSignInRequired, TooManyRequests.
     """

@@ -1,4 +1,4 @@
-"""A copy of all stored data of one user: one JSON document, or a zip of CSV tables."""
+"""The copy of one's own data (OWN_DATASETS): one JSON document, or a zip of CSV tables."""
 
 import json
 import time

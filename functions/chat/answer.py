@@ -56,7 +56,7 @@ class Answer:
         return Tokens(prompt_estimate, estimate_tokens(self.text), source="estimated")
 
     async def watch(self) -> AsyncGenerator[Sequence[AnswerChunk], None]:
-        """Yield all new chunks at once, again and again until the answer has ended."""
+        """Yield the new chunks as lists, until the answer has ended."""
         seen, woken = 0, asyncio.Event()
         self._watchers.add(woken)
         try:

@@ -25,7 +25,7 @@ class EventPosition:
 
     @classmethod
     def of(cls, last_event_id: str) -> "EventPosition":
-        """Any other id means the start of the answer."""
+        """An id of another form means the start of the answer."""
         found = re.fullmatch(r"(\d{1,9})\.(\d{1,9})", last_event_id, re.ASCII)
         return cls(int(found[1]), int(found[2])) if found else cls()
 

@@ -58,7 +58,7 @@ class ChatRequest(BaseModel):
 
     @property
     def options(self) -> Mapping[str, object]:
-        """None are passed on: the defaults of the upstream apply."""
+        """No options: the defaults of the upstream apply."""
         return {}
 
     @property

@@ -34,7 +34,7 @@ class AnswerSource(Protocol):
         """Wait for the end. Raises: the failure of an answer without any text."""
 
     def leave(self) -> None:
-        """Note that the client has gone; without effect on an answer that has ended."""
+        """Tell the source that the client disconnected. Without effect after the end."""
 
 
 class AnswerFormat(Protocol):
@@ -93,6 +93,6 @@ def events(stream: AsyncGenerator[bytes, None]) -> Response:
 
 
 def _log_failure(outcome: Outcome, request: Request) -> None:
-    """The response has status 200 all the same; only the access log names the failure."""
+    """The response has status 200 all the same, so the access log must name the failure."""
     if outcome.failure:
         request.notes.update(error=outcome.failure.name, context=outcome.failure.context)

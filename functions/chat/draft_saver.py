@@ -38,7 +38,7 @@ class Draft:
 
 
 def save(db: Connection, drafts: Sequence[Draft]) -> list[int]:
-    """Store the new chunks of each draft; return how many chunks of each are stored then.
+    """Store the new chunks of each draft; return how many chunks of each are stored now.
 
     The answers go on growing meanwhile. After a failed save it is not known which
     chunks were stored, so the rows that it may have left are removed first.

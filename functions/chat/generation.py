@@ -28,8 +28,8 @@ async def start_generation(
 ) -> "Generation | Duplicate":
     """Open a turn and start its generation.
 
-    If the client goes away meanwhile, the turn is opened all the same and then left, as
-    any other: no reservation stays without a generation that ends it.
+    If the client disconnects meanwhile, the turn is still opened and its generation runs
+    as for any client that disconnects: every reservation has a generation that ends it.
 
     Raises: what `open_turn` raises.
     """

@@ -106,7 +106,7 @@ def _field(kind: str) -> str:
 
 
 def _finish_reason(outcome: Outcome) -> str:
-    """Clients know a fixed set of reasons; any other one of a vendor becomes `stop`."""
+    """A reason that clients of OpenAI do not know (a vendor's, or `interrupted`) becomes `stop`."""
     reason = str(outcome.data.get("finish_reason", "error"))
     return reason if reason in _REASONS else "stop"
 

@@ -35,7 +35,7 @@ class StreamOptions(BaseModel):
 
 
 class CompletionRequest(BaseModel):
-    """Unknown parameters are ignored, as OpenAI does itself."""
+    """A chat completion request. Unknown parameters are ignored."""
 
     messages: Annotated[list[CompletionMessage], Field(min_length=1, max_length=1000)]
     model: str | None = None

@@ -51,7 +51,7 @@ class StoredAnswer:
         return [chunk async for new in self.new_chunks() for chunk in new]
 
     async def new_chunks(self) -> AsyncGenerator[Sequence[AnswerChunk], None]:
-        """A turn ends together with its last chunk: no later read finds more than that one."""
+        """The read that finds the turn ended also finds its last chunks, so it is the last read."""
         new, position = self._stored, 0
         while True:
             if new:
@@ -79,6 +79,6 @@ def _stored_chunks(db: Connection, row: Turn) -> list[StoredChunk]:
 
 
 def _read_from(db: Connection, message_id: str, position: int) -> tuple[Turn, list[StoredChunk]]:
-    """The state is read first: whatever ends a turn has stored its last chunks before."""
+    """Read the state first: the last chunks are stored before the turn is marked ended."""
     row = turns.get(db, message_id)
     return row, answer_chunks.list_from(db, message_id, position)

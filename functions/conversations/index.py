@@ -65,11 +65,10 @@ def _rename(db: Connection, claims: Claims, conversation_id: str, title: str) ->
 def _erase(db: Connection, claims: Claims, conversation_id: str) -> None:
     """Delete the messages and the questions; the charges stay.
 
-    The turns are updated first, in the order of charging.conclude: in another
-    order the two would deadlock. They are also updated before anything is read:
-    MySQL reads the state at the first read, which does not show an answer that
-    was stored while this waited. A question whose first answer is still running
-    can be deleted too.
+    Turns are updated first: see shared.repos.lock_order. Nothing is read before them,
+    because MySQL takes the snapshot of a transaction at its first read, and it would
+    not show an answer that was stored while this waited. A question whose first answer
+    is still running can be deleted too.
 
     Raises: InvalidToken, NotFound.
     """

@@ -40,7 +40,7 @@ def handler(request: Request) -> Response:
         rate_limits.of_address("login_address", request),
         rate_limits.of_address(
             "login", request, body.login
-        ),  # the name as sent: the account's id would reveal that it exists
+        ),  # by the name as sent, so that unknown names are counted like known ones
     ):
         if is_first_admin(body.login, body.password):
             _add_first_admin(body)

@@ -7,10 +7,10 @@ from shared.repos import answer_chunks, conversations, idempotency, turns
 def forget_content(db: Connection, user_id: str) -> None:
     """Delete the questions and answers of a user; the charges stay.
 
-    Turns are updated first, in the order of charging.conclude, and before anything
-    is read: MySQL reads the state at the first read. A question may arrive at the
-    same moment, and a running answer is stored until it has stopped, so maintenance
-    repeats this for a while after an account was deleted.
+    Turns are updated first: see shared.repos.lock_order. Nothing is read before them,
+    because MySQL takes the snapshot of a transaction at its first read. A question may
+    arrive at the same moment, and a running answer is stored until it has stopped, so
+    maintenance repeats this for a while after an account was deleted.
     """
     turns.forget_all_questions(db, user_id)
     conversations.remove_all(db, user_id)

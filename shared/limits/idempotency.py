@@ -59,7 +59,7 @@ def once(
     A repetition waits for the transaction of the first request. `secrets` are returned
     with the first response only and never stored; repetitions have null instead.
 
-    Raises: IdempotencyMismatch, InProgress.
+    Raises: IdempotencyMismatch; InProgress: the key belongs to a chat message.
     """
     unstored = dict(secrets or {})
     if key is None:

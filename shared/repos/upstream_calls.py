@@ -8,7 +8,8 @@ from shared.pricing import Costs, Tokens, cost_ufen
 
 @dataclass(frozen=True)
 class UpstreamCall:
-    """`first_token_ms` is None where no token came; `outcome` is ok or the name of a failure.
+    """`first_token_ms` is None where no token came; `outcome` is ok, left (the
+    call was cancelled) or the name of a failure.
 
     `costs` are the upstream's prices, where they are known.
     """

@@ -35,7 +35,7 @@ def _admin_lines(base: str, environ: Mapping[str, str]) -> Iterator[str]:
     if environ.get("ADMIN_USERNAME") and environ.get("ADMIN_PASSWORD"):
         yield "As the administrator of .env:"
     else:
-        yield "No administrator yet: put ADMIN_USERNAME and ADMIN_PASSWORD into .env, then:"
+        yield "To become administrator put ADMIN_USERNAME and ADMIN_PASSWORD into .env, then:"
     yield f"TOKEN=$(scripts/login {base})"
     export = f"{base}/api/admin/export?dataset=users&format=csv"
     yield f"curl '{export}' -H \"Authorization: Bearer $TOKEN\""

@@ -66,7 +66,7 @@ _BY_TURN = """
 """
 
 # One row per call of an upstream. The call that answered, at most one per turn, carries the
-# tokens and charge of the turn. `left`: the client disconnected; the upstream did not fail.
+# tokens and charge of the turn. `left`: we cancelled the call; the upstream did not fail.
 _BY_ATTEMPT = """
     SELECT {name} AS name,
         a.outcome IN ('ok', 'left') AS is_answered,
