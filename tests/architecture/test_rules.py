@@ -17,6 +17,8 @@ from scripts.tooling.gate.rules import (
     personal_data,
     settings,
 )
+from scripts.tooling.gate.rules.__main__ import found_by
+from scripts.tooling.manifest.s_yaml import ManifestError
 
 TABLES = (*endpoints.API_TABLES, endpoints.FAIR_REQUESTS)
 
@@ -28,7 +30,7 @@ def tree(tmp_path: Path) -> Path:
         shutil.copytree(ROOT / folder, tmp_path / folder)
     for name in (
         *("s.yaml", ".env.example", "CHANGELOG.md", "pyproject.toml"),
-        endpoints.FAIR_REQUESTS,
+        *(endpoints.FAIR_REQUESTS, endpoints.COLD_STARTS),
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
@@ -52,16 +54,19 @@ def test_the_tree_keeps_the_rules(check: endpoints.Check) -> None:
 
 def test_a_new_endpoint_is_missed_everywhere_it_belongs(tree: Path) -> None:
     """The function is only a folder: no resource, event file, table row or route."""
-    (tree / "functions/notes").mkdir()
-    (tree / "functions/notes/__init__.py").touch()
-    (tree / "functions/notes/index.py").write_text("")
+    (tree / "functions/zz_example").mkdir()
+    (tree / "functions/zz_example/__init__.py").touch()
+    (tree / "functions/zz_example/index.py").write_text("")
     text = (tree / "s.yaml").read_text("utf-8")
 
-    assert list(endpoints.functions_without_event_file(tree)) == [
-        "functions/notes: has no event.json"
+    assert list(endpoints.functions_without_a_file(tree)) == [
+        "functions/zz_example: has no event.json"
+    ]
+    assert list(endpoints.functions_without_cold_start(tree)) == [
+        f"functions/zz_example: LOADED in {endpoints.COLD_STARTS} has no line for it"
     ]
     assert list(manifest.folders_without_resource(text, tree)) == [
-        "functions/notes: s.yaml has no such resource"
+        "functions/zz_example: s.yaml has no such resource"
     ]
 
 
@@ -85,11 +90,44 @@ def test_an_endpoint_without_row_route_or_fair_request_is_named(tree: Path) -> N
         for table in endpoints.API_TABLES
     ]
     assert list(endpoints.writing_routes_without_a_fair_request(tree)) == [
-        f"{at}: {endpoints.FAIR_REQUESTS} has none for POST /api/credits/gift"
+        f"{at}: {endpoints.FAIR_REQUESTS} has no request for POST /api/credits/gift"
     ]
     assert f"{at}: s.yaml has no route to POST /api/credits/gift" in list(
         manifest.methods_and_paths_that_disagree(text, tree)
     )
+
+
+def test_a_package_without_its_init_file_is_named(tree: Path) -> None:
+    (tree / "functions/credits/__init__.py").unlink()
+
+    assert list(endpoints.functions_without_a_file(tree)) == [
+        "functions/credits: has no __init__.py"
+    ]
+
+
+def test_an_event_that_nothing_answers_is_named(tree: Path) -> None:
+    shutil.copy(tree / "functions/health/event.json", tree / "functions/credits/event.json")
+
+    assert list(endpoints.events_that_nothing_answers(tree)) == [
+        "functions/credits/event.json: credits does not answer GET /api/health"
+    ]
+
+
+def test_a_migration_that_the_code_does_not_count_on_is_named(tree: Path) -> None:
+    (tree / "scripts/migrations/9999_zz.sql").write_text("SELECT 1;\n")
+
+    (line,) = changelog.schemas_that_disagree(tree)
+
+    assert re.sub(r"is \d+,", "is N,", line) == (
+        "shared/version.py: SCHEMA_VERSION is N, the last migration is 9999_zz.sql"
+    )
+
+
+def test_a_manifest_that_cannot_be_read_does_not_silence_the_other_rules() -> None:
+    def unreadable() -> list[str]:
+        raise ManifestError("s.yaml:3: broken")
+
+    assert found_by(unreadable) == ["s.yaml:3: broken"]
 
 
 @pytest.mark.parametrize("table", endpoints.API_TABLES)
@@ -120,18 +158,21 @@ def test_a_row_lists_methods_and_paths(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("column", ["user_id", "owner_id", "approved_by", "subject"])
 def test_a_table_of_personal_data_must_be_copied_and_erased(column: str, tree: Path) -> None:
-    (tree / "scripts/migrations/9999_notes.sql").write_text(
-        "CREATE TABLE IF NOT EXISTS notes (\n"
+    (tree / "scripts/migrations/9999_zz_examples.sql").write_text(
+        "CREATE TABLE IF NOT EXISTS zz_examples (\n"
         f"    id CHAR(26) NOT NULL,\n    {column} CHAR(26)\n);\n"
     )
-    place = f"scripts/migrations/9999_notes.sql:3: notes.{column} is a user's, but notes is"
+    place = (
+        f"scripts/migrations/9999_zz_examples.sql:3: zz_examples.{column} is a user's,"
+        " but zz_examples is not"
+    )
 
-    assert [line.partition(" neither")[0] for line in personal_data.tables_not_copied(tree)] == [
-        place
-    ]
-    assert [line.partition(" neither")[0] for line in personal_data.tables_not_erased(tree)] == [
-        place
-    ]
+    assert [
+        line.partition(" not ")[0] + " not" for line in personal_data.tables_not_copied(tree)
+    ] == [place]
+    assert [
+        line.partition(" not ")[0] + " not" for line in personal_data.tables_not_erased(tree)
+    ] == [place]
 
 
 def test_a_column_added_later_counts_too(tree: Path) -> None:

@@ -51,8 +51,9 @@ def test_it_calls_an_endpoint_of_its_function(name: str) -> None:
     http = json.loads(event(name))["requestContext"]["http"]
     handler = import_module(f"functions.{name}.index").handler
 
-    endpoints = [(one.method, path) for one in handler.endpoints for path in one.paths]
-    assert (http["method"], http["path"]) in endpoints
+    assert any(
+        one.method == http["method"] and one.route(http["path"]) for one in handler.endpoints
+    )
 
 
 def answer(name: str) -> Reply:

@@ -29,6 +29,14 @@ def version_of(root: Path) -> str:
     return _only(r'VERSION = "([^"]+)"', root / VERSION)
 
 
+def schemas_that_disagree(root: Path) -> Iterator[str]:
+    """Report a SCHEMA_VERSION that is not the last migration."""
+    last = max(path.name for path in (root / "scripts/migrations").glob("*.sql"))
+    expected = _only(r"SCHEMA_VERSION = (\d+)", root / VERSION)
+    if expected != str(int(last[:4])):
+        yield f"{VERSION}: SCHEMA_VERSION is {expected}, the last migration is {last}"
+
+
 def _only(pattern: str, file: Path) -> str:
     found = re.search(f"^{pattern}", file.read_text("utf-8"), re.MULTILINE)
     return found[1] if found else "nothing"
@@ -42,12 +50,13 @@ def empty_releases(root: Path) -> Iterator[str]:
 
 
 def names_without_an_entry(root: Path) -> Iterator[str]:
-    """Report routes, settings and error names that changed since the last changelog edit.
+    """Report routes, settings and error names that changed since the last changelog entry.
 
     Without a git history there is nothing to compare with.
     """
     last = _git(root, "log", "-1", "--format=%H", "--", CHANGELOG).strip()
-    if not last or _git(root, "status", "--porcelain", "--", CHANGELOG):
+    added = re.findall(r"^\+- ", _git(root, "diff", "HEAD", "--", CHANGELOG), re.MULTILINE)
+    if not last or added:
         return
     for file, pattern in _NAMES.items():
         before = set(pattern.findall(_git(root, "show", f"{last}:{file}")))
@@ -70,4 +79,4 @@ def _git(root: Path, *arguments: str) -> str:
     return done.stdout if done.returncode == 0 else ""
 
 
-CHECKS = (versions_that_disagree, empty_releases, names_without_an_entry)
+CHECKS = (versions_that_disagree, schemas_that_disagree, empty_releases, names_without_an_entry)

@@ -1,16 +1,19 @@
-"""Endpoint rules: each function has an event file, each endpoint a row in the API tables."""
+"""Endpoint rules: what each function and each of its endpoints needs in other files."""
 
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.tooling.gate.rules.manifest import Offer, handlers, read
+from shared.web.endpoint import path_parameters
 
 Check = Callable[[Path], Iterator[str]]
 
 API_TABLES = ("functions/README.md", "functions/README.zh-CN.md")
 FAIR_REQUESTS = "tests/functions/every_route/fair_requests.py"
+COLD_STARTS = "tests/architecture/test_stages.py"
 
 _ROW = re.compile(r"^\|(?P<routes>[^|]+`/[^|]+)\| `(?P<function>\w+)` \|")
 _METHOD_OR_PATH = re.compile(r"\b(?P<method>[A-Z]{3,7})\b|`(?P<path>/[^`]*)`")
@@ -26,11 +29,38 @@ class Row:
     line: int
 
 
-def functions_without_event_file(root: Path) -> Iterator[str]:
-    """Report functions without an event.json, which `scripts/invoke` and `s local invoke` need."""
+def functions_without_a_file(root: Path) -> Iterator[str]:
+    """Report missing files of a function. `scripts/invoke` and `s local invoke` need the event."""
     for index in sorted(root.glob("functions/*/index.py")):
-        if not index.with_name("event.json").exists():
-            yield f"functions/{index.parent.name}: has no event.json"
+        for name in ("__init__.py", "event.json"):
+            if not index.with_name(name).exists():
+                yield f"functions/{index.parent.name}: has no {name}"
+
+
+def events_that_nothing_answers(root: Path) -> Iterator[str]:
+    """Report events that call no endpoint of their function. A timer's event calls none."""
+    manifest = read((root / "s.yaml").read_text("utf-8"), root)
+    for name, handler in handlers(manifest, root).items():
+        file = root / "functions" / name / "event.json"
+        event = json.loads(file.read_text("utf-8")) if file.exists() else {}
+        http = event.get("requestContext", {}).get("http")
+        if http and not any(_answers(offer, http) for offer in handler.offers):
+            place = file.relative_to(root).as_posix()
+            yield f"{place}: {name} does not answer {http['method']} {http['path']}"
+
+
+def _answers(offer: Offer, http: Mapping[str, str]) -> bool:
+    fits = path_parameters(offer.path, http["path"]) is not None
+    return fits and offer.method == http["method"]
+
+
+def functions_without_cold_start(root: Path) -> Iterator[str]:
+    """Report functions whose heavy imports are not listed in `LOADED`."""
+    text = (root / COLD_STARTS).read_text("utf-8")
+    listed = set(re.findall(r'^    "(\w+)": (?:set\(\)|\{)', text, re.MULTILINE))
+    for index in sorted(root.glob("functions/*/index.py")):
+        if index.parent.name not in listed:
+            yield f"functions/{index.parent.name}: LOADED in {COLD_STARTS} has no line for it"
 
 
 def api_tables_that_disagree(root: Path) -> Iterator[str]:
@@ -86,11 +116,13 @@ def writing_routes_without_a_fair_request(root: Path) -> Iterator[str]:
     for handler in handlers(manifest, root).values():
         for offer in handler.offers:
             if offer.method != "GET" and f"{offer.method} {offer.path}" not in known:
-                yield f"{offer.at}: {FAIR_REQUESTS} has none for {offer.method} {offer.path}"
+                yield f"{offer.at}: {FAIR_REQUESTS} has no request for {offer.method} {offer.path}"
 
 
 CHECKS = (
-    functions_without_event_file,
+    functions_without_a_file,
+    events_that_nothing_answers,
+    functions_without_cold_start,
     api_tables_that_disagree,
     writing_routes_without_a_fair_request,
 )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
+HERE = "scripts/tooling/gate/rules/personal_data.py"
 MIGRATIONS = "scripts/migrations"
 DATASETS = "shared/repos/reports"
 COPY = "shared/exports/datasets.py"
@@ -43,24 +44,30 @@ NOT_ERASED = {
 
 
 def tables_not_copied(root: Path) -> Iterator[str]:
-    yield from _missing(root, copied(root), NOT_COPIED, f"neither in {COPY} nor in NOT_COPIED")
+    problem = f"not in the copy of one's own data ({COPY})"
+    yield from _missing(root, copied(root), NOT_COPIED, problem, "NOT_COPIED")
 
 
 def tables_not_erased(root: Path) -> Iterator[str]:
-    what = f"neither erased by {ERASURE[0]} nor in NOT_ERASED"
-    yield from _missing(root, erased(root), NOT_ERASED, what)
+    problem = f"not erased with the account ({' or '.join(reversed(ERASURE))})"
+    yield from _missing(root, erased(root), NOT_ERASED, problem, "NOT_ERASED")
 
 
-def _missing(root: Path, found: set[str], exempt: dict[str, str], problem: str) -> Iterator[str]:
+def _missing(
+    root: Path, found: set[str], exempt: dict[str, str], problem: str, name: str
+) -> Iterator[str]:
     personal = personal_tables(root)
     for table, (column, at) in personal.items():
         if table not in found and table not in exempt:
-            yield f"{at}: {table}.{column} is a user's, but {table} is {problem} ({__name__})"
+            yield (
+                f"{at}: {table}.{column} is a user's, but {table} is {problem};"
+                f" or give the reason in {name} of {HERE}"
+            )
     for table in exempt:
         if table not in personal:
-            yield f"{__name__}: {table} is exempt, but there is no such table with a user's id"
+            yield f"{HERE}: {table} is exempt, but there is no such table with a user's id"
         elif table in found:
-            yield f"{__name__}: {table} is exempt without need"
+            yield f"{HERE}: {table} is exempt without need"
 
 
 def personal_tables(root: Path) -> dict[str, tuple[str, str]]:
