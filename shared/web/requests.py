@@ -1,7 +1,7 @@
 """Requests and responses: the input and the output of every endpoint."""
 
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -58,20 +58,25 @@ class Request:
             raise InvalidToken
         return token.strip()
 
-    def json(self) -> object:
-        """Raises: MalformedJson, also for NaN, lone surrogates and absurd nesting."""
+    def json(self, parse_float: Callable[[str], object] | None = None) -> object:
+        """`parse_float` reads numbers with decimals or an exponent; by default they are floats.
+
+        Raises: MalformedJson, also for NaN, lone surrogates and absurd nesting.
+        """
         try:
             text = self.body.decode("utf-8-sig")
-            value = json.loads(text, parse_constant=_refuse_constant)
+            value = json.loads(text, parse_float=parse_float, parse_constant=_refuse_constant)
             if "\\ud" in text.lower():
                 json.dumps(value, ensure_ascii=False).encode()
         except (ValueError, RecursionError):
             raise MalformedJson from None
         return value
 
-    def parse(self, model: "type[Model]") -> "Model":
+    def parse(
+        self, model: "type[Model]", *, parse_float: Callable[[str], object] | None = None
+    ) -> "Model":
         """Raises: MalformedJson, InvalidRequest."""
-        return _validated(model, self.json(), "body")
+        return _validated(model, self.json(parse_float), "body")
 
     def parse_query(self, model: "type[Model]") -> "Model":
         """Raises: InvalidRequest."""
