@@ -1,4 +1,4 @@
-"""Field types for models, upstreams and their costs."""
+"""Field types for models and upstreams."""
 
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -10,7 +10,6 @@ from shared.llm.addresses import is_written_inside
 from shared.settings import completions_url
 
 _LONGEST_URL = 500
-_MOST_UFEN = 1_000_000_000_000  # a million fen for 1,000 tokens, as for prices
 
 
 def _printable(text: str) -> str:
@@ -65,4 +64,3 @@ UpstreamUrl = Annotated[
 ]
 UpstreamKey = Annotated[SecretStr, Field(min_length=8, max_length=500), AfterValidator(_key)]
 Weight = Annotated[int, Field(ge=1, le=100)]
-Ufen = Annotated[int, Field(ge=0, le=_MOST_UFEN)]

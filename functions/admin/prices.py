@@ -1,19 +1,19 @@
 """/api/admin/prices: list the prices of models with their history, and change them."""
 
-from dataclasses import asdict
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel
+from pydantic import Field
 
 from functions.admin.creation import create_once
 from functions.admin.fields import ModelName
+from functions.admin.token_prices import TokenPrices, exact
 from shared.accounts import auth
 from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
 from shared.limits.idempotency import client_key
 from shared.money import price_list
 from shared.money.price_list import NewPrice
-from shared.pricing import Price, formula
+from shared.pricing import Price, formula, price_json
 from shared.repos import audit, prices
 from shared.repos.prices import Version
 from shared.repos.users import User
@@ -28,20 +28,17 @@ class PricesQuery(ListQuery):
     model: ModelName | None = None
 
 
-class ChangePrice(BaseModel):
+class ChangePrice(TokenPrices):
     """`confirmed` allows a change of more than a hundredfold, or to another unit."""
 
     model: ModelName
     unit: Literal["message", "token"]
-    message_fen: int = 0
-    input_ufen: int = 0
-    cached_ufen: int = 0
-    output_ufen: int = 0
+    message_fen: Annotated[int, Field(strict=True)] | None = None
     confirmed: bool = False
 
     @property
     def price(self) -> NewPrice:
-        return NewPrice(**self.model_dump(exclude={"confirmed"}))
+        return NewPrice(self.model, self.unit, self.message_fen, **self.in_ufen)
 
 
 @endpoint("GET", "/api/admin/prices")
@@ -53,7 +50,7 @@ def list_prices(request: Request) -> Response:
 @endpoint("POST", "/api/admin/prices")
 def change_price(request: Request) -> Response:
     claims, key = auth.admitted_administrator(request), client_key(request)
-    body = request.parse(ChangePrice)
+    body = request.parse(ChangePrice, parse_float=exact)
     return Response.ok(transaction(create_once, claims, key, _add, body), 201)
 
 
@@ -68,20 +65,20 @@ def _list(db: Connection, query: PricesQuery) -> dict[str, object]:
 
 def _add(db: Connection, admin: User, body: ChangePrice) -> dict[str, object]:
     price = price_list.change(db, body.price, changed_by=admin.id, confirmed=body.confirmed)
-    audit.record(db, admin.id, "price.change", {**asdict(price), "confirmed": body.confirmed})
-    return price_json(price)
+    audit.record(db, admin.id, "price.change", {**price_json(price), "confirmed": body.confirmed})
+    return _with_formula(price)
 
 
 def version_json(version: Version) -> dict[str, object]:
     return {
-        **price_json(version.price),
+        **_with_formula(version.price),
         "changed_by": version.changed_by,
         "created_at": iso_utc(version.created_at_ms),
     }
 
 
-def price_json(price: Price) -> dict[str, object]:
-    return {**asdict(price), "formula": formula(price)}
+def _with_formula(price: Price) -> dict[str, object]:
+    return {**price_json(price), "formula": formula(price)}
 
 
 endpoints = (list_prices, change_price)

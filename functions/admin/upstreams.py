@@ -3,17 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pydantic import BaseModel
-
 from functions.admin.creation import create_once
 from functions.admin.fields import (
     ModelName,
-    Ufen,
     UpstreamKey,
     UpstreamName,
     UpstreamUrl,
     Weight,
 )
+from functions.admin.token_prices import TokenPrices, exact
 from shared.accounts import auth
 from shared.accounts.tokens import Claims
 from shared.config import Secret
@@ -23,6 +21,7 @@ from shared.errors import InvalidRequest, NotFound
 from shared.ids import new_id
 from shared.limits.idempotency import client_key
 from shared.llm import sealing
+from shared.pricing import Costs, rates_json
 from shared.repos import audit, models, upstreams
 from shared.repos.upstreams import Changes, StoredUpstream
 from shared.repos.users import User
@@ -32,20 +31,19 @@ from shared.web.endpoint import Request, Response, endpoint
 _LEAST_HINTED = 16  # four characters of a shorter key would reveal too much of it
 
 
-class CreateUpstream(BaseModel):
+class CreateUpstream(TokenPrices):
+    """Input from a cache costs as much as other input where no cost of it is given."""
+
     model: ModelName
     name: UpstreamName
     url: UpstreamUrl
     key: UpstreamKey
     vendor_model: ModelName | None = None
     weight: Weight = 1
-    input_ufen: Ufen = 0
-    cached_ufen: Ufen = 0
-    output_ufen: Ufen = 0
     enabled: bool = True
 
 
-class ChangeUpstream(BaseModel):
+class ChangeUpstream(TokenPrices):
     """Fields not given stay unchanged."""
 
     name: UpstreamName | None = None
@@ -53,9 +51,6 @@ class ChangeUpstream(BaseModel):
     key: UpstreamKey | None = None
     vendor_model: ModelName | None = None
     weight: Weight | None = None
-    input_ufen: Ufen | None = None
-    cached_ufen: Ufen | None = None
-    output_ufen: Ufen | None = None
     enabled: bool | None = None
 
 
@@ -68,13 +63,14 @@ def list_upstreams(request: Request) -> Response:
 @endpoint("POST", "/api/admin/upstreams")
 def create_upstream(request: Request) -> Response:
     claims, key = auth.admitted_administrator(request), client_key(request)
-    upstream = _sealed(request.parse(CreateUpstream))
+    upstream = _sealed(request.parse(CreateUpstream, parse_float=exact))
     return Response.ok(transaction(create_once, claims, key, _add, upstream), 201)
 
 
 @endpoint("PATCH", "/api/admin/upstreams/{upstream_id}")
 def change_upstream(request: Request) -> Response:
-    claims, body = auth.admitted_administrator(request), request.parse(ChangeUpstream)
+    claims = auth.admitted_administrator(request)
+    body = request.parse(ChangeUpstream, parse_float=exact)
     changed = transaction(_change, claims, request.path["upstream_id"], body)
     return Response.ok(upstream_json(changed))
 
@@ -107,13 +103,17 @@ def _sealed(body: CreateUpstream) -> StoredUpstream:
         sealed_key=sealing.seal(key, upstream_id, body.url),
         key_hint=_hint(key),
         weight=body.weight,
-        input_ufen=body.input_ufen,
-        cached_ufen=body.cached_ufen,
-        output_ufen=body.output_ufen,
+        **vars(_costs(body)),
         is_enabled=int(body.enabled),
         created_at_ms=at_ms,
         updated_at_ms=at_ms,
     )
+
+
+def _costs(body: CreateUpstream) -> Costs:
+    given = body.in_ufen
+    fresh, cached = given["input_ufen"] or 0, given["cached_ufen"]
+    return Costs(fresh, fresh if cached is None else cached, given["output_ufen"] or 0)
 
 
 def _hint(key: Secret) -> str:
@@ -157,9 +157,7 @@ def _changes(known: StoredUpstream, body: ChangeUpstream) -> Changes:
         url=body.url,
         vendor_model=body.vendor_model,
         weight=body.weight,
-        input_ufen=body.input_ufen,
-        cached_ufen=body.cached_ufen,
-        output_ufen=body.output_ufen,
+        **body.in_ufen,
         is_enabled=body.enabled,
     )
     if key is None:
@@ -201,9 +199,7 @@ def upstream_json(upstream: StoredUpstream) -> dict[str, object]:
         "vendor_model": upstream.vendor_model,
         "key_hint": upstream.key_hint,
         "weight": upstream.weight,
-        "input_ufen": upstream.input_ufen,
-        "cached_ufen": upstream.cached_ufen,
-        "output_ufen": upstream.output_ufen,
+        **rates_json(upstream),
         "enabled": bool(upstream.is_enabled),
         "created_at": iso_utc(upstream.created_at_ms),
         "updated_at": iso_utc(upstream.updated_at_ms),

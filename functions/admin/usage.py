@@ -10,6 +10,7 @@ from shared.accounts import auth
 from shared.database.connection import Connection
 from shared.database.transactions import read
 from shared.errors import InvalidRequest
+from shared.pricing import cost_fen
 from shared.repos.reports import usage
 from shared.repos.reports.usage import UsageTotals
 from shared.times import SHANGHAI, now_ms, shanghai_day
@@ -102,7 +103,7 @@ def sum_json(row: UsageTotals) -> dict[str, object]:
             "p99": row.total_ninety_ninth,
         },
         "revenue_fen": row.charged_fen,
-        "cost_ufen": row.cost_ufen,
+        "cost_fen": None if row.cost_ufen is None else cost_fen(row.cost_ufen),
     }
 
 

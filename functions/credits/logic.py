@@ -1,10 +1,9 @@
 """Credits, transactions and pricing as JSON. Does no I/O."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from shared.money.quota import quota_json
-from shared.pricing import Price, formula
+from shared.pricing import Price, formula, price_json
 from shared.repos.wallets import NumberedLedgerEntry, Wallet
 from shared.settings import Quota
 from shared.times import iso_utc
@@ -37,5 +36,5 @@ def pricing_json(quota: Quota, prices: Sequence[Price]) -> dict[str, object]:
         "guest_daily_messages": quota.guest_daily_messages,
         "credit_system": quota.enable_credit_system,
         "message_price_fen": quota.message_price_fen,
-        "models": [{**asdict(price), "formula": formula(price)} for price in prices],
+        "models": [{**price_json(price), "formula": formula(price)} for price in prices],
     }

@@ -3,10 +3,9 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 
 from shared.llm.model_list import Offered
-from shared.pricing import Price, formula
+from shared.pricing import Price, formula, price_json
 from shared.web.endpoint import Response
 
 MOST_SECONDS = 300
@@ -27,7 +26,7 @@ def models_json(models: Sequence[Offered], prices: Mapping[str, Price]) -> Model
 
 def _price_json(price: Price | None) -> Mapping[str, object] | None:
     """As in /api/credits/pricing; None where the credit system is off."""
-    return {**asdict(price), "formula": formula(price)} if price else None
+    return {**price_json(price), "formula": formula(price)} if price else None
 
 
 def response(content: ModelsJson, age_seconds: int, known: str) -> Response:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from shared.exports.spreadsheet import Cell, csv_texts
+from shared.pricing import cost_fen
 from shared.repos.reports import dataset
 from shared.times import iso_utc
 
@@ -37,15 +38,25 @@ def _minute(number: int) -> bytes:
     return iso_utc(number * 60_000)[:17].encode()
 
 
+def _cost(ufen: bytes) -> bytes:
+    """Millionths of a fen as fen, without an exponent."""
+    if not ufen:
+        return ufen
+    whole, rest = divmod(int(ufen), 1_000_000)
+    return (b"%d.%06d" % (whole, rest)).rstrip(b"0").rstrip(b".")
+
+
 _TRUTH = {b"": b"", b"0": b"false", b"1": b"true"}
 
 TEXT = Kind(bytes.decode, csv_texts)
 NUMBER = Kind(int, lambda column: column)
+COST = Kind(lambda ufen: cost_fen(int(ufen)), lambda column: map(_cost, column))
 TIME = Kind(lambda at_ms: _time(at_ms).decode(), lambda column: map(_time, column))
 TRUTH = Kind(lambda value: value != b"0", lambda column: map(_TRUTH.__getitem__, column))
 _KINDS: Mapping[dataset.Kind, Kind] = {
     "text": TEXT,
     "number": NUMBER,
+    "cost": COST,
     "time": TIME,
     "truth": TRUTH,
 }

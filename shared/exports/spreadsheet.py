@@ -7,7 +7,7 @@ import codecs
 import re
 from collections.abc import Iterable, Sequence
 
-Cell = str | int | bool | None
+Cell = str | int | float | bool | None
 
 CSV_MARK = codecs.BOM_UTF8  # without the mark Excel guesses another encoding
 

@@ -12,7 +12,7 @@ from typing import Literal
 from shared.database.connection import Connection
 from shared.errors import DailyLimitReached, InsufficientBalance, TooManyStreams
 from shared.money.outcome import usage_json
-from shared.pricing import Price, Tokens, amount_fen, formula, most_fen
+from shared.pricing import Price, Tokens, amount_fen, formula, most_fen, price_json
 from shared.repos import daily_messages, turns, wallets
 from shared.repos.turns import Turn
 from shared.times import seconds_left_of_day
@@ -114,7 +114,7 @@ def charge_for(turn: Turn, tokens: Tokens) -> Charge:
     receipt = {
         **usage_json(tokens),
         "reserved_fen": turn.reserved_fen,
-        "price": asdict(price),
+        "price": price_json(price),
         "formula": formula(price),
     }
     return Charge("balance", min(amount_fen(price, tokens), turn.reserved_fen), receipt)

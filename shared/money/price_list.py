@@ -1,38 +1,40 @@
 """The current price of each model, and changing it while keeping the history."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 from shared import settings
 from shared.config import load
 from shared.database.connection import Connection
 from shared.errors import InvalidRequest
-from shared.pricing import Price
+from shared.pricing import MOST_UFEN, Price, fen_per_million
 from shared.repos import prices
 
 _LARGEST_FACTOR = 100
 _MOST_MESSAGE_FEN = 1_000_000
-_MOST_UFEN = 1_000_000_000_000  # a million fen for 1,000 tokens
 _LONGEST_MODEL = 128
 _COMPONENTS = {
     "message_fen": _MOST_MESSAGE_FEN,
-    "input_ufen": _MOST_UFEN,
-    "cached_ufen": _MOST_UFEN,
-    "output_ufen": _MOST_UFEN,
+    "input_ufen": MOST_UFEN,
+    "cached_ufen": MOST_UFEN,
+    "output_ufen": MOST_UFEN,
 }
 
 
 @dataclass(frozen=True)
 class NewPrice:
-    """A price without a version; its fields are those of pricing.Price."""
+    """A price without a version; its fields are those of pricing.Price.
+
+    `cached_ufen` may be None with a price per token: it is then `input_ufen`.
+    """
 
     model: str
     unit: Literal["message", "token"]
-    message_fen: int = 0
-    input_ufen: int = 0
-    cached_ufen: int = 0
-    output_ufen: int = 0
+    message_fen: int | None = None
+    input_ufen: int | None = None
+    cached_ufen: int | None = None
+    output_ufen: int | None = None
 
 
 def current(db: Connection, model: str) -> Price | None:
@@ -68,9 +70,9 @@ def change(db: Connection, new: NewPrice, *, changed_by: str, confirmed: bool = 
     """
     _refuse(_problems(new))
     before = _current(db, new.model)
+    price = _price(new, before.version + 1)
     if not confirmed:
-        _refuse(_jumps(before, new))
-    price = Price(version=before.version + 1, **vars(new))
+        _refuse(_jumps(before, price))
     prices.add(db, price, changed_by=changed_by)
     return price
 
@@ -89,6 +91,19 @@ def _default(model: str) -> Price:
     return Price(model, 0, "message", message_fen=load(settings.Quota).message_price_fen)
 
 
+def _price(new: NewPrice, version: int) -> Price:
+    cached = new.input_ufen if new.cached_ufen is None else new.cached_ufen
+    return Price(
+        new.model,
+        version,
+        new.unit,
+        new.message_fen or 0,
+        new.input_ufen or 0,
+        cached or 0,
+        new.output_ufen or 0,
+    )
+
+
 def _problems(new: NewPrice) -> Iterator[Mapping[str, str]]:
     if new.model != new.model.strip() or not 0 < len(new.model) <= _LONGEST_MODEL:
         yield _problem("model", f"must be 1 to {_LONGEST_MODEL} characters, no blanks around them")
@@ -97,20 +112,30 @@ def _problems(new: NewPrice) -> Iterator[Mapping[str, str]]:
         return
     for name, most in _COMPONENTS.items():
         amount = getattr(new, name)
-        if type(amount) is not int or not 0 <= amount <= most:
-            yield _problem(name, f"must be a whole number from 0 to {most}")
-        elif amount and (name == "message_fen") != (new.unit == "message"):
+        is_of_unit = (name == "message_fen") == (new.unit == "message")
+        if amount is None:
+            if is_of_unit and name != "cached_ufen":
+                yield _problem(name, f"must be given where the unit is {new.unit}")
+        elif type(amount) is not int or not 0 <= amount <= most:
+            yield _problem(name, f"must be from 0 to {_shown(name, most)}")
+        elif amount and not is_of_unit:
             yield _problem(name, f"must be 0 where the unit is {new.unit}")
 
 
-def _jumps(before: Price, after: NewPrice) -> Iterator[Mapping[str, str]]:
-    old, new = asdict(before), asdict(after)
+def _jumps(before: Price, after: Price) -> Iterator[Mapping[str, str]]:
     for name in _COMPONENTS:
-        low, high = sorted((old[name], new[name]))
+        old, new = getattr(before, name), getattr(after, name)
+        low, high = sorted((old, new))
         if high > low * _LARGEST_FACTOR:
-            problem = f"changes from {old[name]} to {new[name]}: must be confirmed"
-            yield _problem(name, problem)
+            shown = f"from {_shown(name, old)} to {_shown(name, new)}"
+            yield _problem(name, f"changes {shown}: must be confirmed")
+
+
+def _shown(name: str, amount: int) -> int | float:
+    """An amount as clients read and write it."""
+    return amount if name == "message_fen" else fen_per_million(amount)
 
 
 def _problem(name: str, problem: str) -> Mapping[str, str]:
-    return {"field": f"body.{name}", "problem": problem}
+    """About a field, by the name that clients use."""
+    return {"field": f"body.{name.replace('_ufen', '_fen_per_million')}", "problem": problem}

@@ -182,15 +182,31 @@ def test_pricing_tells_the_default_and_each_model_that_costs_something_else(
     assert ask("/api/credits/pricing", token).data == {**told, "models": []}
 
     small = NewPrice("small", "message", message_fen=30)
-    large = NewPrice("large", "token", input_ufen=80_000_000, output_ufen=200_000_000)
+    large = NewPrice("large", "token", input_ufen=80_125, output_ufen=200_000)
     for wanted in (small, replace(small, message_fen=40), large):
         transaction(price_list.change, wanted, changed_by=new_id(), confirmed=True)
 
     by_tokens, by_message = ask("/api/credits/pricing", token).data["models"]
     assert by_tokens.pop("formula").startswith("amount_fen = min(ceil(")
-    assert by_tokens == {"version": 1, **vars(large)}
+    assert by_tokens == {
+        "model": "large",
+        "version": 1,
+        "unit": "token",
+        "message_fen": 0,
+        "input_fen_per_million": 80.125,
+        "cached_fen_per_million": 80.125,
+        "output_fen_per_million": 200,
+    }
     assert by_message.pop("formula") == "amount_fen = message_fen"
-    assert by_message == {"version": 2, **vars(small), "message_fen": 40}
+    assert by_message == {
+        "model": "small",
+        "version": 2,
+        "unit": "message",
+        "message_fen": 40,
+        "input_fen_per_million": 0,
+        "cached_fen_per_million": 0,
+        "output_fen_per_million": 0,
+    }
 
 
 @pytest.mark.usefixtures("database")

@@ -23,7 +23,7 @@ from shared.database.transactions import read, transaction
 from shared.ids import lowest_id, new_id
 from shared.money import charging
 from shared.money.outcome import stored_outcome
-from shared.pricing import Price, Tokens, amount_fen
+from shared.pricing import Tokens, amount_fen, price_json
 from shared.repos import answer_chunks, conversations, daily_messages, idempotency, sessions, turns
 from shared.repos.answer_chunks import AnswerChunk
 from shared.repos.conversations import ContextMessage
@@ -48,6 +48,7 @@ from tests.functions.wallets import (
     today,
 )
 from tests.people import customer, grant, register
+from tests.receipts import evaluated
 from tests.web import eventually, serving
 
 EVENT = b'{"triggerTime":"2026-11-22T06:00:00Z","triggerName":"every-minute","payload":""}'
@@ -102,12 +103,8 @@ def test_its_receipt_is_enough_to_compute_the_charge_again() -> None:
 
     charge = outcome_of(turn)["charge"]
     assert isinstance(charge, dict)
-    receipt = charge["receipt"]
-    counted = Tokens(
-        receipt["prompt_tokens"], receipt["completion_tokens"], receipt["cached_tokens"]
-    )
-    assert receipt["price"] == asdict(PER_TOKEN)
-    assert charge["amount_fen"] == amount_fen(Price(**receipt["price"]), counted)
+    assert charge["receipt"]["price"] == price_json(PER_TOKEN)
+    assert charge["amount_fen"] == evaluated(charge["receipt"])
 
 
 @pytest.mark.usefixtures("database")

@@ -44,9 +44,9 @@ def price(model: str, version: int, message_fen: int) -> dict[str, object]:
         "version": version,
         "unit": "message",
         "message_fen": message_fen,
-        "input_ufen": 0,
-        "cached_ufen": 0,
-        "output_ufen": 0,
+        "input_fen_per_million": 0,
+        "cached_fen_per_million": 0,
+        "output_fen_per_million": 0,
         "formula": "amount_fen = message_fen",
     }
 

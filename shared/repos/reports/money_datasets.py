@@ -1,6 +1,6 @@
 """Datasets of orders, ledger entries and the usage of models."""
 
-from shared.repos.reports.dataset import ADMINS, OWNER, Dataset, number, text, time
+from shared.repos.reports.dataset import ADMINS, OWNER, Dataset, cost, number, text, time
 
 ORDERS = Dataset(
     columns=(
@@ -81,8 +81,8 @@ USAGE = Dataset(
         text("outcome", "a.outcome", only=ADMINS),
         number("first_token_ms", "a.first_token_ms", only=ADMINS),
         number("duration_ms", "a.duration_ms", only=ADMINS),
-        number(
-            "cost_ufen",
+        cost(
+            "cost_fen",
             "(SELECT SUM(s.cost_ufen) FROM upstream_attempts AS s"
             " WHERE s.message_id = t.message_id)",
             only=ADMINS,

@@ -63,7 +63,14 @@ def done() -> list[tuple[str, Any]]:
 
 
 def test_an_upstream_is_stored_with_its_key_and_told_without(token: str) -> None:
-    made = create(token, weight=3, output_ufen=200, id="mine", sealed_key="x")
+    made = create(
+        token,
+        weight=3,
+        input_fen_per_million=0.125,
+        output_fen_per_million=200,
+        id="mine",
+        sealed_key="x",
+    )
 
     assert made.status == 201
     told = made.data
@@ -75,9 +82,9 @@ def test_an_upstream_is_stored_with_its_key_and_told_without(token: str) -> None
         "vendor_model": "m",
         "key_hint": "tail",
         "weight": 3,
-        "input_ufen": 0,
-        "cached_ufen": 0,
-        "output_ufen": 200,
+        "input_fen_per_million": 0.125,
+        "cached_fen_per_million": 0.125,
+        "output_fen_per_million": 200,
         "enabled": True,
         "created_at": told["created_at"],
         "updated_at": told["created_at"],
@@ -120,6 +127,20 @@ def test_what_is_not_given_stays_and_a_new_key_takes_the_place_of_the_old(token:
             {"id": made["id"], "name": "other", "weight": 9, "key_replaced": False},
         ),
     ]
+
+
+def test_costs_are_changed_one_by_one_and_audited_as_they_were_given(token: str) -> None:
+    made = create(token, input_fen_per_million=80.5, output_fen_per_million=200).data
+
+    reply = ask(token, "PATCH", f"upstreams/{made['id']}", {"cached_fen_per_million": 0.125})
+
+    assert reply.data == {
+        **made,
+        "cached_fen_per_million": 0.125,
+        "updated_at": reply.data["updated_at"],
+    }
+    detail = {"id": made["id"], "cached_fen_per_million": 0.125, "key_replaced": False}
+    assert done()[0] == ("upstream.change", detail)
 
 
 def test_a_key_goes_to_no_other_server_unless_it_is_given_again(token: str) -> None:
@@ -205,8 +226,12 @@ def test_names_are_taken_once_and_models_must_be_stored(token: str) -> None:
         ({"weight": 0}, "weight"),
         ({"weight": 101}, "weight"),
         ({"weight": 1.5}, "weight"),
-        ({"input_ufen": -1}, "input_ufen"),
-        ({"output_ufen": 10**12 + 1}, "output_ufen"),
+        ({"input_fen_per_million": -1}, "input_fen_per_million"),
+        ({"cached_fen_per_million": 0.0001}, "cached_fen_per_million"),
+        ({"output_fen_per_million": 10**9 + 1}, "output_fen_per_million"),
+        ({"output_fen_per_million": "8"}, "output_fen_per_million"),
+        ({"output_fen_per_million": True}, "output_fen_per_million"),
+        ({"input_ufen": 80_000}, "input_ufen"),
         ({"enabled": "maybe"}, "enabled"),
     ],
 )

@@ -151,7 +151,7 @@ def expected(asked: Sequence[Asked]) -> dict[str, Any]:
         "first_token_ms": nearest_rank(one.first_ms for one in answered),
         "latency_ms": nearest_rank(one.total_ms for one in answered),
         "revenue_fen": sum(one.charged_fen for one in asked),
-        "cost_ufen": sum(costs) if costs else None,
+        "cost_fen": sum(costs) / 10**6 if costs else None,
     }
 
 
@@ -178,7 +178,7 @@ def test_a_day_says_what_was_asked_answered_taken_and_paid() -> None:
                 "first_token_ms": {"p50": 100, "p95": 300, "p99": 300},
                 "latency_ms": {"p50": 1000, "p95": 3000, "p99": 3000},
                 "revenue_fen": 100,
-                "cost_ufen": 7_000_001,
+                "cost_fen": 7.000001,
             }
         ],
         "complete": True,
@@ -243,7 +243,7 @@ def test_an_upstream_stands_for_what_it_answered_and_for_what_it_failed_to() -> 
             "first_token_ms": {"p50": 50, "p95": 100, "p99": 100},
             "latency_ms": {"p50": 1000, "p95": 2000, "p99": 2000},
             "revenue_fen": 30,
-            "cost_ufen": 9,
+            "cost_fen": 0.000009,
         },
         "b": {
             "requests": 2,
@@ -254,7 +254,7 @@ def test_an_upstream_stands_for_what_it_answered_and_for_what_it_failed_to() -> 
             "first_token_ms": nothing,
             "latency_ms": nothing,
             "revenue_fen": 0,
-            "cost_ufen": None,
+            "cost_fen": None,
         },
     }
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from shared.database.transactions import read
-from shared.pricing import Price, Tokens, amount_fen
 from shared.repos import daily_messages, wallets
 from shared.times import now_ms, seconds_left_of_day, shanghai_day
 from tests.fakes.upstream import COMPLETION_TOKENS, PROMPT_TOKENS, Upstream
@@ -21,6 +20,7 @@ from tests.functions.chat.chatting import stop as stop_answer
 from tests.functions.conftest import Pair, SignUp
 from tests.ledger_checks import adds_up
 from tests.people import grant, use_up
+from tests.receipts import evaluated
 from tests.web import eventually, serving
 
 FREE = {"kind": "free", "amount_fen": 0, "receipt": None}
@@ -35,9 +35,9 @@ RECEIPT = {
         "version": 0,
         "unit": "message",
         "message_fen": 100,
-        "input_ufen": 0,
-        "cached_ufen": 0,
-        "output_ufen": 0,
+        "input_fen_per_million": 0,
+        "cached_fen_per_million": 0,
+        "output_fen_per_million": 0,
     },
     "formula": "amount_fen = message_fen",
 }
@@ -75,11 +75,7 @@ def test_a_charge_can_be_computed_again_from_what_the_client_was_told(
     grant(anna, 100)
     charge = ask(pair[0], token=anna.token).data["charge"]
 
-    receipt = charge["receipt"]
-    tokens = Tokens(
-        receipt["prompt_tokens"], receipt["completion_tokens"], receipt["cached_tokens"]
-    )
-    assert charge["amount_fen"] == amount_fen(Price(**receipt["price"]), tokens)
+    assert charge["amount_fen"] == evaluated(charge["receipt"])
 
 
 def test_without_the_credit_system_there_are_the_free_messages_and_no_more(

@@ -14,9 +14,12 @@ from tests.conftest import Configure
 from tests.events import invoke
 from tests.fakes import upstream
 from tests.fakes.upstream import COMPLETION_TOKENS, PROMPT_TOKENS, SENTENCE, Upstream
+from tests.functions.admin.administering import ask as administer
 from tests.functions.chat.chatting import ask
+from tests.functions.exports.exporting import ask as export
+from tests.functions.exports.exporting import csv_rows, json_lines, sheet_column
 from tests.offering import KEYS_SECRET, offer, store
-from tests.people import new_person
+from tests.people import admin_token, new_person
 from tests.web import WebFunction, serving
 
 COSTS = Costs(input_ufen=80_000, cached_ufen=8_000, output_ufen=200_001)
@@ -91,6 +94,30 @@ def test_a_stored_upstream_answers_with_its_own_key_and_its_cost_is_recorded(
         ("test-model", "default", "ok", None),
     ]
     assert "canary" not in log
+
+
+@pytest.mark.usefixtures("secret")
+def test_fractions_of_an_upstreams_costs_reach_the_report_and_the_export(
+    variables: dict[str, str], database: str, theirs: Upstream
+) -> None:
+    admin, anna = admin_token(), new_person()
+    costs = {"input_fen_per_million": 100.001, "output_fen_per_million": 200.5}
+    upstream_of_new = {"model": "new", "name": "s1", "url": theirs.url, "key": KEY, **costs}
+    administer(admin, "POST", "models", {"name": "new"})
+    assert administer(admin, "POST", "upstreams", upstream_of_new).status == 201
+
+    with chatting(variables, database) as web:
+        assert ask(web, token=anna.token, model="new").status == 200
+
+    # (11 * 100.001 + 17 * 200.5) / 1000000 = 0.004508511
+    [row] = administer(admin, "GET", "usage", query={"group": "upstream"}).data["rows"]
+    assert (row["key"], row["cost_fen"]) == ("s1", 0.004509)
+    [line] = json_lines(export(admin, dataset="usage", format="ndjson").body)
+    assert line["cost_fen"] == 0.004509
+    names, values = csv_rows(export(admin, dataset="usage", format="csv").body)
+    assert values[names.index("cost_fen")] == "0.004509"
+    [cell] = sheet_column(export(admin, dataset="usage", format="xlsx").body, "cost_fen")
+    assert cell.value == 0.004509
 
 
 @pytest.mark.usefixtures("secret")

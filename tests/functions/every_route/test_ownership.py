@@ -32,7 +32,7 @@ COVETED: dict[str, object] = {
     "credit_fen": 10**9,
     "price": 0,
     "message_fen": 0,
-    "input_ufen": 0,
+    "input_fen_per_million": 0,
     "payment": "free",
     "charge": {"kind": "free"},
     "state": "settled",
@@ -48,9 +48,9 @@ COVETED: dict[str, object] = {
 OWN: dict[str, set[str]] = {
     "POST /api/admin/credits": {"user_id", "amount_fen"},
     "POST /api/admin/invites": {"initial_fen", "max_uses"},
-    "POST /api/admin/prices": {"message_fen", "input_ufen"},
-    "POST /api/admin/upstreams": {"input_ufen"},
-    "PATCH /api/admin/upstreams/{upstream_id}": {"input_ufen"},
+    "POST /api/admin/prices": {"message_fen", "input_fen_per_million"},
+    "POST /api/admin/upstreams": {"input_fen_per_million"},
+    "PATCH /api/admin/upstreams/{upstream_id}": {"input_fen_per_million"},
     "POST /api/admin/users": {"role"},
     "PATCH /api/admin/users/{user_id}": {"role", "disabled"},
 }

@@ -1,6 +1,6 @@
 """Price changes: the history is kept, and likely typing errors need confirmation."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from multiprocessing import get_context
 from typing import Any
 
@@ -14,13 +14,14 @@ from shared.errors import Conflict, InvalidRequest
 from shared.ids import new_id
 from shared.money import price_list
 from shared.money.price_list import NewPrice
-from shared.pricing import Price, Tokens
+from shared.pricing import Price, Tokens, price_json
 from tests.conftest import Configure
 from tests.functions.wallets import abandoned, books
 from tests.people import customer
 
 ADMIN = new_id()
 MESSAGE = NewPrice("demo", "message", message_fen=50)
+TOKENS = {"unit": "token", "message_fen": None, "input_ufen": 80_000, "output_ufen": 200_000}
 TOKEN = NewPrice("demo", "token", input_ufen=80_000, cached_ufen=8_000, output_ufen=200_000)
 
 
@@ -63,7 +64,7 @@ def test_every_price_a_model_had_stays_with_whoever_set_it() -> None:
         (2, "token", 0, 200_000, ADMIN),
         (3, "token", 0, 300_000, ADMIN),
     ]
-    assert current() == Price(version=3, **asdict(replace(TOKEN, output_ufen=300_000)))
+    assert current() == Price("demo", 3, "token", 0, 80_000, 8_000, 300_000)
 
 
 @pytest.mark.usefixtures("database")
@@ -74,7 +75,7 @@ def test_what_was_reserved_at_a_price_is_charged_at_it() -> None:
 
     outcome: Any = transaction(conclude, turn, Ending("Yes.", "stop", Tokens(1, 1)))
 
-    assert outcome["charge"]["receipt"]["price"] == asdict(before)
+    assert outcome["charge"]["receipt"]["price"] == price_json(before)
     assert books(anna).balance_fen == 950
 
 
@@ -101,19 +102,20 @@ def test_more_than_a_hundredfold_or_from_or_to_nothing_must_be_confirmed(
     assert (refused.value.status, refused.value.name) == (422, "invalid_request")
     assert refused.value.details == [{"field": "body.message_fen", "problem": problem}]
     assert current() == before
-    assert change(new_price, confirmed=True) == Price(version=2, **asdict(new_price)) == current()
+    assert change(new_price, confirmed=True) == Price("demo", 2, "message", new) == current()
 
 
 @pytest.mark.usefixtures("database")
-@pytest.mark.parametrize("name", ["input_ufen", "cached_ufen", "output_ufen"])
+@pytest.mark.parametrize("name", ["input", "cached", "output"])
 @pytest.mark.parametrize("of_old", [lambda old: old * 100 + 1, lambda old: old // 101, lambda _: 0])
 def test_each_part_of_a_token_price_is_watched(name: str, of_old: Any) -> None:
     change(TOKEN, confirmed=True)
 
     with pytest.raises(InvalidRequest) as refused:
-        change(replace(TOKEN, **{name: of_old(getattr(TOKEN, name))}))
+        change(replace(TOKEN, **{f"{name}_ufen": of_old(getattr(TOKEN, f"{name}_ufen"))}))
 
-    assert [detail["field"] for detail in refused.value.details] == [f"body.{name}"]
+    [detail] = refused.value.details
+    assert detail["field"] == f"body.{name}_fen_per_million"
 
 
 @pytest.mark.usefixtures("database")
@@ -129,8 +131,12 @@ def test_another_unit_must_be_confirmed_as_nothing_can_be_compared() -> None:
     with pytest.raises(InvalidRequest) as refused:
         change(TOKEN)
 
-    fields = ["message_fen", "input_ufen", "cached_ufen", "output_ufen"]
-    assert [detail["field"] for detail in refused.value.details] == [f"body.{f}" for f in fields]
+    assert {detail["field"]: detail["problem"] for detail in refused.value.details} == {
+        "body.message_fen": "changes from 100 to 0: must be confirmed",
+        "body.input_fen_per_million": "changes from 0 to 80: must be confirmed",
+        "body.cached_fen_per_million": "changes from 0 to 8: must be confirmed",
+        "body.output_fen_per_million": "changes from 0 to 200: must be confirmed",
+    }
     assert change(TOKEN, confirmed=True).unit == "token"
 
 
@@ -146,9 +152,12 @@ def test_another_unit_must_be_confirmed_as_nothing_can_be_compared() -> None:
         ({"message_fen": 1_000_001}, "message_fen"),
         ({"message_fen": 1.5}, "message_fen"),
         ({"message_fen": True}, "message_fen"),
-        ({"input_ufen": 1}, "input_ufen"),
-        ({"unit": "token"}, "message_fen"),
-        ({"unit": "token", "message_fen": 0, "output_ufen": 10**12 + 1}, "output_ufen"),
+        ({"message_fen": None}, "message_fen"),
+        ({"input_ufen": 1}, "input_fen_per_million"),
+        ({**TOKENS, "message_fen": 5}, "message_fen"),
+        ({**TOKENS, "input_ufen": None}, "input_fen_per_million"),
+        ({**TOKENS, "output_ufen": None}, "output_fen_per_million"),
+        ({**TOKENS, "output_ufen": 10**12 + 1}, "output_fen_per_million"),
     ],
 )
 def test_what_is_no_price_is_refused_even_if_confirmed(changes: Any, field: str) -> None:
