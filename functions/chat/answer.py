@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from functions.chat.outcome import Outcome
 from shared.errors import AppError
 from shared.llm.estimate import estimate_tokens
-from shared.llm.events import Delta, Event, Finish, Reasoning, Usage
+from shared.llm.events import Delta, Event, Finish, Output, Reasoning, Usage
 from shared.pricing import Tokens
 from shared.repos.answer_chunks import AnswerChunk
 
@@ -17,11 +17,13 @@ class Answer:
     def __init__(self) -> None:
         self.chunks: list[AnswerChunk] = []
         self.finish_reason = ""
+        self.has_output = False
         self._outcome: Outcome | None = None
         self._reported: Usage | None = None
         self._watchers: set[asyncio.Event] = set()
 
     def take(self, event: Event) -> None:
+        self.has_output = self.has_output or isinstance(event, Output)
         if isinstance(event, Delta):
             self._append(AnswerChunk("text", event.text))
         elif isinstance(event, Reasoning):

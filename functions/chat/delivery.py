@@ -31,7 +31,7 @@ class AnswerSource(Protocol):
         """Yield the chunks, as they come, until the answer has ended."""
 
     async def all_chunks(self) -> Sequence[AnswerChunk]:
-        """Wait for the end. Raises: the failure of an answer without any text."""
+        """Wait for the end. Raises: the failure of an empty answer."""
 
     def leave(self) -> None:
         """Tell the source that the client disconnected. Without effect after the end."""

@@ -84,16 +84,16 @@ class Generation:
         return self._answer.watch()
 
     async def all_chunks(self) -> Sequence[AnswerChunk]:
-        """Return the chunks once the answer has ended, also of one that broke off after text.
+        """Return the chunks once the answer has ended, also of one that broke off.
 
-        Raises: the failure of an answer without any text.
+        Raises: the failure of an empty answer.
         """
         try:
             await self.ended()
         except asyncio.CancelledError:
             self.leave()
             raise
-        if self.outcome.failure and not self._answer.text:
+        if self.outcome.failure and not self._answer.has_output:
             raise self.outcome.failure
         return self._answer.chunks
 
@@ -139,9 +139,9 @@ class Generation:
         self._answer.end({"error": failure.name}, failure)
 
     def _cut(self) -> AppError | None:
-        """An interrupted answer without text is a failure, as for the sweeper."""
+        """An interrupted empty answer is a failure, as for the sweeper."""
         self._answer.finish_reason = "interrupted" if self._interrupted else "stop"
-        if self._interrupted and not self._answer.text:
+        if self._interrupted and not self._answer.has_output:
             return UpstreamFailed(reason="the instance was stopped")
         return None
 
@@ -167,7 +167,8 @@ class Generation:
     def _ending(self, failure: AppError | None) -> Ending:
         answer, error = self._answer, failure.name if failure else ""
         reason = "error" if failure else answer.finish_reason
-        return Ending(answer.text, reason, answer.tokens(self.turn.prompt_tokens), error)
+        tokens = answer.tokens(self.turn.prompt_tokens)
+        return Ending(answer.text, reason, tokens, error, answer.has_output)
 
 
 class Generations:

@@ -68,6 +68,7 @@ def _end(db: Connection, message_id: str, before_ms: int) -> str | None:
 
 def _ending(db: Connection, turn: Turn) -> Ending:
     stored = answer_chunks.list_from(db, turn.message_id, 0)
-    text = "".join(piece.text for piece in stored if piece.kind == "text")
+    text = "".join(chunk.text for chunk in stored if chunk.kind == "text")
     tokens = Tokens(turn.prompt_tokens, estimate_tokens(text), source="estimated")
-    return Ending(text, "interrupted", tokens, error="" if text else UpstreamFailed.name)
+    error = "" if stored else UpstreamFailed.name
+    return Ending(text, "interrupted", tokens, error, has_output=bool(stored))

@@ -23,7 +23,7 @@ def conclude(db: Connection, turn: Turn, ending: Ending) -> dict[str, object] | 
     ended_at_ms = now_ms()
     if not turns.mark_ended(db, turn.message_id, ending.state, at_ms=ended_at_ms):
         return None
-    charge = _settle(db, turn, ending) if ending.text else _release(db, turn)
+    charge = _settle(db, turn, ending) if ending.state == "settled" else _release(db, turn)
     outcome = outcome_json(
         ending.finish_reason,
         ending.tokens,

@@ -8,14 +8,18 @@ from shared.pricing import Tokens
 
 @dataclass(frozen=True)
 class Ending:
-    """Text, finish reason and token counts; `error` is the stable name of a failure, or empty."""
+    """Text, finish reason and token counts; `error` is the stable name of a failure, or empty.
+
+    `has_output` is true if anything was received: text, reasoning or a tool call.
+    """
 
     text: str
     finish_reason: str
     tokens: Tokens
     error: str = ""
+    has_output: bool = False
 
     @property
     def state(self) -> Literal["settled", "released"]:
-        """The published rule: an answer with any text is charged, one without is free."""
-        return "settled" if self.text else "released"
+        """The published rule: whatever was received is settled, an empty answer is free."""
+        return "settled" if self.text or self.has_output else "released"

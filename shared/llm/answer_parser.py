@@ -5,7 +5,7 @@ from typing import Any
 
 from shared.errors import UpstreamFailed
 from shared.llm import chunks, sse
-from shared.llm.events import Delta, Event, Finish, Reasoning
+from shared.llm.events import Event, Finish, Output
 from shared.llm.refusals import Redact, complaint_in, complaint_of_body, refusal
 
 MOST_TEXT_CHARACTERS = 2 * 1024 * 1024
@@ -101,7 +101,7 @@ class AnswerParser:
             if isinstance(event, Finish):
                 self._reason = event.reason
                 continue
-            if isinstance(event, (Delta, Reasoning)):
+            if isinstance(event, Output):
                 self._count(event.text)
             yield event
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypeGuard
 
-from shared.llm.events import Delta, Event, Finish, Reasoning, Usage
+from shared.llm.events import Delta, Event, Finish, Reasoning, ToolCall, Usage
 
 _LONGEST_REASON = 32  # the width of the column; no known reason is longer
 _NO_REASON = ("", "null")  # some upstreams send these until there is a reason
@@ -52,6 +52,17 @@ def _message_events(message: Mapping[str, Any]) -> Iterator[Event]:
     text = _text(message.get("content"))
     if text:
         yield Delta(text)
+    call = "".join(_call_texts(message.get("tool_calls")))
+    if call:
+        yield ToolCall(call)
+
+
+def _call_texts(calls: object) -> Iterator[str]:
+    """The names and arguments of tool calls: the output that the upstream counts."""
+    for call in calls if isinstance(calls, list) else ():
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict):
+            yield _text(function.get("name")) + _text(function.get("arguments"))
 
 
 def _text(value: object) -> str:

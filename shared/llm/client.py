@@ -50,8 +50,8 @@ async def stream(
     """Ask the upstream; `async with stream(...) as events`, then `async for event in events`.
 
     Entering sends the request and waits for the status, so a refusal is raised
-    there, before the response to our client begins. The events are Reasoning, Delta
-    and Usage in their order, then exactly one Finish. Leaving closes the connection,
+    there, before the response to our client begins. The events are Reasoning, Delta,
+    ToolCall and Usage in their order, then exactly one Finish. Leaving closes the connection,
     or keeps it for reuse if the answer was read to its end.
 
     `connect_seconds` limits the TCP connection with its TLS handshake,

@@ -18,6 +18,13 @@ class Reasoning:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The next part of a tool call. Clients cannot request tools: it is counted, not delivered."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """The answer is complete; `stop`, `length`, `content_filter` or a vendor's own word."""
 
@@ -33,4 +40,5 @@ class Usage:
     cached_tokens: int = 0
 
 
-Event = Delta | Reasoning | Finish | Usage
+Output = Delta | Reasoning | ToolCall
+Event = Output | Finish | Usage

@@ -9,7 +9,7 @@ from functools import cache
 from shared.errors import UpstreamBusy, UpstreamFailed
 from shared.llm import client
 from shared.llm.catalog import Catalog, Upstream
-from shared.llm.events import Delta, Event, Reasoning
+from shared.llm.events import Event, Output
 from shared.repos.upstream_calls import UpstreamCall
 
 _MOST_ATTEMPTS = 3
@@ -86,7 +86,7 @@ class _Watch:
         return self._first is not None
 
     def see(self, event: Event) -> None:
-        if self._first is None and isinstance(event, Delta | Reasoning):
+        if self._first is None and isinstance(event, Output):
             self._first = time.monotonic()
 
     def end(self, outcome: str, *, good: bool = False) -> None:

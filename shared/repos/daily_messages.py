@@ -36,7 +36,7 @@ def take(db: Connection, subject: str, day: str, *, limit: int) -> bool:
 
 
 def give_back(db: Connection, subject: str, day: str) -> None:
-    """Subtract a message whose answer produced no text."""
+    """Subtract a message whose answer was empty."""
     db.execute(
         """
         UPDATE daily_messages

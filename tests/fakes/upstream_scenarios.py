@@ -24,7 +24,8 @@ Scenario = Callable[[Wire], Awaitable[None]]
 SCENARIOS: dict[str, Scenario] = {}
 # Scenarios that only a time limit ends; all others need no time limit.
 FALLS_SILENT = {
-    *("silence", "slow-headers", "no-first-byte", "stall", "stalled-refusal"),
+    *("silence", "slow-headers", "no-first-byte", "stall", "stall-in-reasoning"),
+    "stalled-refusal",
     *("silence-after-finish", "silence-after-usage", "silence-before-done"),
     "silence-inside-a-character",
 }
@@ -93,6 +94,9 @@ COUNTED = event({"choices": [], "usage": USAGE})
 DONE = b"data: [DONE]\n\n"
 PLAIN = (OPENING, *WORDS, STOP, COUNTED, DONE)
 WHOLE = b"".join(PLAIN)
+TOOL_CALL = {
+    "tool_calls": [{"index": 0, "id": "t", "function": {"name": "clock", "arguments": '{"a": 1}'}}]
+}
 
 
 def _on_data_lines(document: object) -> bytes:
@@ -149,6 +153,7 @@ streamed("long-finish-reason", *WORDS, chunk({}, "x" * 100), COUNTED, DONE)
 streamed("half-character", said("").replace(b'""', rb'"\ud83d\ude00, \ud83d"'), STOP, DONE)
 streamed("only-reasoning-and-stop", chunk({"reasoning_content": THOUGHT}), STOP, DONE)
 streamed("no-text-but-a-reason", OPENING, chunk({}, "content_filter"), DONE)
+streamed("only-a-tool-call", chunk(TOOL_CALL), chunk({}, "tool_calls"), DONE)
 streamed("reasoning", chunk({"reasoning_content": THOUGHT, "content": None}), *PLAIN)
 streamed("reasoning-alias", chunk({"reasoning": THOUGHT}), *PLAIN)
 streamed("typed-as-json", *PLAIN, content_type="application/json")
@@ -334,6 +339,13 @@ async def _(wire: Wire) -> None:
     await _forever()
 
 
+@scenario("stall-in-reasoning")
+async def _(wire: Wire) -> None:
+    await wire.head()
+    await wire.send(chunk({"reasoning_content": THOUGHT}))
+    await _forever()
+
+
 @scenario("stalled-refusal")
 async def _(wire: Wire) -> None:
     await wire.head(500)
@@ -346,6 +358,15 @@ async def _(wire: Wire) -> None:
     await wire.head()
     for _ in range(72_000):
         await wire.send(said("滴答"))
+        await asyncio.sleep(0.05)
+
+
+@scenario("endless-reasoning")
+async def _(wire: Wire) -> None:
+    """As "endless", without any text."""
+    await wire.head()
+    for _ in range(72_000):
+        await wire.send(chunk({"reasoning_content": "思考"}))
         await asyncio.sleep(0.05)
 
 

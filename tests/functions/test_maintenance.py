@@ -108,12 +108,21 @@ def test_its_receipt_is_enough_to_compute_the_charge_again() -> None:
 
 
 @pytest.mark.usefixtures("database")
-@pytest.mark.parametrize("said", [(), PIECES[:1]], ids=["nothing", "reasoning alone"])
-def test_an_answer_without_text_gives_back_what_was_taken_for_it(
-    said: tuple[AnswerChunk, ...],
-) -> None:
+def test_an_answer_of_reasoning_alone_is_settled_too() -> None:
     anna = customer(300)
-    paid, free = abandoned(anna, *said, price=PER_MESSAGE), abandoned(anna, *said)
+    paid, free = (abandoned(anna, *PIECES[:1], price=price) for price in (PER_MESSAGE, None))
+
+    assert run() == {**NOTHING, "settled": 2}
+
+    assert books(anna) == Wallet(200, 0, 2, 0)
+    assert read(daily_messages.find_used, anna, today()) == 1
+    assert [outcome_of(turn).get("error") for turn in (paid, free)] == [None, None]
+
+
+@pytest.mark.usefixtures("database")
+def test_an_empty_answer_gives_back_what_was_taken_for_it() -> None:
+    anna = customer(300)
+    paid, free = abandoned(anna, price=PER_MESSAGE), abandoned(anna)
     transaction(idempotency.claim, IdempotencyKey(anna, "k", "hash", paid.message_id, now_ms()))
     assert books(anna) == Wallet(300, 100, 1, 2)
     assert read(daily_messages.find_used, anna, today()) == 1

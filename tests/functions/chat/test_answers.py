@@ -72,6 +72,7 @@ COMPLETE = {
     "silence-before-done": AS_DOCUMENTED,
     "half-character": ("😀, \ufffd", "stop", False),
     "only-reasoning-and-stop": ("", "stop", False),
+    "only-a-tool-call": ("", "tool_calls", False),
     "no-text-but-a-reason": ("", "content_filter", False),
 }
 
@@ -111,6 +112,7 @@ BROKEN = {
     "busy-later": (PIECES[0], BUSY),
     "late-later": (PIECES[0], LATE),
     "error-after-reasoning": ("", FAILED),
+    "stall-in-reasoning": ("", LATE),
     "error-same-segment": (PIECES[0], FAILED),
     "truncated": (SENTENCE, FAILED),
     "truncated-null-reasons": (SENTENCE, FAILED),
@@ -121,6 +123,9 @@ BROKEN = {
     "stall": (PIECES[0] + PIECES[1], LATE),
     "silence-inside-a-character": (PIECES[0], LATE),
 }
+# Reasoning came before the failure, and no text.
+REASONED = ("error-after-reasoning", "stall-in-reasoning")
+EMPTY = [name for name, (text, _) in BROKEN.items() if not text and name not in REASONED]
 
 
 @pytest.fixture
@@ -130,7 +135,7 @@ def web(name: str, chat: WebFunction, hasty: WebFunction) -> WebFunction:
 
 
 def test_every_scenario_of_the_upstream_is_expected_here() -> None:
-    assert {*COMPLETE, *BROKEN, "endless", "held"} == set(SCENARIOS)
+    assert {*COMPLETE, *BROKEN, "endless", "endless-reasoning", "held"} == set(SCENARIOS)
 
 
 def usage(name: str, fake: Upstream) -> dict[str, object]:
@@ -213,7 +218,7 @@ def test_reasoning_is_streamed_apart_from_the_answer(name: str, chat: WebFunctio
     assert {event.name for event in said[2:-1]} == {"delta"}
 
 
-@pytest.mark.parametrize("name", [name for name, (text, _) in BROKEN.items() if not text])
+@pytest.mark.parametrize("name", EMPTY)
 def test_a_failure_before_the_first_word_is_one_error_with_a_stable_name(
     name: str, web: WebFunction
 ) -> None:
@@ -225,7 +230,7 @@ def test_a_failure_before_the_first_word_is_one_error_with_a_stable_name(
     assert set(reply.json) == {"code", "message", "error", "request_id"}
 
 
-@pytest.mark.parametrize("name", [name for name, (text, _) in BROKEN.items() if text])
+@pytest.mark.parametrize("name", [name for name in BROKEN if name not in EMPTY])
 def test_what_came_before_a_failure_is_handed_over_and_says_that_it_broke_off(
     name: str, web: WebFunction, fake: Upstream
 ) -> None:

@@ -33,7 +33,10 @@ from tests.web import WebFunction, eventually, serving
 CUT = {
     "closed-at-once": "released",
     "error-first": "released",
-    "error-after-reasoning": "released",
+    "no-text-but-a-reason": "released",
+    "error-after-reasoning": "settled",
+    "only-reasoning-and-stop": "settled",
+    "only-a-tool-call": "settled",
     "closed-politely": "settled",
     "closed-inside-a-chunk": "settled",
     "cut-inside-a-character": "settled",
@@ -48,6 +51,7 @@ SILENT = {
     "silence": "released",
     "no-first-byte": "released",
     "stall": "settled",
+    "stall-in-reasoning": "settled",
     "silence-inside-a-character": "settled",
     "silence-after-finish": "settled",
     "silence-after-usage": "settled",
@@ -176,7 +180,7 @@ def expire_leases(person: Person) -> None:
 
 
 def saved(person: Person) -> int:
-    """The number of answers with stored text."""
+    """The number of answers with stored chunks."""
     sql = """
         SELECT DISTINCT pieces.message_id AS object
         FROM pieces

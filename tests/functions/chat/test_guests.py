@@ -125,12 +125,12 @@ def test_half_an_answer_counts(stored: WebFunction, guest_ip: str) -> None:
     assert visit(stored, guest_ip).data["quota"] == quota(2)
 
 
-def test_reasoning_without_an_answer_is_free(stored: WebFunction, guest_ip: str) -> None:
+def test_reasoning_without_an_answer_counts(stored: WebFunction, guest_ip: str) -> None:
     heard = hear(stored, "scenario: error-after-reasoning", headers={"X-Forwarded-For": guest_ip})
 
     assert heard.last.data["error"] == "upstream_error"
-    assert heard.last.data["charge"] == {"kind": "none", "amount_fen": 0, "receipt": None}
-    assert visit(stored, guest_ip).data["quota"] == quota(1)
+    assert heard.last.data["charge"] == {"kind": "free", "amount_fen": 0, "receipt": None}
+    assert visit(stored, guest_ip).data["quota"] == quota(2)
 
 
 def test_a_refused_question_does_not_count(stored: WebFunction, guest_ip: str) -> None:

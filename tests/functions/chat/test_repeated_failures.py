@@ -22,7 +22,7 @@ AT_ONCE = {
     "status-502": UpstreamFailed,
     "status-429": UpstreamBusy,
     "status-504": UpstreamTimeout,
-    "error-after-reasoning": UpstreamFailed,
+    "error-first": UpstreamFailed,
 }
 # After the first word: paid for, kept, and told from what is kept.
 LATER = {

@@ -274,7 +274,7 @@ def test_an_answer_that_is_kept_nowhere_is_not_found(pair: Pair, anna: Person) -
 
 
 def test_how_an_answer_without_a_word_ended_is_told_at_any_time(pair: Pair, anna: Person) -> None:
-    message_id = begin(pair[0], "scenario: error-after-reasoning", anna)
+    message_id = begin(pair[0], "scenario: error-first", anna)
     fresh = told(pair[1], message_id, anna)
     a_day_later(message_id)
 
