@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 
 from functions.chat.outcome import Outcome
 from shared.errors import AppError
-from shared.llm.estimate import estimate_tokens
-from shared.llm.events import Delta, Event, Finish, Output, Reasoning, Usage
+from shared.llm.events import Delta, Event, Finish, Output, Reasoning
+from shared.llm.token_counter import TokenCounter
 from shared.pricing import Tokens
 from shared.repos.answer_chunks import AnswerChunk
 
@@ -19,17 +19,16 @@ class Answer:
         self.finish_reason = ""
         self.has_output = False
         self._outcome: Outcome | None = None
-        self._reported: Usage | None = None
+        self._counter = TokenCounter()
         self._watchers: set[asyncio.Event] = set()
 
     def take(self, event: Event) -> None:
+        self._counter.take(event)
         self.has_output = self.has_output or isinstance(event, Output)
         if isinstance(event, Delta):
             self._append(AnswerChunk("text", event.text))
         elif isinstance(event, Reasoning):
             self._append(AnswerChunk("reasoning", event.text))
-        elif isinstance(event, Usage):
-            self._reported = event
         elif isinstance(event, Finish):
             self.finish_reason = event.reason
 
@@ -52,10 +51,7 @@ class Answer:
 
     def tokens(self, prompt_estimate: int) -> Tokens:
         """The counts of the upstream, or our estimate; `source` says which of the two."""
-        usage = self._reported
-        if usage:
-            return Tokens(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens)
-        return Tokens(prompt_estimate, estimate_tokens(self.text), source="estimated")
+        return self._counter.tokens(prompt_estimate)
 
     async def watch(self) -> AsyncGenerator[Sequence[AnswerChunk], None]:
         """Yield the new chunks as lists, until the answer has ended."""

@@ -69,6 +69,7 @@ def _end(db: Connection, message_id: str, before_ms: int) -> str | None:
 def _ending(db: Connection, turn: Turn) -> Ending:
     stored = answer_chunks.list_from(db, turn.message_id, 0)
     text = "".join(chunk.text for chunk in stored if chunk.kind == "text")
-    tokens = Tokens(turn.prompt_tokens, estimate_tokens(text), source="estimated")
+    completion = estimate_tokens(*(chunk.text for chunk in stored))
+    tokens = Tokens(turn.prompt_tokens, completion, source="estimated")
     error = "" if stored else UpstreamFailed.name
     return Ending(text, "interrupted", tokens, error, has_output=bool(stored))

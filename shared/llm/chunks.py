@@ -84,12 +84,19 @@ def _part_text(part: object) -> object:
 
 
 def _usage(usage: object) -> Usage | None:
-    """The reported token counts; None where they are absent, malformed, or all zero."""
+    """The reported token counts; None where they are absent, malformed, or all zero.
+
+    The total decides whether reasoning is part of the completion: xAI counts it beside
+    (API reference, "Chat Completions"), others inside.
+    """
     if not isinstance(usage, dict):
         return None
     prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
     if not _is_count(prompt) or not _is_count(completion) or not prompt + completion:
         return None
+    total = usage.get("total_tokens")
+    if _is_count(total):
+        completion = max(completion, total - prompt)
     return Usage(prompt, completion, min(_cached(usage), prompt))
 
 

@@ -9,15 +9,33 @@ _WIDE = re.compile(f"[{_FIRST_WIDE}-\U0010ffff]")
 _NARROW_PER_TOKEN = 4
 
 
-def estimate_tokens(text: str) -> int:
-    """One token for a wide character, one for each four others.
+class TextEstimate:
+    """Tokens of a text that arrives in parts: one for a wide character, one for each four others.
 
     The second is OpenAI's rule of thumb for English ("What are tokens and how to
     count them?"). The first is on the high side for models trained on Chinese
     (DeepSeek gives 0.6, "Token & Token Usage") and fits others.
     """
-    narrow = len(_WIDE.sub("", text))
-    return len(text) - narrow + -(-narrow // _NARROW_PER_TOKEN)
+
+    def __init__(self) -> None:
+        self._wide = self._narrow = 0
+
+    def add(self, text: str) -> None:
+        narrow = len(text) if text.isascii() else len(_WIDE.sub("", text))
+        self._narrow += narrow
+        self._wide += len(text) - narrow
+
+    @property
+    def tokens(self) -> int:
+        return self._wide + -(-self._narrow // _NARROW_PER_TOKEN)
+
+
+def estimate_tokens(*texts: str) -> int:
+    """The tokens of the texts as one."""
+    estimate = TextEstimate()
+    for text in texts:
+        estimate.add(text)
+    return estimate.tokens
 
 
 def estimate_prompt_tokens(messages: Iterable[Mapping[str, Any]]) -> int:

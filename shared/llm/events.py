@@ -33,7 +33,7 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Token counts reported by the upstream; of several, the last one is valid."""
+    """Token counts reported by the upstream, maybe several times; completion includes reasoning."""
 
     prompt_tokens: int
     completion_tokens: int

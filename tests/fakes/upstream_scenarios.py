@@ -18,6 +18,7 @@ USAGE = {
 }
 CACHED_TOKENS = 8
 CACHED = {"prompt_tokens_details": {"cached_tokens": CACHED_TOKENS}}  # OpenAI, DashScope
+REASONING = {"completion_tokens_details": {"reasoning_tokens": 9}}
 CACHED_ALIAS = {"prompt_cache_hit_tokens": CACHED_TOKENS}  # DeepSeek
 
 Scenario = Callable[[Wire], Awaitable[None]]
@@ -142,6 +143,40 @@ streamed(
     "growing-usage",
     chunk({"content": PIECES[0]}, usage={"prompt_tokens": 11, "completion_tokens": 1}),
     *PLAIN[2:],
+)
+streamed(
+    "reasoning-counted-beside",
+    chunk({"reasoning_content": THOUGHT}),
+    *PLAIN[:-2],
+    event({"usage": {**USAGE, "total_tokens": 48, **REASONING}}),
+    DONE,
+)
+streamed(
+    "reasoning-counted-inside",
+    chunk({"reasoning_content": THOUGHT}),
+    *PLAIN[:-2],
+    event({"usage": {**USAGE, **REASONING}}),
+    DONE,
+)
+streamed(
+    "shrinking-usage",
+    *PLAIN[:-2],
+    event({"usage": {"prompt_tokens": 11, "completion_tokens": 40}}),
+    event({"usage": {"prompt_tokens": 11, "completion_tokens": 0}}),
+    DONE,
+)
+streamed(
+    "zero-usage",
+    *PLAIN[:-2],
+    event({"usage": {"prompt_tokens": 11, "completion_tokens": 0, "total_tokens": 11}}),
+    DONE,
+)
+streamed(
+    "outdated-usage",
+    chunk({"content": PIECES[0]}, usage={"prompt_tokens": 11, "completion_tokens": 1}),
+    *WORDS[1:],
+    STOP,
+    DONE,
 )
 streamed("null-usage", *[chunk({"content": x}, usage=None) for x in PIECES], *PLAIN[-3:])
 streamed("choices-null", event({"choices": None}), *PLAIN)

@@ -75,8 +75,8 @@ def test_an_answer_with_text_is_settled_from_what_is_stored_of_it() -> None:
 
     assert run() == {**NOTHING, "settled": 1}
 
-    tokens = Tokens(prompt=100, completion=3, source="estimated")
-    counts = {"prompt_tokens": 100, "cached_tokens": 0, "completion_tokens": 3}
+    tokens = Tokens(prompt=100, completion=4, source="estimated")
+    counts = {"prompt_tokens": 100, "cached_tokens": 0, "completion_tokens": 4}
     usage = {**counts, "source": "estimated"}
     cost = amount_fen(PER_TOKEN, tokens)
     assert cost == 9
@@ -88,7 +88,7 @@ def test_an_answer_with_text_is_settled_from_what_is_stored_of_it() -> None:
         "charge": vars(charging.charge_for(turn, tokens)),
         "quota": {"daily_limit": 0, "used_today": 0, "remaining": 0, "balance_fen": 1000 - cost},
     }
-    assert summed_up(turn) == (100, 0, 3, cost)
+    assert summed_up(turn) == (100, 0, 4, cost)
     assert books(anna) == Wallet(1000 - cost, 0, 2, 0)
     assert read(conversations.list_last, turn.conversation_id or "", count=9) == [
         ContextMessage("user", "Why?"),

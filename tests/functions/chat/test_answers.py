@@ -65,6 +65,11 @@ COMPLETE = {
     "content-parts": AS_DOCUMENTED,
     **dict.fromkeys(CACHED, AS_DOCUMENTED),
     "long-finish-reason": (SENTENCE, "x" * 32, True),
+    "reasoning-counted-beside": AS_DOCUMENTED,
+    "reasoning-counted-inside": AS_DOCUMENTED,
+    "shrinking-usage": AS_DOCUMENTED,
+    "zero-usage": AS_DOCUMENTED,
+    "outdated-usage": AS_DOCUMENTED,
     "no-usage": (SENTENCE, "stop", False),
     "cut-after-finish": (SENTENCE, "stop", False),
     "silence-after-finish": (SENTENCE, "stop", False),
@@ -74,6 +79,24 @@ COMPLETE = {
     "only-reasoning-and-stop": ("", "stop", False),
     "only-a-tool-call": ("", "tool_calls", False),
     "no-text-but-a-reason": ("", "content_filter", False),
+}
+
+# What differs from the usual report.
+COUNTED: dict[str, dict[str, object]] = {
+    "reasoning-counted-beside": {"completion_tokens": 48 - PROMPT_TOKENS},
+    "shrinking-usage": {"completion_tokens": 40},
+    "zero-usage": {"completion_tokens": estimate_tokens(SENTENCE), "source": "estimated"},
+    "outdated-usage": {
+        "completion_tokens": 1 + estimate_tokens(PIECES[1] + PIECES[2]),
+        "source": "estimated",
+    },
+}
+# Output that is no text, and counts all the same.
+UNSEEN = {
+    **dict.fromkeys(
+        ["only-reasoning-and-stop", "error-after-reasoning", "stall-in-reasoning"], THOUGHT
+    ),
+    "only-a-tool-call": 'clock{"a": 1}',
 }
 
 # What was said before it broke off, and how it is called.
@@ -140,12 +163,14 @@ def test_every_scenario_of_the_upstream_is_expected_here() -> None:
 
 def usage(name: str, fake: Upstream) -> dict[str, object]:
     text, _, counted = COMPLETE[name]
-    reported = {**REPORTED, "cached_tokens": CACHED.get(name, 0)}
-    return reported if counted else estimated(text, fake)
+    reported = {**REPORTED, "cached_tokens": CACHED.get(name, 0), **COUNTED.get(name, {})}
+    return reported if counted else estimated(text + UNSEEN.get(name, ""), fake)
 
 
-def broken_off(text: str, error: str, fake: Upstream) -> dict[str, object]:
-    return {"finish_reason": "error", "usage": estimated(text, fake), "error": error}
+def broken_off(name: str, fake: Upstream) -> dict[str, object]:
+    text, (_, error) = BROKEN[name]
+    usage = estimated(text + UNSEEN.get(name, ""), fake)
+    return {"finish_reason": "error", "usage": usage, "error": error}
 
 
 def estimated(text: str, fake: Upstream) -> dict[str, object]:
@@ -234,7 +259,7 @@ def test_a_failure_before_the_first_word_is_one_error_with_a_stable_name(
 def test_what_came_before_a_failure_is_handed_over_and_says_that_it_broke_off(
     name: str, web: WebFunction, fake: Upstream
 ) -> None:
-    text, (_, error) = BROKEN[name]
+    text, _ = BROKEN[name]
 
     reply = ask(web, f"scenario: {name}")
 
@@ -245,7 +270,7 @@ def test_what_came_before_a_failure_is_handed_over_and_says_that_it_broke_off(
             "message_id": reply.data["message_id"],
             "conversation_id": None,
             "model": "test-model",
-            **broken_off(text, error, fake),
+            **broken_off(name, fake),
             "latency_ms": reply.data["latency_ms"],
             "ai_generated": True,
         },
@@ -269,7 +294,7 @@ def test_a_stream_that_breaks_off_says_what_came_then_the_error_and_ends(
 
     assert (stream.status, stream.text) == (200, text)
     told = {
-        **broken_off(text, error, fake),
+        **broken_off(name, fake),
         "latency_ms": stream.last.data["latency_ms"],
         "message": MESSAGES[error],
         "retryable": True,

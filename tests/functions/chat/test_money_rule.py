@@ -1,12 +1,15 @@
 """The rule of charging: whatever was received is settled, an empty answer is free."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from shared.database.transactions import read
-from shared.repos import wallets
-from tests.fakes.upstream import Upstream
+from shared.database.transactions import read, transaction
+from shared.llm.estimate import estimate_tokens
+from shared.pricing import Tokens, amount_fen
+from shared.repos import prices, wallets
+from tests.fakes.upstream import COMPLETION_TOKENS, SENTENCE, THOUGHT, Upstream
 from tests.functions.chat.chatting import (
     ask,
     events_of,
@@ -17,9 +20,10 @@ from tests.functions.chat.chatting import (
     stop,
 )
 from tests.functions.conftest import SignUp
+from tests.functions.wallets import PER_TOKEN
 from tests.ledger_checks import adds_up
 from tests.people import Person, grant, use_up
-from tests.web import WebFunction
+from tests.web import WebFunction, serving
 
 
 @pytest.fixture
@@ -29,6 +33,15 @@ def anna(sign_up: SignUp) -> Person:
     use_up(anna)
     grant(anna, 10_000)
     return anna
+
+
+@pytest.fixture
+def metered(stored: WebFunction, anna: Person) -> Iterator[WebFunction]:
+    """An instance whose model has prices per token."""
+    if read(prices.find_current, PER_TOKEN.model) is None:
+        transaction(prices.add, PER_TOKEN, changed_by=anna.id)
+    with serving("chat", **{**stored.variables, "OPENAI_MODEL": PER_TOKEN.model}) as web:
+        yield web
 
 
 def stopped_in_reasoning(web: WebFunction, person: Person, events: int) -> dict[str, Any]:
@@ -67,6 +80,36 @@ def test_whatever_came_is_charged_and_nothing_is_free(
 
     assert charge["amount_fen"] == amount_fen
     assert read(adds_up, anna.id).balance_fen == 10_000 - amount_fen
+
+
+@pytest.mark.parametrize(
+    ("name", "completion_tokens"),
+    [
+        ("reasoning-counted-beside", 37),
+        ("reasoning-counted-inside", COMPLETION_TOKENS),
+        ("shrinking-usage", 40),
+        ("zero-usage", estimate_tokens(SENTENCE)),
+        ("error-after-reasoning", estimate_tokens(THOUGHT)),
+    ],
+)
+def test_all_output_tokens_are_charged_and_each_once(
+    name: str, completion_tokens: int, metered: WebFunction, anna: Person
+) -> None:
+    charge = hear(metered, f"scenario: {name}", token=anna.token).last.data["charge"]
+
+    receipt = charge["receipt"]
+    assert receipt["completion_tokens"] == completion_tokens
+    tokens = Tokens(receipt["prompt_tokens"], completion_tokens)
+    assert charge["amount_fen"] == amount_fen(PER_TOKEN, tokens)
+    assert read(adds_up, anna.id).balance_fen == 10_000 - charge["amount_fen"]
+
+
+def test_a_stop_during_the_reasoning_pays_for_the_reasoning(
+    metered: WebFunction, anna: Person
+) -> None:
+    receipt = stopped_in_reasoning(metered, anna, 3)["charge"]["receipt"]
+
+    assert receipt["completion_tokens"] >= 3 * estimate_tokens("思考")
 
 
 def test_an_answer_that_was_charged_is_no_error_for_who_waited_for_all_of_it(
