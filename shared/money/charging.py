@@ -56,7 +56,7 @@ def reserve(db: Connection, turn: Turn, terms: ReservationTerms) -> Turn:
     Raises: NotPrepared, DailyLimitReached, InsufficientBalance, TooManyStreams.
     """
     is_free = daily_messages.take(db, turn.subject, turn.day, limit=turn.daily_limit)
-    if not is_free and daily_messages.find_used(db, turn.subject, turn.day) is None:
+    if not is_free and not daily_messages.lock(db, turn.subject, turn.day):
         raise NotPrepared
     reserved = turn if is_free else _paid_from_balance(turn, terms)
     if turn.user_id:
@@ -78,7 +78,7 @@ def _hold(db: Connection, user_id: str, turn: Turn, terms: ReservationTerms) -> 
     limit = terms.max_open_turns
     if wallets.start_turn(db, user_id, hold_fen=turn.reserved_fen, most_open=limit):
         return
-    wallet = wallets.find(db, user_id)
+    wallet = wallets.lock(db, user_id)
     if wallet is None:
         raise NotPrepared
     if wallet.open_turns >= limit:

@@ -35,6 +35,23 @@ def take(db: Connection, subject: str, day: str, *, limit: int) -> bool:
     )
 
 
+def lock(db: Connection, subject: str, day: str) -> bool:
+    """Lock the row to count in until the end of the transaction; return whether there is one.
+
+    `find_used` reads the snapshot of the transaction, which may be older than the row.
+    """
+    return db.exists(
+        """
+        SELECT used
+        FROM daily_messages
+        WHERE subject = :subject AND day = :day
+        /*! FOR UPDATE */
+        """,
+        subject=subject,
+        day=day,
+    )
+
+
 def give_back(db: Connection, subject: str, day: str) -> None:
     """Subtract a message whose answer was empty."""
     db.execute(

@@ -66,6 +66,24 @@ def find(db: Connection, user_id: str) -> Wallet | None:
     )
 
 
+def lock(db: Connection, user_id: str) -> Wallet | None:
+    """The wallet as it is now, locked until the end of the transaction.
+
+    `find` reads the snapshot of the transaction, which may be older than the row that a
+    conditional update has just refused.
+    """
+    return db.find(
+        Wallet,
+        """
+        SELECT balance_fen, reserved_fen, entries, open_turns
+        FROM wallets
+        WHERE user_id = :user_id
+        /*! FOR UPDATE */
+        """,
+        user_id=user_id,
+    )
+
+
 @dataclass(frozen=True)
 class Allowance:
     """Messages used on a day, and the balance that is not reserved; None for guests."""
@@ -132,20 +150,37 @@ def book(
     """
     if db.exists("SELECT id FROM ledger WHERE business_key = :key", key=key):
         return None
-    covered = db.execute(
-        """
-        UPDATE wallets
-        SET balance_fen = balance_fen + :amount_fen,
-            entries = entries + 1
-        WHERE user_id = :user_id AND balance_fen - reserved_fen + :amount_fen >= 0
-        """,
-        user_id=user_id,
-        amount_fen=amount_fen,
-    )
+    covered = _move(db, user_id, amount_fen, entries=1)
     after = find(db, user_id)
     if not covered or after is None:
         return None
     entry = LedgerEntry(new_id(), kind, amount_fen, after.balance_fen, key, reason, now_ms())
+    try:
+        _add_entry(db, user_id, entry, entry_number=after.entries)
+    except DuplicateKey:  # booked after the snapshot of this transaction
+        _move(db, user_id, -amount_fen, entries=-1)
+        return None
+    return entry
+
+
+def _move(db: Connection, user_id: str, amount_fen: int, *, entries: int) -> bool:
+    """Change the balance, if the part that is not reserved covers it."""
+    return bool(
+        db.execute(
+            """
+            UPDATE wallets
+            SET balance_fen = balance_fen + :amount_fen,
+                entries = entries + :entries
+            WHERE user_id = :user_id AND balance_fen - reserved_fen + :amount_fen >= 0
+            """,
+            user_id=user_id,
+            amount_fen=amount_fen,
+            entries=entries,
+        )
+    )
+
+
+def _add_entry(db: Connection, user_id: str, entry: LedgerEntry, *, entry_number: int) -> None:
     db.execute(
         """
         INSERT INTO ledger
@@ -156,10 +191,9 @@ def book(
              :business_key, :reason, :created_at_ms)
         """,
         user_id=user_id,
-        entry_number=after.entries,
+        entry_number=entry_number,
         **vars(entry),
     )
-    return entry
 
 
 def list_entries(

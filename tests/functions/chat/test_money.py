@@ -108,6 +108,23 @@ def test_so_many_answers_at_once_and_no_more_whichever_instance_gives_them(
     assert (refused.status, refused.error) == (429, "too_many_streams")
 
 
+def test_parallel_questions_in_one_conversation_are_never_told_that_money_is_missing(
+    pair: Pair, join: SignUp
+) -> None:
+    """The history is read before the reservation is refused, so its snapshot is older."""
+    anna = join()
+    use_up(anna)
+    grant(anna, 999_707)
+    with serving("chat", **{**pair[0].variables, "MAX_STREAMS_PER_USER": "3"}) as strict:
+        conversation_id = ask(strict, token=anna.token).data["conversation_id"]
+        asked = [{"message": "and?", "conversation_id": conversation_id}] * 6
+        replies = [one for _ in range(15) for one in ask_at_once([strict], asked, token=anna.token)]
+
+    refused = {(one.status, one.error) for one in replies if one.status != 200}
+    assert refused == {(429, "too_many_streams")}
+    assert read(adds_up, anna.id).open_turns == 0
+
+
 @pytest.mark.parametrize("run", range(5))
 def test_two_hundred_at_once_on_a_balance_for_fifty(
     run: int, pair: Pair, join: SignUp, fake: Upstream

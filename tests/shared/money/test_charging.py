@@ -1,6 +1,8 @@
 """Charging: the ledger adds up after any sequence of operations."""
 
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing import get_context
 from typing import Any
@@ -175,6 +177,74 @@ def test_the_same_key_moves_money_once() -> None:
     assert first is not None
     assert again is None
     assert read(adds_up, user_id).balance_fen == 500
+
+
+def elsewhere(work: Callable[[], object]) -> None:
+    """Run the work on another connection, and wait until it has committed."""
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            transactions.disconnect()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(run).result(HANG_SECONDS)
+
+
+# A transaction on SQLite locks the database when it begins, so its snapshot is never old.
+ON_MARIADB = pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+
+
+@ON_MARIADB
+@pytest.mark.usefixtures("database")
+def test_the_reason_of_a_refusal_is_what_is_so_now() -> None:
+    user_id = customer(10_000, day=DAY)
+
+    def start_three() -> None:
+        for _ in range(3):
+            transaction(charging.reserve, a_turn(user_id), terms(most_open=3))
+
+    def start_a_fourth(db: Connection) -> None:
+        wallets.find(db, user_id)  # opens the snapshot
+        elsewhere(start_three)
+        charging.reserve(db, a_turn(user_id), terms(most_open=3))
+
+    with pytest.raises(TooManyStreams):
+        transaction(start_a_fourth)
+    assert read(adds_up, user_id) == wallets.Wallet(10_000, 300, 1, 3)
+
+
+@ON_MARIADB
+@pytest.mark.usefixtures("database")
+def test_a_day_that_was_opened_meanwhile_is_open() -> None:
+    user_id = customer(day="2026-11-21")
+
+    def use_up_the_day() -> None:
+        transaction(charging.prepare, user_id, user_id, DAY)
+        transaction(charging.reserve, a_turn(user_id, free=1), terms())
+
+    def reserve_late(db: Connection) -> None:
+        wallets.find(db, user_id)  # opens the snapshot
+        elsewhere(use_up_the_day)
+        charging.reserve(db, a_turn(user_id, free=1), terms())
+
+    with pytest.raises(InsufficientBalance):
+        transaction(reserve_late)
+
+
+@ON_MARIADB
+@pytest.mark.usefixtures("database")
+def test_a_key_that_was_booked_meanwhile_is_booked() -> None:
+    user_id = customer(day=DAY)
+
+    def book_late(db: Connection) -> object:
+        wallets.find(db, user_id)  # opens the snapshot
+        elsewhere(lambda: transaction(wallets.book, user_id, "purchase", 500, key="order:2"))
+        return wallets.book(db, user_id, "purchase", 500, key="order:2")
+
+    assert transaction(book_late) is None
+    assert read(adds_up, user_id) == wallets.Wallet(500, 0, 1, 0)
 
 
 STEPS = st.lists(
