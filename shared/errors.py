@@ -11,7 +11,7 @@ AppError
 |- RequestTimeout 408
 |- Conflict 409              EmailTaken, UsernameTaken, InProgress, LastAdministrator,
 |                            BalanceTooLow, NameTaken, ChangedMeanwhile
-|- PayloadTooLarge 413       ExportTooLarge, SheetFull, CopyTooLarge
+|- PayloadTooLarge 413       PromptTooLong, ExportTooLarge, SheetFull, CopyTooLarge
 |- InvalidRequest 422        IdempotencyMismatch, InviteCodeRequired, InviteCodeInvalid
 |- TooManyRequests 429       DailyLimitReached, TooManyStreams
 |- UpstreamFailed 502        UpstreamBusy 503, UpstreamTimeout 504
@@ -279,6 +279,14 @@ class PayloadTooLarge(AppError):
     name = "payload_too_large"
     en = "The request is too large."
     zh = "请求内容过大。"
+
+
+class PromptTooLong(PayloadTooLarge):
+    """The prompt has more tokens than the model may be sent; `details` has both numbers."""
+
+    name = "prompt_too_long"
+    en = "The messages are too long for this model."
+    zh = "消息内容超过该模型允许的长度。"
 
 
 class ExportTooLarge(PayloadTooLarge):

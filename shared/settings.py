@@ -217,7 +217,10 @@ class DefaultModel:
 
 @dataclass(frozen=True)
 class UpstreamEntry:
-    """One upstream of UPSTREAMS. `model` is its name for the model, `serves` our name."""
+    """One upstream of UPSTREAMS. `model` is its name for the model, `serves` our name.
+
+    `prompt_tokens` is its longest prompt; None means that of the deployment.
+    """
 
     name: str
     url: str
@@ -225,10 +228,11 @@ class UpstreamEntry:
     model: str = ""
     serves: str = ""
     weight: int = 1
+    prompt_tokens: int | None = None
 
 
 def upstream_entries(text: str) -> tuple[UpstreamEntry, ...]:
-    """A JSON list of objects: name, url, key, and optionally model, serves and weight (1..100)."""
+    """A JSON list of objects: name, url, key; optionally model, serves, weight, prompt_tokens."""
     try:
         listed: list[Mapping[str, object]] = json.loads(text)
         if not isinstance(listed, list):
@@ -241,7 +245,8 @@ def upstream_entries(text: str) -> tuple[UpstreamEntry, ...]:
         KeyError,
     ):  # the message must not quote the text: it holds keys
         problem = (
-            "must be a JSON list of objects with name, url, key and maybe model, serves, weight"
+            "must be a JSON list of objects with name, url, key"
+            " and maybe model, serves, weight, prompt_tokens"
         )
         raise ValueError(problem) from None
 
@@ -250,6 +255,9 @@ def _upstream_entry(one: Mapping[str, object]) -> UpstreamEntry:
     weight = one.get("weight", 1)
     if not isinstance(weight, int) or not 1 <= weight <= 100:
         raise ValueError
+    prompt_tokens = one.get("prompt_tokens")
+    if prompt_tokens is not None and (type(prompt_tokens) is not int or prompt_tokens < 1):
+        raise ValueError
     return UpstreamEntry(
         name=str(one["name"])[:64],
         url=completions_url(str(one["url"])),
@@ -257,6 +265,7 @@ def _upstream_entry(one: Mapping[str, object]) -> UpstreamEntry:
         model=str(one.get("model", "")),
         serves=str(one.get("serves", "")),
         weight=weight,
+        prompt_tokens=prompt_tokens,
     )
 
 
@@ -296,6 +305,7 @@ class Chat:
     max_streams_per_user: int = env("MAX_STREAMS_PER_USER", parse=whole(1, 100), default=3)
     max_tokens: int = env("MAX_TOKENS", parse=whole(1, 1_000_000), default=2048)
     context_tokens: int = env("CONTEXT_TOKENS", parse=whole(0, 1_000_000), default=8000)
+    prompt_tokens: int = env("PROMPT_TOKENS", parse=whole(1, 10_000_000), default=64_000)
     on_disconnect: str = env("ON_DISCONNECT", parse=one_of("finish", "cancel"), default="finish")
     max_unwatched: int = env("MAX_UNWATCHED_ANSWERS", parse=whole(0, 1000), default=20)
 
@@ -319,6 +329,8 @@ class Limits:
     `login` counts failed logins at one account from one address, `login_address` those
     from one address at any account. `login` is also the limit for how often a signed-in
     user may enter the password to change or delete the account; that is counted apart.
+    `unpaid` limits the messages that a model worked for and that were free.
+    `unpaid` counts messages that reached an upstream and were free because nothing came.
     """
 
     anonymous: Rate | None = env("ANONYMOUS_LIMIT", parse=rate, default=Rate(100, 900))
@@ -326,6 +338,7 @@ class Limits:
     login: Rate | None = env("LOGIN_LIMIT", parse=rate, default=Rate(10, 900))
     login_address: Rate | None = env("LOGIN_ADDRESS_LIMIT", parse=rate, default=Rate(100, 900))
     chat: Rate | None = env("CHAT_LIMIT", parse=rate, default=Rate(30, 60))
+    unpaid: Rate | None = env("UNPAID_LIMIT", parse=rate, default=Rate(30, 86400))
 
 
 @dataclass(frozen=True)

@@ -25,16 +25,22 @@ async def admit(request: Request) -> Caller | None:
 async def admit_message(request: Request) -> Caller | None:
     """As `admit`, and count users against the limit of chat messages.
 
-    Raises: TooManyRequests, InvalidToken, and what `identify_caller` raises.
+    Raises: TooManyRequests, also if too many messages of the caller were free because
+        nothing came; InvalidToken, and what `identify_caller` raises.
     """
     caller = await admit(request)
-    if caller and caller.claims:
-        due = rate_limits.due_of([rate_limits.of_user("chat", caller.claims.user_id)])
-        await threads.autocommit(_count_message, caller.claims, due)
+    if caller:
+        unpaid = rate_limits.due_of([rate_limits.of_unpaid(caller.subject)])
+        if caller.claims or unpaid:
+            await threads.autocommit(_admit_message, caller.claims, unpaid)
     return caller
 
 
-def _count_message(connection: Connection, claims: Claims, due: list[Count]) -> None:
+def _admit_message(connection: Connection, claims: Claims | None, unpaid: list[Count]) -> None:
     """The session is checked first: a request with an ended session uses up no limit."""
-    auth.active_user(connection, claims)
-    rate_limits.spend(connection, due, at_ms=now_ms())
+    if claims:
+        auth.active_user(connection, claims)
+    rate_limits.refuse_used_up(connection, unpaid, at_ms=now_ms())
+    if claims:
+        due = rate_limits.due_of([rate_limits.of_user("chat", claims.user_id)])
+        rate_limits.spend(connection, due, at_ms=now_ms())

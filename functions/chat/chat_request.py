@@ -65,7 +65,9 @@ class ChatRequest(BaseModel):
     def question(self) -> str:
         return self._all_messages[-1].content
 
-    def prompt(self, history: list[dict[str, Any]], fallback_language: str) -> list[dict[str, Any]]:
+    def prompt(
+        self, history: list[dict[str, Any]], fallback_language: str, most_tokens: int
+    ) -> list[dict[str, Any]]:
         """The persona, the earlier messages and the question.
 
         In the form with `messages`, the client has sent the earlier messages itself.
@@ -74,7 +76,8 @@ class ChatRequest(BaseModel):
         persona = {"role": "system", "content": instructions}
         *sent_before, question = [message.model_dump() for message in self._all_messages]
         earlier = history if self.messages is None else sent_before
-        return fit_context(persona, earlier, question, load(settings.Chat).context_tokens)
+        budget = min(load(settings.Chat).context_tokens, most_tokens)
+        return fit_context(persona, earlier, question, budget)
 
     @property
     def _all_messages(self) -> list[ChatMessage]:

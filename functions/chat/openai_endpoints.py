@@ -4,7 +4,7 @@ from functions.chat.admission import admit
 from functions.chat.delivery import AnswerSource, deliver
 from functions.chat.openai_format import OpenAIFormat, error_json, model_json
 from functions.chat.openai_request import CompletionRequest
-from shared.errors import AppError, ModelNotFound
+from shared.errors import AppError, InvalidRequest, ModelNotFound, PromptTooLong
 from shared.llm import routing
 from shared.web.endpoint import Request, Response, endpoint
 
@@ -12,7 +12,7 @@ from shared.web.endpoint import Request, Response, endpoint
 def _failure(error: AppError, request: Request) -> Response:
     """The official SDKs read `x-should-retry` before the status."""
     headers = {**error.headers, "X-Should-Retry": "true" if error.retryable else "false"}
-    status = 400 if error.status == 422 else error.status
+    status = 400 if isinstance(error, InvalidRequest | PromptTooLong) else error.status
     return Response.json(error_json(error, request.language), status, headers)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from functions.chat.outcome import Outcome
 from functions.chat.turn import AnswerHead
-from shared.errors import AppError
+from shared.errors import AppError, PromptTooLong
 from shared.repos.answer_chunks import AnswerChunk
 from shared.web.endpoint import Response
 
@@ -19,6 +19,7 @@ _ERROR_TYPES = {
     403: "permission_error",
     429: "rate_limit_error",
 }
+_ERROR_CODES = {PromptTooLong.name: "context_length_exceeded"}
 
 
 class OpenAIFormat:
@@ -80,15 +81,16 @@ class OpenAIFormat:
 
 
 def error_json(error: AppError, language: str) -> dict[str, object]:
-    """`code` is our stable name of the error, `param` the first invalid field."""
+    """`code` is OpenAI's name of the error if it has one, else ours; `param` the first field."""
     first = next(iter(error.details), None)
     param = first["field"].removeprefix("body.") if first else None
     message = error.message(language)
     if first:
         message = f"{message} {param}: {first['problem']}"
     fallback = "server_error" if error.status >= 500 else "invalid_request_error"
+    code = _ERROR_CODES.get(error.name, error.name)
     kind = _ERROR_TYPES.get(error.status, fallback)
-    return {"error": {"message": message, "type": kind, "param": param, "code": error.name}}
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
 def model_json(name: str) -> dict[str, object]:

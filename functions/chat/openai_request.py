@@ -81,7 +81,9 @@ class CompletionRequest(BaseModel):
         """Nothing is stored in a conversation."""
         return
 
-    def prompt(self, history: list[dict[str, Any]], fallback_language: str) -> list[dict[str, Any]]:
+    def prompt(
+        self, history: list[dict[str, Any]], fallback_language: str, most_tokens: int
+    ) -> list[dict[str, Any]]:
         """The messages of the client; `developer` becomes `system`, which all upstreams know."""
         messages = [message.model_dump() for message in self.messages]
         return [

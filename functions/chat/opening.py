@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from functions.chat.admission import admit_message
 from functions.chat.caller import Caller
@@ -13,7 +14,7 @@ from shared import settings
 from shared.config import load
 from shared.database import threads
 from shared.database.connection import Connection
-from shared.errors import Unauthorized
+from shared.errors import PromptTooLong, Unauthorized
 from shared.ids import new_id
 from shared.limits.idempotency import ClientKey, client_key
 from shared.llm import routing
@@ -37,15 +38,17 @@ async def open_turn(request: Request, body: AnswerRequest) -> PreparedTurn | Dup
         InvalidRequest: the model is not offered.
         Misconfigured: no model is enabled.
         IdempotencyMismatch: the key was used with another body.
+        PromptTooLong: the prompt is longer than the model takes.
     """
     caller = await admit_message(request)
     model = choose_model(body, await routing.models())
+    longest_prompt = await routing.longest_prompt(model)
     if caller is None:
-        return _uncounted(body, model, request.language)
+        return _uncounted(body, model, request.language, longest_prompt)
     if caller.user_id is None and body.conversation_id:
         raise Unauthorized  # guests have no conversations: an address does not prove ownership
     key = client_key(request, body.client_message_id)
-    admitted = _Admitted(caller, body, model, request.language, key)
+    admitted = _Admitted(caller, body, model, request.language, key, longest_prompt)
     try:
         return await threads.transaction(_open, admitted)
     except NotPrepared:
@@ -63,12 +66,13 @@ class _Admitted:
     model: str
     language: str
     key: ClientKey | None
+    longest_prompt: int
 
 
-def _uncounted(body: AnswerRequest, model: str, language: str) -> PreparedTurn:
+def _uncounted(body: AnswerRequest, model: str, language: str, longest_prompt: int) -> PreparedTurn:
     head = AnswerHead(new_id(), None, model, now_ms())
-    prompt = body.prompt([], language)
-    return PreparedTurn(head, prompt, estimate_prompt_tokens(prompt), model_options(body))
+    prompt = body.prompt([], language, longest_prompt)
+    return PreparedTurn(head, prompt, _counted(prompt, longest_prompt), model_options(body))
 
 
 def _open(db: Connection, admitted: _Admitted) -> PreparedTurn | Duplicate:
@@ -78,11 +82,20 @@ def _open(db: Connection, admitted: _Admitted) -> PreparedTurn | Duplicate:
     if duplicate:
         return duplicate
     history = last_messages(db, body.conversation_id, caller.user_id)
-    prompt = body.prompt(history, admitted.language)
-    row = _new_row(admitted, message_id, estimate_prompt_tokens(prompt), now)
+    prompt = body.prompt(history, admitted.language, admitted.longest_prompt)
+    row = _new_row(admitted, message_id, _counted(prompt, admitted.longest_prompt), now)
     reserved = charging.reserve(db, row, _terms(db, admitted))
     head = AnswerHead.of(reserved)
     return PreparedTurn(head, prompt, row.prompt_tokens, model_options(body), reserved)
+
+
+def _counted(prompt: list[dict[str, Any]], longest: int) -> int:
+    """The tokens of the prompt. Raises: PromptTooLong."""
+    tokens = estimate_prompt_tokens(prompt)
+    if tokens > longest:
+        problem = f"about {tokens} tokens, and at most {longest} are allowed"
+        raise PromptTooLong(details=[{"field": "body.messages", "problem": problem}])
+    return tokens
 
 
 def _new_row(admitted: _Admitted, message_id: str, prompt_tokens: int, now: int) -> turns.Turn:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 from functions.chat.draft_saver import Draft, draft_saver, save
 from functions.chat.turn import PreparedTurn
@@ -10,6 +11,7 @@ from shared.answers.ending import Ending
 from shared.database import threads
 from shared.database.connection import Connection
 from shared.errors import DatabaseUnavailable
+from shared.limits import rate_limits
 from shared.money.outcome import outcome_json, stored_outcome
 from shared.repos import turns, upstream_calls
 from shared.repos.upstream_calls import UpstreamCall
@@ -34,11 +36,21 @@ async def settle(
     await draft_saver.finish(draft)
     for attempt in range(_ATTEMPTS):
         try:
-            return await threads.transaction(_settle, turn.row, draft, calls, ending)
+            outcome = await threads.transaction(_settle, turn.row, draft, calls, ending)
+            await _count_unpaid(turn.row.subject, calls, ending)
+            return outcome
         except DatabaseUnavailable:
             draft.save_failed = True
             await asyncio.sleep(_FIRST_PAUSE_SECONDS * 2**attempt)
     raise DatabaseUnavailable
+
+
+async def _count_unpaid(subject: str, calls: Sequence[UpstreamCall], ending: Ending) -> None:
+    """Count a free message that an upstream worked for; the count may be lost in an outage."""
+    due = rate_limits.due_of([rate_limits.of_unpaid(subject)])
+    if due and ending.state == "released" and any(call.has_worked for call in calls):
+        with suppress(DatabaseUnavailable):
+            await threads.autocommit(rate_limits.record, due, at_ms=now_ms())
 
 
 def _settle(

@@ -27,8 +27,9 @@ class AnswerRequest(Protocol):
         """The text to store in a conversation, or None: nothing is stored."""
 
     def prompt(
-        self, history: list[dict[str, Any]], fallback_language: str
-    ) -> list[dict[str, Any]]: ...
+        self, history: list[dict[str, Any]], fallback_language: str, most_tokens: int
+    ) -> list[dict[str, Any]]:
+        """`most_tokens` is the longest prompt that the model takes."""
 
 
 @dataclass(frozen=True)

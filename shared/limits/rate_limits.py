@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from shared import settings
@@ -15,7 +15,9 @@ from shared.repos import rate_limits
 from shared.times import now_ms
 from shared.web.requests import Request
 
-Name = Literal["anonymous", "register", "login", "login_address", "chat"]  # of settings.Limits
+# Fields of settings.Limits.
+Name = Literal["anonymous", "register", "login", "login_address", "chat", "unpaid"]
+_UNLIMITED = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ def of_address(name: Name, request: Request, *more: str) -> Count:
 
 def of_user(name: Name, user_id: str) -> Count:
     return Count(name, user_id, _rate(name))
+
+
+def of_unpaid(subject: str) -> Count:
+    """A count for a message that was free: of a user's id, or of a guest's counting key."""
+    return Count("unpaid", subject, _rate("unpaid"))
 
 
 def by_address(*names: Name) -> Callable[[Request], None]:
@@ -95,8 +102,28 @@ def spend(connection: Connection, counts: Sequence[Count], *, at_ms: int) -> Non
         ends_ms = _taken(connection, count, at_ms)
         if ends_ms is not None:
             _give_back(connection, counts[:number], at_ms=at_ms)
-            wait = max(-(-(ends_ms - at_ms) // 1000), 1)
-            raise TooManyRequests(retry_after_seconds=wait, limit=count.name)
+            raise _refusal(count, ends_ms, at_ms)
+
+
+def refuse_used_up(connection: Connection, counts: Sequence[Count], *, at_ms: int) -> None:
+    """Count nothing. Raises: TooManyRequests: one of the limits is reached."""
+    for count in counts:
+        window = rate_limits.find(connection, count.name, count.subject)
+        is_over = window and count.rate and window.used >= count.rate.most
+        if window and is_over and window.ends_ms > at_ms:
+            raise _refusal(count, window.ends_ms, at_ms)
+
+
+def record(connection: Connection, counts: Sequence[Count], *, at_ms: int) -> None:
+    """Count all of them, also beyond their limits."""
+    for count in counts:
+        rate = count.rate and replace(count.rate, most=_UNLIMITED)
+        _taken(connection, replace(count, rate=rate), at_ms)
+
+
+def _refusal(count: Count, ends_ms: int, at_ms: int) -> TooManyRequests:
+    wait = max(-(-(ends_ms - at_ms) // 1000), 1)
+    return TooManyRequests(retry_after_seconds=wait, limit=count.name)
 
 
 def _taken(connection: Connection, count: Count, at_ms: int) -> int | None:

@@ -25,7 +25,10 @@ _RETRY_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Upstream:
-    """`serves` is our name for the model, `vendor_model` the upstream's name for it."""
+    """`serves` is our name for the model, `vendor_model` the upstream's name for it.
+
+    `prompt_tokens` is its longest prompt; None means that of the deployment.
+    """
 
     name: str
     serves: str
@@ -35,6 +38,7 @@ class Upstream:
     breaker: Breaker
     costs: Costs | None = None
     public_only: bool = False
+    prompt_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,7 @@ class Catalog:
                 replace(first, url=one.url, api_key=one.key),
                 one.model or default,
                 self._breaker(one.name, one.url),
+                prompt_tokens=one.prompt_tokens,
             )
 
     def _from_tables(self, stored: Iterator[upstreams.StoredUpstream]) -> Iterator[Upstream]:

@@ -6,6 +6,8 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from functools import cache
 
+from shared import settings
+from shared.config import load
 from shared.errors import UpstreamBusy, UpstreamFailed
 from shared.llm import client
 from shared.llm.catalog import Catalog, Upstream
@@ -24,6 +26,16 @@ async def models() -> list[str]:
     Raises: DatabaseUnavailable, if they have not been read yet.
     """
     return [model.name for model in (await _catalog().current()).models]
+
+
+async def longest_prompt(model: str) -> int:
+    """The longest prompt in tokens that every upstream of the model takes.
+
+    Raises: DatabaseUnavailable, if the catalog has not been read yet.
+    """
+    known, default = await _catalog().current(), load(settings.Chat).prompt_tokens
+    bounds = [one.prompt_tokens or default for one in known.upstreams if one.serves == model]
+    return min(bounds, default=default)
 
 
 async def answer(
@@ -62,12 +74,13 @@ async def answer(
             watch.end("ok", good=True)
             return
         except UpstreamFailed as error:
-            watch.end(error.name, good=not _is_worth_another(error))
+            is_working = watch.has_seen or _has_worked(error)
+            watch.end(error.name, good=not _is_worth_another(error), has_worked=is_working)
             if watch.has_seen or not _is_worth_another(error):
                 raise
             failure = error
-        except BaseException:
-            watch.end("left")
+        except BaseException as error:
+            watch.end("left", has_worked=not isinstance(error, Exception))
             raise
         await asyncio.sleep(_pause(failure))
     raise failure
@@ -89,16 +102,15 @@ class _Watch:
         if self._first is None and isinstance(event, Output):
             self._first = time.monotonic()
 
-    def end(self, outcome: str, *, good: bool = False) -> None:
+    def end(self, outcome: str, *, good: bool = False, has_worked: bool = True) -> None:
         """`good`: the upstream did not fail; rightly refusing a bad request is no failure."""
         now = time.monotonic()
         if outcome != "left":
             self._upstream.breaker.record(now, good=good)
         first = None if self._first is None else round((self._first - self._started) * 1000)
         duration = round((now - self._started) * 1000)
-        self._report(
-            UpstreamCall(self._upstream.name, outcome, first, duration, self._upstream.costs)
-        )
+        name, costs = self._upstream.name, self._upstream.costs
+        self._report(UpstreamCall(name, outcome, first, duration, costs, has_worked))
 
 
 @cache
@@ -120,6 +132,17 @@ def _order(serving: Sequence[Upstream]) -> Iterator[tuple[Upstream, bool]]:
         if asked < _MOST_ATTEMPTS and not spared:
             asked += 1
             yield upstream, number >= len(shuffled)
+
+
+def _has_worked(error: UpstreamFailed) -> bool:
+    """Whether the upstream took the request: it neither refused it nor was out of reach."""
+    context = error.context
+    is_refused = context.get("status", 200) != 200
+    return not is_refused and context.get("limit") != "connect" and not _is_offline(context)
+
+
+def _is_offline(context: Mapping[str, object]) -> bool:
+    return context.get("reason") in {"ConnectError", "NotPublic"}
 
 
 def _is_worth_another(error: UpstreamFailed) -> bool:

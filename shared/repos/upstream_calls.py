@@ -11,7 +11,8 @@ class UpstreamCall:
     """`first_token_ms` is None where no token came; `outcome` is ok, left (the
     call was cancelled) or the name of a failure.
 
-    `costs` are the upstream's prices, where they are known.
+    `costs` are the upstream's prices, where they are known. `has_worked` is False where
+    the upstream refused the request or could not be reached, and so did no work.
     """
 
     upstream: str
@@ -19,6 +20,7 @@ class UpstreamCall:
     first_token_ms: int | None
     duration_ms: int
     costs: Costs | None = None
+    has_worked: bool = True
 
     def cost_ufen(self, tokens: Tokens) -> int | None:
         """The cost of the turn's tokens, 0 where no token came, None where costs are unknown."""
