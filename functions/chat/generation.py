@@ -9,6 +9,7 @@ from functions.chat.draft_saver import Draft, draft_saver
 from functions.chat.duplicates import Duplicate
 from functions.chat.opening import open_turn
 from functions.chat.outcome import Outcome
+from functions.chat.output_limit import limited
 from functions.chat.settlement import settle
 from functions.chat.turn import AnswerHead, AnswerRequest, PreparedTurn
 from shared import log, settings
@@ -155,7 +156,7 @@ class Generation:
                 report=self._calls.append,
             )
             async with aclosing(answer) as events:
-                async for event in events:
+                async for event in limited(events, self.turn.most_output):
                     self._answer.take(event)
         except AppError as error:
             return error

@@ -25,6 +25,8 @@ from shared.repos import turns
 from shared.times import now_ms, shanghai_day
 from shared.web.endpoint import Request
 
+_UNLIMITED = 2**31  # where nothing is reserved, the upstream's limit is the only one
+
 
 async def open_turn(request: Request, body: AnswerRequest) -> PreparedTurn | Duplicate:
     """Return a turn whose cost is reserved, or the earlier request that this one repeats.
@@ -72,7 +74,8 @@ class _Admitted:
 def _uncounted(body: AnswerRequest, model: str, language: str, longest_prompt: int) -> PreparedTurn:
     head = AnswerHead(new_id(), None, model, now_ms())
     prompt = body.prompt([], language, longest_prompt)
-    return PreparedTurn(head, prompt, _counted(prompt, longest_prompt), model_options(body))
+    tokens = _counted(prompt, longest_prompt)
+    return PreparedTurn(head, prompt, tokens, model_options(body), _UNLIMITED)
 
 
 def _open(db: Connection, admitted: _Admitted) -> PreparedTurn | Duplicate:
@@ -86,7 +89,8 @@ def _open(db: Connection, admitted: _Admitted) -> PreparedTurn | Duplicate:
     row = _new_row(admitted, message_id, _counted(prompt, admitted.longest_prompt), now)
     reserved = charging.reserve(db, row, _terms(db, admitted))
     head = AnswerHead.of(reserved)
-    return PreparedTurn(head, prompt, row.prompt_tokens, model_options(body), reserved)
+    most_output = charging.most_output(reserved, max_tokens(body))
+    return PreparedTurn(head, prompt, row.prompt_tokens, model_options(body), most_output, reserved)
 
 
 def _counted(prompt: list[dict[str, Any]], longest: int) -> int:

@@ -48,10 +48,14 @@ class AnswerHead:
 
 @dataclass(frozen=True)
 class PreparedTurn:
-    """A turn that is ready for the model. `row` is None where nothing is counted or stored."""
+    """A turn that is ready for the model. `row` is None where nothing is counted or stored.
+
+    `most_output` is the number of tokens after which the answer is ended.
+    """
 
     head: AnswerHead
     prompt: list[dict[str, Any]]
     prompt_tokens: int
     options: Mapping[str, object]
+    most_output: int
     row: turns.Turn | None = None

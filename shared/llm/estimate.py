@@ -1,6 +1,7 @@
 """Token estimates for upstreams that do not report their counts. Does no I/O."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -36,6 +37,12 @@ def estimate_tokens(*texts: str) -> int:
     for text in texts:
         estimate.add(text)
     return estimate.tokens
+
+
+def beginning(text: str, tokens: int) -> str:
+    """The longest beginning of the text that has no more than so many tokens."""
+    lengths = range(1, len(text) + 1)
+    return text[: bisect_right(lengths, tokens, key=lambda n: estimate_tokens(text[:n]))]
 
 
 def estimate_prompt_tokens(messages: Iterable[Mapping[str, Any]]) -> int:

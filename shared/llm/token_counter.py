@@ -19,10 +19,16 @@ class TokenCounter:
 
     def __init__(self) -> None:
         self._prompt = self._completion = self._cached = 0
-        self._uncounted = TextEstimate()
+        self._received, self._uncounted = TextEstimate(), TextEstimate()
+
+    @property
+    def output(self) -> int:
+        """Tokens of all output so far: our estimate, or the upstream's count if it is larger."""
+        return max(self._received.tokens, self._completion + self._uncounted.tokens)
 
     def take(self, event: Event) -> None:
         if isinstance(event, Output):
+            self._received.add(event.text)
             self._uncounted.add(event.text)
         elif isinstance(event, Usage):
             self._read(event)

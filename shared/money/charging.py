@@ -86,6 +86,17 @@ def _hold(db: Connection, user_id: str, turn: Turn, terms: ReservationTerms) -> 
     raise InsufficientBalance
 
 
+def most_output(turn: Turn, max_tokens: int) -> int:
+    """Tokens of output, as we estimate them, that the reservation of a turn covers.
+
+    A message has the same price at any length, so there the limit only guards against
+    upstreams that ignore `max_tokens`. It is twice as high, because our estimate may be
+    twice the upstream's count.
+    """
+    is_by_token = turn.price and Price(**json.loads(turn.price)).unit == "token"
+    return max_tokens if is_by_token else 2 * max_tokens
+
+
 def settle(db: Connection, turn: Turn, tokens: Tokens) -> Charge:
     """End the reservation of an answered turn and book its charge."""
     charge = charge_for(turn, tokens)

@@ -212,6 +212,7 @@ streamed(
     *PLAIN,
 )
 whole("json", 200, completion({"content": SENTENCE}))
+whole("json-of-any-length", 200, completion({"content": "长" * 20_000}))
 whole("json-without-reason", 200, completion({"content": SENTENCE}).replace('"stop"', "null"))
 whole("cookies", 200, completion({"content": SENTENCE}), "Set-Cookie: node=7; Path=/")
 whole("json-after-blank-lines", 200, "\n\n \n" + completion({"content": SENTENCE}))
@@ -403,6 +404,21 @@ async def _(wire: Wire) -> None:
     for _ in range(72_000):
         await wire.send(chunk({"reasoning_content": "思考"}))
         await asyncio.sleep(0.05)
+
+
+@scenario("flood-of-reasoning")
+async def _(wire: Wire) -> None:
+    """Ignore every limit, until the client closes the connection."""
+    await wire.head()
+    for _ in range(72_000):
+        await wire.send(chunk({"reasoning_content": "想" * 100}))
+
+
+@scenario("flood")
+async def _(wire: Wire) -> None:
+    await wire.head()
+    for _ in range(72_000):
+        await wire.send(said("word " * 20))
 
 
 @scenario("cut-inside-a-character")

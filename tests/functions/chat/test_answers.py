@@ -63,6 +63,7 @@ COMPLETE = {
         AS_DOCUMENTED,
     ),
     "content-parts": AS_DOCUMENTED,
+    "json-of-any-length": ("长" * 20_000, "stop", True),
     **dict.fromkeys(CACHED, AS_DOCUMENTED),
     "long-finish-reason": (SENTENCE, "x" * 32, True),
     "reasoning-counted-beside": AS_DOCUMENTED,
@@ -158,7 +159,8 @@ def web(name: str, chat: WebFunction, hasty: WebFunction) -> WebFunction:
 
 
 def test_every_scenario_of_the_upstream_is_expected_here() -> None:
-    assert {*COMPLETE, *BROKEN, "endless", "endless-reasoning", "held"} == set(SCENARIOS)
+    endless = {"endless", "endless-reasoning", "flood", "flood-of-reasoning", "held"}
+    assert {*COMPLETE, *BROKEN, *endless} == set(SCENARIOS)
 
 
 def usage(name: str, fake: Upstream) -> dict[str, object]:

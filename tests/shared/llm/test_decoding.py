@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.errors import UpstreamFailed
 from shared.llm.answer_parser import AnswerParser
-from shared.llm.estimate import estimate_tokens
+from shared.llm.estimate import beginning, estimate_tokens
 from shared.llm.events import Event
 from shared.llm.sse import LONGEST_EVENT_BYTES, Decoder
 from tests.fakes.upstream_scenarios import COUNTED, DONE, PLAIN, STOP, WORDS, completion, error
@@ -158,3 +158,19 @@ def test_any_number_of_comments_is_bearable() -> None:
 )
 def test_tokens_are_estimated_by_the_kind_of_character(text: str, tokens: int) -> None:
     assert estimate_tokens(text) == tokens
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens", "expected"),
+    [
+        ("你好 world", 0, ""),
+        ("你好 world", 1, "你"),
+        ("你好 world", 3, "你好 wor"),
+        ("你好 world", 4, "你好 world"),
+        ("你好 world", -1, ""),
+    ],
+)
+def test_the_beginning_of_a_text_has_at_most_so_many_tokens(
+    text: str, tokens: int, expected: str
+) -> None:
+    assert beginning(text, tokens) == expected

@@ -88,6 +88,9 @@ def test_thinking_nobody_sees_is_switched_off_where_there_is_a_switch(
     [
         (DASHSCOPE, "max_tokens"),
         ("https://api.openai.com/v1/chat/completions", "max_completion_tokens"),
+        ("https://mine.openai.azure.com/openai/v1/chat/completions", "max_completion_tokens"),
+        ("https://api.x.ai/v1/chat/completions", "max_completion_tokens"),
+        ("https://api.groq.com/openai/v1/chat/completions", "max_completion_tokens"),
         ("https://api.openai.com.example.com/v1/chat/completions", "max_tokens"),
     ],
 )
@@ -104,6 +107,30 @@ def test_options_are_sent_under_the_name_the_vendor_knows(url: str, name: str) -
         name: 7,
         "temperature": 0.5,
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "thinking", "max_tokens", "additions"),
+    [
+        ("qwen-plus", True, 2048, {"thinking_budget": 1024}),
+        ("qwen-plus", True, 1, {"thinking_budget": 1}),
+        ("qwen-plus", True, 1_000_000, {"thinking_budget": 32_768}),
+        ("qwen-plus", False, 2048, {"enable_thinking": False}),
+        ("qwen3-235b-a22b-thinking-2507", False, 2048, {"thinking_budget": 1024}),
+        ("qwq-plus", True, 2048, {}),
+        ("deepseek-r1", True, 2048, {}),
+    ],
+)
+def test_thinking_is_limited_where_there_is_a_budget(
+    name: str, thinking: bool, max_tokens: int, additions: dict[str, object]
+) -> None:
+    options = {"max_tokens": max_tokens}
+
+    body = request_body(model(DASHSCOPE), HELLO, name, thinking=thinking, options=options)
+
+    limits = {"enable_thinking", "thinking_budget"}
+    assert {field: body[field] for field in body if field in limits} == additions
+    assert body["max_tokens"] == max_tokens
 
 
 async def _collect(url: str, name: str = "plain") -> list[Event]:
