@@ -329,7 +329,6 @@ class Limits:
     `login` counts failed logins at one account from one address, `login_address` those
     from one address at any account. `login` is also the limit for how often a signed-in
     user may enter the password to change or delete the account; that is counted apart.
-    `unpaid` limits the messages that a model worked for and that were free.
     `unpaid` counts messages that reached an upstream and were free because nothing came.
     """
 

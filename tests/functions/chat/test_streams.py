@@ -273,8 +273,11 @@ def test_an_answer_that_is_kept_nowhere_is_not_found(pair: Pair, anna: Person) -
     assert (again.status_code, again.json()["error"]["code"]) == (404, "not_found")
 
 
-def test_how_an_answer_without_a_word_ended_is_told_at_any_time(pair: Pair, anna: Person) -> None:
-    message_id = begin(pair[0], "scenario: error-first", anna)
+@pytest.mark.parametrize("name", ["error-first", "error-after-reasoning"])
+def test_how_an_answer_without_a_word_ended_is_told_at_any_time(
+    name: str, pair: Pair, anna: Person
+) -> None:
+    message_id = begin(pair[0], f"scenario: {name}", anna)
     fresh = told(pair[1], message_id, anna)
     a_day_later(message_id)
 
