@@ -334,6 +334,7 @@ class Limits:
 
     anonymous: Rate | None = env("ANONYMOUS_LIMIT", parse=rate, default=Rate(100, 900))
     register: Rate | None = env("REGISTER_LIMIT", parse=rate, default=Rate(5, 60))
+    register_daily: Rate | None = env("REGISTER_DAILY_LIMIT", parse=rate, default=Rate(20, 86400))
     login: Rate | None = env("LOGIN_LIMIT", parse=rate, default=Rate(10, 900))
     login_address: Rate | None = env("LOGIN_ADDRESS_LIMIT", parse=rate, default=Rate(100, 900))
     chat: Rate | None = env("CHAT_LIMIT", parse=rate, default=Rate(30, 60))

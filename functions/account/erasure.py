@@ -1,9 +1,10 @@
-"""Deleting an account and its content; the ledger is kept."""
+"""Deleting an account and its content; the ledger and the use of the day are kept."""
 
-from shared.accounts.erasure import forget_content
+from shared.accounts import address_quota
+from shared.accounts.erasure import forget_stored_text
 from shared.database.connection import Connection
 from shared.errors import Conflict, LastAdministrator
-from shared.repos import sessions, users
+from shared.repos import sessions, turns, users
 from shared.repos.users import User
 from shared.times import now_ms
 
@@ -17,7 +18,9 @@ def erase(db: Connection, user: User) -> None:
     """
     if user.is_admin and users.lock_administrators(db) == [user.id]:
         raise LastAdministrator
-    forget_content(db, user.id)
+    turns.forget_all_questions(db, user.id)
+    address_quota.keep_used(db, user)
+    forget_stored_text(db, user.id)
     if not users.erase(db, user, at_ms=now_ms()):
         raise Conflict
     sessions.remove_all(db, user.id)

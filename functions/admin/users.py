@@ -9,7 +9,7 @@ from functions.admin import role_change
 from functions.admin.creation import create_once
 from functions.admin.lists import list_page
 from functions.admin.role_change import ChangeAccount
-from shared.accounts import auth
+from shared.accounts import address_quota, auth
 from shared.accounts.codes import new_code
 from shared.accounts.tokens import Claims
 from shared.database.connection import Connection
@@ -114,6 +114,7 @@ def _hash(password: str) -> str:
 
 
 def _add(db: Connection, admin: User, user: User) -> dict[str, object]:
+    address_quota.continue_used(db, user)
     users.add(db, user)
     audit.record(db, admin.id, "user.create", {"user_id": user.id, "role": user.role})
     return _get(db, user.id)

@@ -6,8 +6,15 @@ from dataclasses import dataclass
 
 from shared.accounts.erasure import forget_content
 from shared.database.transactions import read, transaction
-from shared.repos import answer_chunks, idempotency, rate_limits, sessions, users
-from shared.times import now_ms
+from shared.repos import (
+    answer_chunks,
+    daily_messages,
+    idempotency,
+    rate_limits,
+    sessions,
+    users,
+)
+from shared.times import now_ms, shanghai_day
 
 KEPT_MS = 24 * 3600 * 1000
 BATCH = 100
@@ -16,13 +23,17 @@ ERASED_MS = 3600 * 1000  # longer than any answer runs
 
 @dataclass(frozen=True)
 class RetentionResult:
-    """How many of each were removed. `answers` lost their chunks; the messages are kept."""
+    """How many of each were removed. `answers` lost their chunks; the messages are kept.
+
+    `addresses` are the daily counts of addresses: see shared.accounts.address_quota.
+    """
 
     keys: int
     answers: int
     limits: int
     refresh_tokens: int
     sessions: int
+    addresses: int
 
 
 def run(until: float) -> RetentionResult:
@@ -40,8 +51,12 @@ def run(until: float) -> RetentionResult:
         until, lambda: transaction(sessions.remove_expired_tokens, before_ms, count=BATCH)
     )
     ended = _batches(until, lambda: transaction(sessions.remove_ended, before_ms, count=BATCH))
+    today = shanghai_day(now_ms())
+    addresses = _batches(
+        until, lambda: transaction(daily_messages.remove_addresses, today, count=BATCH)
+    )
     _remove_late_content(until)
-    return RetentionResult(keys, answers, limits, refresh_tokens, ended)
+    return RetentionResult(keys, answers, limits, refresh_tokens, ended, addresses)
 
 
 def _remove_late_content(until: float) -> None:

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from shared.accounts import invitations, sessions
+from shared.accounts import address_quota, invitations, sessions
 from shared.accounts.device_name import device_name
 from shared.accounts.opening import new_user
 from shared.database.connection import Connection
@@ -22,7 +22,11 @@ class Register(BaseModel):
     invite_code: InviteCode | None = None
 
 
-@endpoint("POST", "/api/auth/register", limit=rate_limits.by_address("anonymous", "register"))
+@endpoint(
+    "POST",
+    "/api/auth/register",
+    limit=rate_limits.by_address("anonymous", "register", "register_daily"),
+)
 def handler(request: Request) -> Response:
     body = request.parse(Register)
     invite = invitations.check(body.invite_code)
@@ -36,6 +40,7 @@ def _add(
 ) -> dict[str, object]:
     """The names are set last, so that a taken name and a free one cost the same work."""
     users.add_nameless(db, user)
+    address_quota.continue_used(db, user)
     session = sessions.open_session(db, user, device)
     if invite:
         invitations.redeem(db, invite, user)

@@ -13,6 +13,11 @@ def forget_content(db: Connection, user_id: str) -> None:
     maintenance repeats this for a while after an account was deleted.
     """
     turns.forget_all_questions(db, user_id)
+    forget_stored_text(db, user_id)
+
+
+def forget_stored_text(db: Connection, user_id: str) -> None:
+    """Delete conversations, stored answers and idempotency keys; turns are changed before."""
     conversations.remove_all(db, user_id)
     answer_chunks.remove_of_user(db, user_id)
     idempotency.forget_all(db, user_id)

@@ -15,8 +15,10 @@ from shared.repos import rate_limits
 from shared.times import now_ms
 from shared.web.requests import Request
 
-# Fields of settings.Limits.
-Name = Literal["anonymous", "register", "login", "login_address", "chat", "unpaid"]
+# The names of the fields of settings.Limits.
+Name = Literal[
+    "anonymous", "register", "register_daily", "login", "login_address", "chat", "unpaid"
+]
 _UNLIMITED = 2**31 - 1
 
 

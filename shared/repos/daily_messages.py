@@ -1,8 +1,14 @@
-"""Daily message counts of users and guests."""
+"""Daily message counts of users and guests, and of the addresses of accounts.
+
+The count of an address is written when its account is deleted, so that an account
+registered again on the same day continues it. `ADDRESS` begins its subject.
+"""
 
 from contextlib import suppress
 
 from shared.database.connection import Connection, DuplicateKey
+
+ADDRESS = "address:"
 
 
 def open_day(db: Connection, subject: str, day: str) -> None:
@@ -72,3 +78,60 @@ def find_used(db: Connection, subject: str, day: str) -> int | None:
         subject=subject,
         day=day,
     )
+
+
+def lock_day(db: Connection, subject: str, day: str) -> None:
+    """Lock the row until the end of the transaction. The update changes nothing."""
+    db.execute(
+        "UPDATE daily_messages SET used = used WHERE subject = :subject AND day = :day",
+        subject=subject,
+        day=day,
+    )
+
+
+def raise_to(db: Connection, subject: str, day: str, used: int) -> None:
+    """Set the count where it is lower."""
+    db.execute(
+        """
+        UPDATE daily_messages
+        SET used = :used
+        WHERE subject = :subject AND day = :day AND used < :used
+        """,
+        subject=subject,
+        day=day,
+        used=used,
+    )
+
+
+def copy_count(db: Connection, origin: str, subject: str, day: str) -> None:
+    """Begin the day of a new subject with the count of another one."""
+    db.execute(
+        """
+        INSERT INTO daily_messages (subject, day, used)
+        SELECT :subject AS subject, day, used
+        FROM daily_messages
+        WHERE subject = :origin AND day = :day AND used > 0
+        """,
+        subject=subject,
+        origin=origin,
+        day=day,
+    )
+
+
+def remove_addresses(db: Connection, before_day: str, *, count: int) -> int:
+    """Delete up to `count` counts of addresses of earlier days; return how many."""
+    rows = db.find_all(
+        lambda **row: row,
+        """
+        SELECT subject, day
+        FROM daily_messages
+        WHERE subject LIKE :pattern AND day < :before_day
+        LIMIT :count
+        """,
+        pattern=f"{ADDRESS}%",
+        before_day=before_day,
+        count=count,
+    )
+    for row in rows:
+        db.execute("DELETE FROM daily_messages WHERE subject = :subject AND day = :day", **row)
+    return len(rows)

@@ -55,7 +55,7 @@ EVENT = b'{"triggerTime":"2026-11-22T06:00:00Z","triggerName":"every-minute","pa
 HOUR_MS = 3600 * 1000
 DAY_MS = 24 * HOUR_MS
 COUNTED = ("settled", "released", "failed", "keys", "answers", "limits")
-ENDED = ("refresh_tokens", "sessions", "exports_resumed", "exports_ended")
+ENDED = ("refresh_tokens", "sessions", "addresses", "exports_resumed", "exports_ended")
 NOTHING = dict.fromkeys((*COUNTED, *ENDED), 0)
 PIECES = (AnswerChunk("reasoning", "Hm."), AnswerChunk("text", "因为"), AnswerChunk("text", " so."))
 

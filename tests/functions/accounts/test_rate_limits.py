@@ -8,6 +8,7 @@ from multiprocessing import get_context
 
 import pytest
 
+from functions.account.index import handler as account
 from functions.health.index import handler as health
 from functions.login.index import handler as login
 from functions.maintenance import retention
@@ -15,6 +16,9 @@ from functions.models.index import handler as models
 from functions.session.index import handler as session
 from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
+from shared.repos import invites
+from shared.repos.invites import Invite
+from shared.times import now_ms
 from tests.conftest import WITHOUT_LIMITS, Configure
 from tests.events import Reply, invoke
 from tests.people import log_in, register
@@ -109,6 +113,49 @@ def test_an_address_opens_so_many_accounts_a_minute(configure: Configure) -> Non
     assert 55 <= int(answers[5].headers["Retry-After"]) <= 60
     assert read(accounts) == 5
     assert register("guest5", ip=ELSEWHERE).status == 201
+
+
+@pytest.mark.usefixtures("database")
+def test_an_address_opens_so_many_accounts_a_day(configure: Configure) -> None:
+    configure(REGISTER_LIMIT="5/1m")
+    configure(REGISTER_DAILY_LIMIT=None)
+    answers = []
+    for minute in range(5):
+        answers += [register(f"guest{minute}-{number}") for number in range(6)]
+        pass_by(61)
+
+    assert statuses(answers) == ([201] * 5 + [429]) * 4 + [429] * 6
+    assert 86_000 <= int(answers[-1].headers["Retry-After"]) <= 86_400 - 4 * 61
+    assert read(accounts) == 20
+    assert register("elsewhere", ip=ELSEWHERE).status == 201
+    pass_by(86_400)
+    assert register("next-day").status == 201
+
+
+@pytest.mark.usefixtures("database")
+def test_of_a_day_every_attempt_to_register_counts_and_nothing_else(
+    configure: Configure,
+) -> None:
+    token = register("renamed").data["access_token"]
+    code = "CODE-OF-TESTS"
+    transaction(invites.add, Invite(code, None, 9, 0, 0, "", True, None, "admin", now_ms()))
+    configure(REGISTER_DAILY_LIMIT="4/1d")
+
+    renamed = [
+        invoke(account, "PATCH", "/api/auth/me", token=token, json_body={"username": f"name{n}"})
+        for n in range(5)
+    ]
+    attempts = [
+        register("renamed"),
+        register(password="short"),
+        register("a", invite_code="unknown"),
+        register("b", invite_code=code),
+        register("c", invite_code=code),
+        register("d"),
+    ]
+
+    assert statuses(renamed) == [200] * 5
+    assert statuses(attempts) == [409, 422, 422, 201, 429, 429]
 
 
 @pytest.mark.usefixtures("database")

@@ -87,6 +87,7 @@ def test_every_transaction_locks_rows_in_one_order(
         ("turns", "wallets"),  # settled
         ("turns", "wallets", "conversations"),  # settled, as a later message of a conversation
         ("turns", "conversations"),  # forgotten
+        ("turns", "daily_messages", "conversations"),  # an account deleted
     }
 
 

@@ -21,7 +21,7 @@ _PERSON = re.compile(r"(\w*_)?(user|owner|actor|person|member)_id|subject|\w+_by
 
 NOT_COPIED = {
     "wallets": "the balance is the sum of the ledger, which is copied",
-    "daily_messages": "a count; the copy lists the messages themselves",
+    "daily_messages": "counts; the copy lists the messages themselves",
     "idempotency_keys": "hashes of requests, kept for a day",
     "rate_limits": "counters, kept for the length of a limit",
     "audit_log": "what administrators did; it belongs to the operator",
@@ -33,7 +33,8 @@ NOT_ERASED = {
     "wallets": "money is kept; the account it belongs to has no name any more",
     "ledger": "money is kept; the account it belongs to has no name any more",
     "orders": "money is kept; the account it belongs to has no name any more",
-    "daily_messages": "a count, kept for the statistics of a day",
+    "daily_messages": "counts; those of addresses, under keyed hashes, are removed after the day"
+    " and keep a new account from having the free messages of the day again",
     "rate_limits": "maintenance removes it when the window has ended",
     "audit_log": "the record of administration must not have gaps",
     "prices": "the record of administration must not have gaps",
