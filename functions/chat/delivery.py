@@ -63,7 +63,8 @@ async def deliver(
     else:
         source = started
     if streamed:
-        return events(stream(source, format_of(source), request))
+        answer = stream(source, format_of(source), request)
+        return Response.events(with_pings(answer))
     return await _whole(source, format_of(source), request)
 
 
@@ -88,8 +89,8 @@ async def stream(
         source.leave()
 
 
-def events(stream: AsyncGenerator[bytes, None]) -> Response:
-    return Response.events(sse.with_pings(stream, _PING_SECONDS))
+def with_pings(stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    return sse.with_pings(stream, _PING_SECONDS)
 
 
 def _log_failure(outcome: Outcome, request: Request) -> None:

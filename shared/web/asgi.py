@@ -186,12 +186,13 @@ async def _send_response(response: WireResponse, send: Send) -> None:
     headers = [(name.lower().encode(), text.encode()) for name, text in response.headers.items()]
     if response.stream is None and response.status != 204:  # RFC 9110, 8.6
         headers.append((b"content-length", str(len(response.body)).encode()))
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    if response.stream:
-        try:
+    try:
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        if response.stream:
             async for chunk in response.stream:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        finally:
+    finally:
+        if response.stream:
             await response.stream.aclose()
     await send({"type": "http.response.body", "body": response.body})
 

@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import isawaitable
@@ -13,6 +13,7 @@ from shared import log, settings
 from shared.config import load
 from shared.errors import AppError, MethodNotAllowed, NotFound, PayloadTooLarge, Unexpected
 from shared.web.cors import cors_headers, preflight_headers
+from shared.web.ending_stream import EndingStream
 from shared.web.fc_events import from_event, reply
 from shared.web.requests import Request, Response, WireResponse, failure
 
@@ -123,19 +124,7 @@ async def respond(
     if response.stream is None:
         write()
         return response
-    return replace(response, stream=_logged_at_end(response.stream, write))
-
-
-async def _logged_at_end(
-    stream: AsyncGenerator[bytes, None], write: Callable[[], None]
-) -> AsyncGenerator[bytes, None]:
-    """Write the access log when the stream has ended, whether complete or not."""
-    try:
-        async for chunk in stream:
-            yield chunk
-    finally:
-        await stream.aclose()
-        write()
+    return replace(response, stream=EndingStream(response.stream, write))
 
 
 async def _run(endpoints: tuple[Endpoint, ...], request: Request) -> Response:

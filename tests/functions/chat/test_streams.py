@@ -1,17 +1,25 @@
 """Streams: disconnected, resumed, read by several clients, and stopped on any instance."""
 
+import asyncio
 import json
 import random
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections import Counter
+from collections.abc import Iterator, MutableMapping
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
 
+import httpx
 import pytest
 
+from functions.chat.index import handler as chat
 from functions.conversations.index import handler as conversations
+from shared.database import threads
 from shared.database.transactions import read, transaction
 from shared.repos import answer_chunks as stored_pieces
 from shared.repos import wallets
+from shared.repos.answer_chunks import AnswerChunk
+from tests.conftest import Configure
 from tests.events import invoke
 from tests.fakes import upstream
 from tests.fakes.upstream import PIECES, SENTENCE, Upstream
@@ -30,9 +38,10 @@ from tests.functions.chat.chatting import (
     watch,
 )
 from tests.functions.conftest import Pair, SignUp
+from tests.functions.wallets import abandoned
 from tests.ledger_checks import adds_up
-from tests.patience import promised
-from tests.people import Person, grant, use_up
+from tests.patience import HANG_SECONDS, promised
+from tests.people import Person, customer, grant, token_of, use_up
 from tests.web import WebFunction, eventually, serving
 
 ENDLESS = "scenario: endless"
@@ -142,6 +151,84 @@ def test_one_person_cannot_hold_an_instance_by_watching(
             assert watch_status(web, message_id, anna) == (429, "too_many_streams")
             assert watch_status(web, of_ben, ben) == (200, "")
         eventually(lambda: watch_status(web, message_id, anna) == (200, ""))
+
+
+def test_of_400_who_watch_at_once_no_more_than_the_limit_are_admitted(
+    pair: Pair, anna: Person
+) -> None:
+    """Four clients for each of three concurrent answers."""
+    with another_instance(pair, MAX_STREAMS_PER_USER="3") as (web, _):
+        message_id = begin(web, ENDLESS, anna)
+        assert watch_at_once(web, message_id, anna, 400) == {200: 12, 429: 388}
+        with ExitStack() as stack:  # all places become free again
+            for _ in range(12):
+                eventually(lambda: is_admitted(stack, web, message_id, anna))
+            assert watch_status(web, message_id, anna) == (429, "too_many_streams")
+
+
+def watch_at_once(web: WebFunction, message_id: str, person: Person, times: int) -> Counter[int]:
+    """Open this many streams, and close them when all have been answered."""
+
+    async def watch_all() -> Counter[int]:
+        headers = {"Authorization": f"Bearer {person.token}"}
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(
+            base_url=web.base, headers=headers, limits=limits, timeout=HANG_SECONDS
+        ) as client:
+            request = client.build_request("GET", f"/api/chat/streams/{message_id}")
+            sending = [client.send(request, stream=True) for _ in range(times)]
+            answers = await asyncio.gather(*sending)
+            for answer in answers:
+                await answer.aclose()
+        return Counter(answer.status_code for answer in answers)
+
+    return asyncio.run(watch_all())
+
+
+@pytest.fixture
+def fresh_threads() -> Iterator[None]:
+    """No threads with connections to the databases of other tests."""
+    threads._threads.cache_clear()
+    yield
+    threads._threads().shutdown()
+    threads._threads.cache_clear()
+
+
+@pytest.mark.usefixtures("database", "fresh_threads")
+def test_a_stream_that_is_never_read_takes_up_no_place(configure: Configure) -> None:
+    """The limit is four; each connection breaks when the head of the response is sent."""
+    configure(MAX_STREAMS_PER_USER="1")
+    user_id = customer()
+    turn = abandoned(user_id, AnswerChunk("text", "so far"))
+    path, token = f"/api/chat/streams/{turn.message_id}", token_of(user_id)
+
+    statuses = asyncio.run(statuses_on_broken_connections(path, token, 9))
+
+    assert statuses == [200] * 9
+
+
+async def statuses_on_broken_connections(path: str, token: str, times: int) -> list[int]:
+    """Call the function as its server does, with a connection that breaks at the first byte."""
+    headers = [(b"authorization", f"Bearer {token}".encode())]
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers}
+    statuses = list[int]()
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        statuses.append(message["status"])
+        raise ConnectionResetError
+
+    for _ in range(times):
+        received = asyncio.Queue[MutableMapping[str, Any]]()
+        received.put_nowait({"type": "http.request", "body": b""})
+        with suppress(ConnectionResetError):
+            await chat(scope, received.get, send)
+    return statuses
+
+
+def is_admitted(stack: ExitStack, web: WebFunction, message_id: str, person: Person) -> bool:
+    """Try to watch; an admitted stream stays open until the stack is closed."""
+    answer = stack.enter_context(watch(web, message_id, token=person.token))
+    return answer.status_code == 200
 
 
 def watch_status(web: WebFunction, message_id: str, person: Person) -> tuple[int, str]:
