@@ -337,6 +337,7 @@ class Limits:
     register_daily: Rate | None = env("REGISTER_DAILY_LIMIT", parse=rate, default=Rate(20, 86400))
     login: Rate | None = env("LOGIN_LIMIT", parse=rate, default=Rate(10, 900))
     login_address: Rate | None = env("LOGIN_ADDRESS_LIMIT", parse=rate, default=Rate(100, 900))
+    refresh: Rate | None = env("REFRESH_LIMIT", parse=rate, default=Rate(30, 900))
     chat: Rate | None = env("CHAT_LIMIT", parse=rate, default=Rate(30, 60))
     unpaid: Rate | None = env("UNPAID_LIMIT", parse=rate, default=Rate(30, 86400))
 

@@ -19,7 +19,7 @@ _MOST_LISTED = 100
 @endpoint("POST", "/api/auth/refresh")
 def renew_session(request: Request) -> Response:
     body = request.parse(RenewSession)
-    _limit_unknown_tokens(request, body.refresh_token)
+    _limit(request, body.refresh_token)
     session = transaction(rotation.rotate, body.refresh_token, device_name(request))
     if session is None:
         raise RefreshTokenReused
@@ -48,10 +48,13 @@ def end_session(request: Request) -> Response:
     return Response.ok({"id": request.path["session_id"]})
 
 
-def _limit_unknown_tokens(request: Request, refresh_token: str) -> None:
-    """Only requests with an unknown token count towards the limit of the client's address."""
-    if read(sessions.find_refresh_token, refresh_hash(refresh_token)) is None:
+def _limit(request: Request, refresh_token: str) -> None:
+    """Count the request for its session, or for the client's address if the token is unknown."""
+    token = read(sessions.find_refresh_token, refresh_hash(refresh_token))
+    if token is None:
         rate_limits.take(rate_limits.of_address("anonymous", request))
+    else:
+        rate_limits.take(rate_limits.of_session("refresh", token.session_id))
 
 
 def _end_by_claims(db: Connection, claims: Claims, *, everywhere: bool) -> int:

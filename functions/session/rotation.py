@@ -1,11 +1,14 @@
 """Rotating refresh tokens: each is used once, and a late second use ends the session."""
 
+from itertools import islice
+
 from functions.session.logic import is_valid, was_used_long_before
 from shared.accounts import sessions as issuing
-from shared.accounts.tokens import refresh_after, refresh_hash
+from shared.accounts.tokens import refresh_after, refresh_hash, successors
 from shared.database.connection import Connection
 from shared.errors import InvalidRefreshToken
 from shared.repos import sessions, users
+from shared.repos.sessions import RefreshToken
 from shared.times import now_ms
 
 
@@ -33,7 +36,7 @@ def rotate(db: Connection, parent: str, device: str | None) -> dict[str, object]
     if not is_valid(token, now):
         raise InvalidRefreshToken
     if not is_first:
-        return issuing.issue(user, token.session_id, _newest_after(db, parent))
+        return issuing.issue(user, token.session_id, _newest_after(db, token, parent))
     if not sessions.mark_renewed(db, token.session_id, device=device, at_ms=now):
         raise InvalidRefreshToken
     child = refresh_after(parent)
@@ -41,9 +44,14 @@ def rotate(db: Connection, parent: str, device: str | None) -> dict[str, object]
     return issuing.issue(user, token.session_id, child)
 
 
-def _newest_after(db: Connection, parent: str) -> str:
-    """The first successor not used yet: a used one would count as stolen later."""
-    child = refresh_after(parent)
-    while (token := sessions.find_refresh_token(db, refresh_hash(child))) and token.used_at_ms:
-        child = refresh_after(child)
-    return child
+def _newest_after(db: Connection, token: RefreshToken, parent: str) -> str:
+    """The one token of the session that is not used yet: a used one would count as stolen later.
+
+    Only its hash is stored. It is found by deriving successors of the parent, without
+    a statement for each of them. Raises: InvalidRefreshToken.
+    """
+    family = sessions.get_family(db, token.session_id)
+    for child in islice(successors(parent), family.size):
+        if refresh_hash(child) == family.unused_hash:
+            return child
+    raise InvalidRefreshToken

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from shared import jwt_coding, settings
@@ -44,9 +45,17 @@ def refresh_after(parent: str) -> str:
     It is derived, so that all who renew a session at once are given the same
     one although only hashes are stored; without our secret nobody can do that.
     """
+    return next(successors(parent))
+
+
+def successors(parent: str) -> Iterator[str]:
+    """The refresh tokens that follow this one, without end."""
     key = hmac.digest(load(settings.Tokens).secret.reveal().encode(), b"refresh token", "sha256")
-    child = hmac.digest(key, parent.encode(), "sha256")
-    return base64.urlsafe_b64encode(child).decode().rstrip("=")
+    child = parent
+    while True:
+        digest = hmac.digest(key, child.encode(), "sha256")
+        child = base64.urlsafe_b64encode(digest).decode().rstrip("=")
+        yield child
 
 
 def refresh_hash(token: str) -> str:

@@ -17,7 +17,7 @@ from shared.web.requests import Request
 
 # The names of the fields of settings.Limits.
 Name = Literal[
-    "anonymous", "register", "register_daily", "login", "login_address", "chat", "unpaid"
+    "anonymous", "register", "register_daily", "login", "login_address", "refresh", "chat", "unpaid"
 ]
 _UNLIMITED = 2**31 - 1
 
@@ -44,6 +44,10 @@ def of_user(name: Name, user_id: str) -> Count:
 def of_unpaid(subject: str) -> Count:
     """A count for a message that was free: of a user's id, or of a guest's counting key."""
     return Count("unpaid", subject, _rate("unpaid"))
+
+
+def of_session(name: Name, session_id: str) -> Count:
+    return Count(name, session_id, _rate(name))
 
 
 def by_address(*names: Name) -> Callable[[Request], None]:

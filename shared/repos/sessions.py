@@ -28,6 +28,14 @@ class RefreshToken:
     used_at_ms: int | None
 
 
+@dataclass(frozen=True)
+class Family:
+    """The refresh tokens of a session: how many, and the hash of the one not used yet."""
+
+    size: int
+    unused_hash: str | None
+
+
 def add(db: Connection, session: Session) -> None:
     db.execute(
         """
@@ -127,6 +135,20 @@ def find_refresh_token(db: Connection, token_hash: str) -> RefreshToken | None:
         """,
         token_hash=token_hash,
     )
+
+
+def get_family(db: Connection, session_id: str) -> Family:
+    [family] = db.find_all(
+        Family,
+        """
+        SELECT COUNT(*) AS size,
+            MAX(CASE WHEN used_at_ms IS NULL THEN token_hash END) AS unused_hash
+        FROM refresh_tokens
+        WHERE session_id = :session_id
+        """,
+        session_id=session_id,
+    )
+    return family
 
 
 def mark_renewed(db: Connection, session_id: str, *, device: str | None, at_ms: int) -> bool:

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 
 import pytest
@@ -21,6 +22,7 @@ from shared.repos.invites import Invite
 from shared.times import now_ms
 from tests.conftest import WITHOUT_LIMITS, Configure
 from tests.events import Reply, invoke
+from tests.functions.accounts.devices import together
 from tests.people import log_in, register
 
 HOME, ELSEWHERE = "203.0.113.7", "198.51.100.1"
@@ -194,6 +196,35 @@ def test_nobody_at_an_address_can_keep_others_there_from_renewing_their_sessions
 
     assert (strangers, log_in().status) == ([401] * 3 + [429] * 2, 429)
     assert statuses(renew(refresh_token) for _ in range(5)) == [200] * 5
+
+
+@pytest.mark.usefixtures("database")
+def test_a_session_is_renewed_so_often_and_others_as_often(configure: Configure) -> None:
+    mine, other = register().data, log_in().data
+    configure(REFRESH_LIMIT=None, ANONYMOUS_LIMIT="1/15m")
+    newest = mine["refresh_token"]
+    for _ in range(30):
+        newest = renew(newest).data["refresh_token"]
+
+    refused = renew(newest)
+
+    assert (refused.status, refused.error) == (429, "rate_limited")
+    assert 890 <= int(refused.headers["Retry-After"]) <= 900
+    assert renew(mine["refresh_token"]).status == 429
+    assert renew(other["refresh_token"]).status == 200
+    pass_by(900)
+    assert renew(newest).status == 200
+
+
+@pytest.mark.usefixtures("database")
+def test_renewals_at_once_are_admitted_up_to_the_limit(configure: Configure) -> None:
+    parent = register().data["refresh_token"]
+    configure(REFRESH_LIMIT="5/15m")
+
+    replies = together([partial(renew, parent)] * 20)
+
+    assert Counter(statuses(replies)) == {200: 5, 429: 15}
+    assert len({reply.data["refresh_token"] for reply in replies if reply.status == 200}) == 1
 
 
 @pytest.mark.usefixtures("database")

@@ -17,7 +17,7 @@ from shared.database import transactions
 from shared.database.connection import Connection
 from shared.database.transactions import transaction
 from shared.ids import new_id
-from shared.times import iso_utc
+from shared.times import iso_utc, now_ms
 from tests.conftest import Configure
 from tests.events import invoke
 from tests.functions.accounts.devices import (
@@ -97,6 +97,42 @@ def test_whoever_is_late_within_the_window_gets_a_token_nobody_has_used() -> Non
 
     assert renew(parent).data["refresh_token"] == grandchild
     assert renew(grandchild).status == 200
+
+
+@pytest.mark.usefixtures("database")
+def test_whoever_is_late_costs_the_same_however_often_the_session_was_renewed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parent = register().data["refresh_token"]
+    newest = renew(parent).data["refresh_token"]
+    after_one = statements_of_renewal(parent, newest, monkeypatch)
+    for _ in range(300):
+        newest = renew(newest).data["refresh_token"]
+    _use_now(parent)
+
+    assert statements_of_renewal(parent, newest, monkeypatch) == after_one
+    assert renew(newest).status == 200
+
+
+def statements_of_renewal(parent: str, newest: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements of a renewal with `parent` that returns `newest`."""
+    statements, run = list[str](), Connection._run
+
+    def recording(db: Connection, cursor: Any, sql: str, parameters: dict[str, object]) -> Any:
+        statements.append(sql)
+        return run(db, cursor, sql, parameters)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Connection, "_run", recording)
+        reply = renew(parent)
+    assert (reply.status, reply.data["refresh_token"]) == (200, newest)
+    assert statements
+    return statements
+
+
+def _use_now(refresh_token: str) -> None:
+    sql = "UPDATE refresh_tokens SET used_at_ms = :now WHERE token_hash = :hash"
+    transaction(lambda db: db.execute(sql, now=now_ms(), hash=refresh_hash(refresh_token)))
 
 
 @pytest.mark.usefixtures("database")
