@@ -111,13 +111,15 @@ async def respond(
     details.
     """
     started = time.perf_counter()
-    request = known or Request("", "", request_id=uuid.uuid4().hex)
+    request = known
     try:
         request = receive()
         response = _finished(await _run(endpoints, request), request, endpoints)
     except AppError as error:
+        request = request or _unreadable()
         response = _finished(_failed(error, request, endpoints), request, endpoints)
     except Exception as error:  # noqa: BLE001  # an uncaught one shows its traceback to the client
+        request = request or _unreadable()
         log.crash(error, request_id=request.request_id)
         response = _finished(_failed(Unexpected(), request, endpoints), request, endpoints)
     write = partial(_log_access, request, response.status, started)
@@ -125,6 +127,11 @@ async def respond(
         write()
         return response
     return replace(response, stream=EndingStream(response.stream, write))
+
+
+def _unreadable() -> Request:
+    """Stands for a request that could not be read, with an id for its error response."""
+    return Request("", "", request_id=uuid.uuid4().hex)
 
 
 async def _run(endpoints: tuple[Endpoint, ...], request: Request) -> Response:
