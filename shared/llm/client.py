@@ -25,7 +25,7 @@ from shared.llm.transport import Transport
 from shared.llm.vendors import request_body
 
 _KEPT_CONNECTIONS = 20
-_KEPT_SECONDS = 30  # a frozen instance must not wake up and trust a connection long dead
+_KEPT_SECONDS = 4  # common servers close idle connections after 5 seconds (Node.js, uvicorn)
 _ERROR_BODY_BYTES = 64 * 1024
 _ERROR_BODY_SECONDS = 2
 _DRAIN_SECONDS = 0.2

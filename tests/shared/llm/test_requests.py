@@ -1,11 +1,12 @@
 """Requests to upstreams, and the connections that carry them."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
 
-from shared.llm import client
+from shared.llm import client, transport
 from shared.llm.events import Event
 from shared.llm.vendors import request_body
 from tests.fakes import upstream
@@ -166,6 +167,32 @@ def test_a_kept_connection_the_upstream_has_closed_is_replaced() -> None:
         return heard
 
     assert len(asyncio.run(ask_before_and_after_a_restart())) == 5
+
+
+def test_a_connection_is_given_up_before_common_servers_close_it(
+    fake: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Later:
+        """A clock that is some seconds ahead."""
+
+        seconds = 0.0
+
+        def monotonic(self) -> float:
+            return time.monotonic() + self.seconds
+
+    clock = Later()
+    monkeypatch.setattr(transport, "time", clock)
+
+    async def ask_again_after(seconds: float) -> int:
+        await _collect(fake.url)
+        clock.seconds = seconds
+        before = fake.connections
+        await _collect(fake.url)
+        await client.close()
+        return fake.connections - before
+
+    assert asyncio.run(ask_again_after(0)) == 0
+    assert asyncio.run(ask_again_after(5)) == 1
 
 
 def test_a_new_event_loop_gets_a_client_of_its_own(fake: Upstream) -> None:

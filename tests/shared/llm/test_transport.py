@@ -1,11 +1,13 @@
 """Connections of the model client: concurrency, TLS, and all kinds of message framing."""
 
 import asyncio
+import socket
 import ssl
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -186,3 +188,169 @@ def test_nobody_waits_for_another_and_only_so_many_connections_are_kept() -> Non
         return [answer.content for answer in answers]
 
     assert asyncio.run(ask()) == [b"hello"] * 150
+
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def listening(serve: Serve) -> AsyncIterator[int]:
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+async def answer_one_and_close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Promise to keep the connection open, and close it after one answer."""
+    with suppress(ConnectionError, asyncio.IncompleteReadError):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(WHOLE)
+        await writer.drain()
+    writer.close()
+
+
+@asynccontextmanager
+async def delayed(port: int) -> AsyncIterator[int]:
+    """A proxy whose clients hear that the server has closed only after their next request.
+
+    So the request and the close cross each other on the way, each time.
+    """
+
+    async def pass_on(near: asyncio.StreamReader, near_writer: asyncio.StreamWriter) -> None:
+        far, far_writer = await asyncio.open_connection("127.0.0.1", port)
+        far_writer.write(await near.readuntil(b"\r\n\r\n"))
+        near_writer.write(await far.read())
+        await near.read(1)
+        near_writer.close()
+        far_writer.close()
+
+    async with listening(pass_on) as proxy_port:
+        yield proxy_port
+
+
+def test_a_kept_connection_that_closes_as_we_write_costs_no_answer() -> None:
+    async def ask() -> list[bytes]:
+        async with (
+            listening(answer_one_and_close) as port,
+            delayed(port) as proxy_port,
+            client() as asking,
+        ):
+            url = f"http://127.0.0.1:{proxy_port}/"
+            return [(await asking.get(url)).content for _ in range(40)]
+
+    assert asyncio.run(ask()) == [b"hello"] * 40
+
+
+@pytest.mark.parametrize("beginning", [b"H", b"HTTP/1.1 200 OK\r\n", CHUNKED + b"5\r\nhel"])
+def test_a_request_is_not_repeated_once_a_byte_of_its_answer_was_read(beginning: bytes) -> None:
+    requests = 0
+
+    async def break_off_the_second(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        nonlocal requests
+        for answer in (WHOLE, beginning):
+            await reader.readuntil(b"\r\n\r\n")
+            requests += 1
+            writer.write(answer)
+        writer.close()
+
+    async def ask() -> None:
+        async with listening(break_off_the_second) as port, client() as asking:
+            url = f"http://127.0.0.1:{port}/"
+            await asking.get(url)
+            with pytest.raises(httpx.RemoteProtocolError):
+                await asking.get(url)
+
+    asyncio.run(ask())
+    assert requests == 2
+
+
+def test_a_request_on_a_new_connection_is_sent_once() -> None:
+    connections = 0
+
+    async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    async def ask() -> None:
+        async with listening(close) as port, client() as asking:
+            with pytest.raises(httpx.RemoteProtocolError):
+                await asking.get(f"http://127.0.0.1:{port}/")
+
+    asyncio.run(ask())
+    assert connections == 1
+
+
+class PlainLoop(asyncio.SelectorEventLoop):
+    """A loop whose create_connection takes only the arguments that all loops know."""
+
+    async def create_connection(  # type: ignore[override]  # fewer arguments, on purpose
+        self, factory: Any, host: str, port: int, *, ssl: Any = None, server_hostname: Any = None
+    ) -> Any:
+        return await super().create_connection(
+            factory, host, port, ssl=ssl, server_hostname=server_hostname
+        )
+
+
+def uvloop() -> asyncio.AbstractEventLoop:
+    """The loop that uvicorn prefers wherever it is installed."""
+    loop: asyncio.AbstractEventLoop = pytest.importorskip("uvloop").new_event_loop()
+    return loop
+
+
+def run_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, bytes]) -> bytes:
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+
+@pytest.mark.parametrize("new_loop", [PlainLoop, uvloop])
+def test_any_event_loop_connects(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    async def get() -> bytes:
+        async with answering(WHOLE) as port, client() as asking:
+            return (await asking.get(f"http://127.0.0.1:{port}/")).content
+
+    assert run_on(new_loop(), get()) == b"hello"
+
+
+class Resolving(PlainLoop):
+    """A loop on which a name has these addresses, and which connects to their last alone."""
+
+    def __init__(self, *addresses: str) -> None:
+        super().__init__()
+        self.addresses = addresses
+        self.tried: list[str] = []
+
+    async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> list[Any]:
+        return [
+            (socket.AF_INET6 if ":" in one else socket.AF_INET, 1, 6, "", (one, port))
+            for one in self.addresses
+        ]
+
+    async def create_connection(  # type: ignore[override]  # as above
+        self, factory: Any, host: str, port: int, **kw: Any
+    ) -> Any:
+        self.tried.append(host)
+        if host != self.addresses[-1]:
+            await self.create_future()  # a black hole
+        return await super().create_connection(factory, "127.0.0.1", port, **kw)
+
+
+def test_an_address_that_never_answers_does_not_hold_up_the_next() -> None:
+    loop = Resolving("2001:db8::1", "2001:db8::2", "192.0.2.1")
+
+    async def get() -> bytes:
+        async with answering(WHOLE) as port, client() as asking:
+            return (await asking.get(f"http://upstream.example:{port}/")).content
+
+    assert run_on(loop, get()) == b"hello"
+    assert loop.tried == ["2001:db8::1", "192.0.2.1"]
