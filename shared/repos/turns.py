@@ -140,14 +140,20 @@ def renew(db: Connection, message_ids: Sequence[str], *, until_ms: int) -> None:
 
 
 def list_to_stop(db: Connection, message_ids: Sequence[str]) -> list[Stopped]:
-    """The turns that a user asked to stop or that the sweeper has ended."""
+    """The turns to stop: at a request, of an account that is disabled, or ended by the sweeper.
+
+    The account is looked up each time, and no flag is set when it is disabled: a question
+    that was admitted just before may open its turn just after.
+    """
     names, values = rows.in_list(message_ids)
     return db.find_all(
         Stopped,
         f"""
-        SELECT message_id, state
-        FROM turns
-        WHERE message_id IN ({names}) AND (stop_requested = 1 OR state <> 'open')
+        SELECT t.message_id, t.state
+        FROM turns AS t
+        LEFT JOIN users AS u ON u.id = t.user_id
+        WHERE t.message_id IN ({names})
+            AND (t.stop_requested = 1 OR t.state <> 'open' OR u.disabled_at_ms IS NOT NULL)
         """,  # noqa: S608  # names of parameters, made here
         **values,
     )

@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import isawaitable
@@ -126,7 +126,17 @@ async def respond(
     if response.stream is None:
         write()
         return response
-    return replace(response, stream=EndingStream(response.stream, write))
+    stream = response.stream
+    if request.method == "HEAD":
+        await stream.aclose()  # it has not begun, so nothing of it runs
+        stream = _nothing()
+    return replace(response, stream=EndingStream(stream, write))
+
+
+async def _nothing() -> AsyncGenerator[bytes, None]:
+    chunks: tuple[bytes, ...] = ()
+    for chunk in chunks:
+        yield chunk
 
 
 def _unreadable() -> Request:

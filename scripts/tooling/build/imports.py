@@ -38,13 +38,13 @@ class Reached:
     third_party: tuple[Import, ...]
 
 
-def reached_from(module: str, root: Path) -> Reached:
-    """Follow all imports from each module, also those inside functions.
+def reached_from(module: str, root: Path, *more: str) -> Reached:
+    """Follow all imports from the module and from more, also those inside functions.
 
     Raises:
         ImportProblem: an imported module of this project does not exist.
     """
-    waiting, seen = [module], {module}
+    waiting, seen = [module, *more], {module, *more}
     files: set[Path] = set()
     foreign: dict[str, Import] = {}
     while waiting:
@@ -52,7 +52,7 @@ def reached_from(module: str, root: Path) -> Reached:
         files.update(_packages_above(current, root))
         file = _file_of(current, root)
         if file is None:
-            raise ImportProblem(f"{module} does not exist")
+            raise ImportProblem(f"{current} does not exist")
         files.add(file)
         for imported in imports_of(file, root):
             if imported.top_level not in OURS:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from scripts.tooling.build import wheels
 from scripts.tooling.build.deploy_environment import misread
-from scripts.tooling.build.imports import ImportProblem, Reached, reached_from
+from scripts.tooling.build.imports import OURS, ImportProblem, Reached, reached_from
 from scripts.tooling.build.wheels import Store, Target, WheelProblem
 from scripts.tooling.manifest.s_yaml import Function, Manifest, ManifestError, line_of, load
 from scripts.tooling.setup import interpreters
@@ -130,7 +130,15 @@ def _reached(function: Function, root: Path) -> Reached:
     if not root.joinpath(*module.split(".")).with_suffix(".py").is_file():
         line = f"s.yaml:{line_of(function.handler)}"
         raise BuildError(f"{line}: {function.handler} is in no file of this project")
-    return reached_from(module, root)
+    return reached_from(module, root, *_command_modules(function))
+
+
+def _command_modules(function: Function) -> Iterator[str]:
+    """The modules of this project that the command names, such as in `--http=shared.a:B`."""
+    for part in function.command:
+        module, colon, _ = part.rpartition("=")[2].partition(":")
+        if colon and module.partition(".")[0] in OURS:
+            yield module
 
 
 def _compiler(target: Target) -> str:

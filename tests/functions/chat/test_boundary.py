@@ -2,9 +2,11 @@
 
 import http.client
 import json
+import select
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.fakes.upstream import SENTENCE
 from tests.functions.chat.chatting import PATH, ask, post
-from tests.patience import HANG_SECONDS
+from tests.patience import HANG_SECONDS, promised
 from tests.web import WebFunction
 
 MEBIBYTE = 1024 * 1024
@@ -215,6 +217,29 @@ def test_a_body_that_never_comes_is_given_up(chat: WebFunction) -> None:
 
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b'"error":"request_timeout","request_id":"1-never"' in answer
+
+
+def test_a_head_that_takes_too_long_is_hung_up_on(chat: WebFunction) -> None:
+    """Also one that keeps coming byte by byte, and one on a connection that has served before."""
+    with connect(chat) as silent, connect(chat) as trickling, connect(chat) as kept:
+        kept.sendall(b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n")
+        answer = b""
+        while not answer.endswith(b"}"):
+            answer += kept.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 404 ")
+        kept.sendall(b"GET /nothing HTTP/1.1\r\n")
+        trickling.sendall(b"GET /nothing HTTP/1.1\r\nX: ")
+        deadline, waiting = time.monotonic() + promised(20), {silent, trickling, kept}
+        while waiting:
+            assert time.monotonic() < deadline
+            for hung_up in select.select(list(waiting), [], [], 1)[0]:
+                with suppress(ConnectionError):
+                    assert hung_up.recv(1) == b""
+                waiting.discard(hung_up)
+            if trickling in waiting:
+                with suppress(ConnectionError):
+                    trickling.sendall(b"x")
+    assert ask(chat).status == 200
 
 
 def test_an_upload_that_is_broken_off_is_one_line_in_the_log(chat: WebFunction) -> None:

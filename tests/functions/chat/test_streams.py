@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from functions.admin.index import handler as administration
 from functions.chat.index import handler as chat
 from functions.conversations.index import handler as conversations
 from shared.database import threads
@@ -41,7 +42,7 @@ from tests.functions.conftest import Pair, SignUp
 from tests.functions.wallets import abandoned
 from tests.ledger_checks import adds_up
 from tests.patience import HANG_SECONDS, promised
-from tests.people import Person, customer, grant, token_of, use_up
+from tests.people import Person, admin_token, customer, grant, token_of, use_up
 from tests.web import WebFunction, eventually, serving
 
 ENDLESS = "scenario: endless"
@@ -229,6 +230,45 @@ def is_admitted(stack: ExitStack, web: WebFunction, message_id: str, person: Per
     """Try to watch; an admitted stream stays open until the stack is closed."""
     answer = stack.enter_context(watch(web, message_id, token=person.token))
     return answer.status_code == 200
+
+
+def test_only_the_head_of_a_stream_is_no_watching(pair: Pair, anna: Person) -> None:
+    """HEAD ends while the answer still runs, and counts as no watcher."""
+    with another_instance(pair, MAX_STREAMS_PER_USER="1") as (web, _):
+        message_id = begin(web, ENDLESS, anna)
+        path = f"{web.base}/api/chat/streams/{message_id}"
+        headers = {"Authorization": f"Bearer {anna.token}"}
+        heads = [httpx.head(path, headers=headers, timeout=HANG_SECONDS) for _ in range(6)]
+        assert [head.status_code for head in heads] == [200] * 6
+        assert heads[0].headers["content-type"] == "text/event-stream; charset=utf-8"
+        assert watch_status_of_running(web, message_id, anna) == 200
+
+
+def watch_status_of_running(web: WebFunction, message_id: str, person: Person) -> int:
+    with watch(web, message_id, token=person.token) as answer:
+        next(pieces_of(answer))
+        return answer.status_code
+
+
+def test_disabling_an_account_ends_its_answers(pair: Pair, anna: Person, join: SignUp) -> None:
+    ben, token, path = join(), admin_token(), f"/api/admin/users/{anna.id}"
+    with (
+        open_stream(pair[0], ENDLESS, token=anna.token) as answer,
+        open_stream(pair[0], ENDLESS, token=ben.token) as another,
+    ):
+        pieces, of_ben = pieces_of(answer), pieces_of(another)
+        heard = heard_until(pieces, "滴答滴答")
+        body = {"disabled": True}
+        assert invoke(administration, "PATCH", path, json_body=body, token=token).status == 200
+        disabled_at = time.monotonic()
+        events = events_of(heard + b"".join(pieces))
+        assert time.monotonic() - disabled_at < promised(1)
+        assert heard_until(of_ben, "滴答" * 3)
+
+    done = events[-1]
+    assert (done.name, done.data["finish_reason"]) == ("done", "stop")
+    assert done.data["charge"]["amount_fen"] == 100
+    assert read(adds_up, anna.id) == wallets.Wallet(900, 0, 2, 0)
 
 
 def watch_status(web: WebFunction, message_id: str, person: Person) -> tuple[int, str]:
