@@ -1,6 +1,7 @@
 """Parser of one upstream answer: bytes in, events out, in any format. Does no I/O."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from shared.errors import UpstreamFailed
@@ -8,7 +9,7 @@ from shared.llm import chunks, sse
 from shared.llm.events import Event, Finish, Output
 from shared.llm.refusals import Redact, complaint_in, complaint_of_body, refusal
 
-MOST_TEXT_CHARACTERS = 2 * 1024 * 1024
+MOST_CHARACTERS = 512 * 1024  # of one answer, with its reasoning; a book has that many
 MOST_WHOLE_BYTES = 8 * 1024 * 1024  # JSON may spend 6 bytes on a character
 _BEFORE_CONTENT = b"\xef\xbb\xbf \t\r\n"
 
@@ -23,7 +24,8 @@ class AnswerParser:
 
     An answer is complete when `[DONE]` or a finish reason was read. An answer that
     ends without either was cut off, even if the connection closed normally: without
-    chunked encoding, closing is the only way to end a body.
+    chunked encoding, closing is the only way to end a body. An answer that grows over
+    MOST_CHARACTERS ends there, with the finish reason `length`.
     """
 
     def __init__(self, redact: Redact) -> None:
@@ -77,7 +79,7 @@ class AnswerParser:
         text = body.decode("utf-8", "replace")
         document = chunks.parse(text)
         if document is not None:
-            yield from self._accept(document, chunks.events_in(document, "message"))
+            yield from self._accept(document, chunks.events_in(document, "message", "delta"))
             self.done = True
         elif text.startswith("<") and "\ndata:" not in text:
             raise refusal(complaint_of_body(text), self._redact)
@@ -91,7 +93,12 @@ class AnswerParser:
             if payload.strip() == "[DONE]":
                 self.done = True
             elif (document := chunks.parse(payload)) is not None:
-                yield from self._accept(document, chunks.events_in(document, "delta"))
+                yield from self._accept(document, chunks.events_in(document, *self._parts))
+
+    @property
+    def _parts(self) -> Sequence[chunks.Part]:
+        """A whole completion may be the only event; after deltas it would repeat them."""
+        return ("delta",) if self.has_spoken else ("delta", "message")
 
     def _accept(self, document: dict[str, Any], events: Iterator[Event]) -> Iterator[Event]:
         complaint = complaint_in(document)
@@ -102,10 +109,15 @@ class AnswerParser:
                 self._reason = event.reason
                 continue
             if isinstance(event, Output):
-                self._count(event.text)
+                event = self._bounded(event)
             yield event
+            if self.done:
+                return
 
-    def _count(self, text: str) -> None:
-        self._characters += len(text)
-        if self._characters > MOST_TEXT_CHARACTERS:
-            raise UpstreamFailed(reason="an answer over 2 Mi characters")
+    def _bounded(self, event: Output) -> Output:
+        left = MOST_CHARACTERS - self._characters
+        if len(event.text) > left:
+            event = replace(event, text=event.text[:left])
+            self.done, self._reason = True, "length"
+        self._characters += len(event.text)
+        return event

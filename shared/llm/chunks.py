@@ -19,16 +19,19 @@ def parse(text: str) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
-def events_in(document: Mapping[str, Any], part: Literal["delta", "message"]) -> Iterator[Event]:
-    """Read a chunk (`delta`) or a whole completion (`message`).
+Part = Literal["delta", "message"]
+
+
+def events_in(document: Mapping[str, Any], *parts: Part) -> Iterator[Event]:
+    """Read a chunk (`delta`) or a whole completion (`message`): the first of the parts it has.
 
     A field of the wrong type counts as absent: vendors send null, numbers and
     empty objects where the protocol has none.
     """
     choice = _first_choice(document.get("choices"))
-    message = choice.get(part)
-    if isinstance(message, dict):
-        yield from _message_events(message)
+    messages = (choice.get(part) for part in parts)
+    message = next((one for one in messages if isinstance(one, dict)), {})
+    yield from _message_events(message)
     reason = _text(choice.get("finish_reason"))
     if reason not in _NO_REASON:
         yield Finish(reason[:_LONGEST_REASON])
@@ -49,7 +52,7 @@ def _message_events(message: Mapping[str, Any]) -> Iterator[Event]:
     reasoning = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
     if reasoning:
         yield Reasoning(reasoning)
-    text = _text(message.get("content"))
+    text = _text(message.get("content")) + _text(message.get("refusal"))
     if text:
         yield Delta(text)
     call = "".join(_call_texts(message.get("tool_calls")))

@@ -2,11 +2,15 @@
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timezone
+from math import ceil
 from typing import Any
 
 from shared.errors import UpstreamBusy, UpstreamFailed, UpstreamTimeout
 from shared.llm import chunks
+from shared.times import now_ms
 
 Redact = Callable[[str], str]
 
@@ -14,6 +18,8 @@ _BUSY = frozenset({429, 449, 503, 529})  # 449 is iFlow's rate limit, 529 an ove
 _TIMED_OUT = frozenset({408, 504, 524})
 _BUSY_CODE = re.compile(r"rate.?limit|throttl|overload|too.?many|limit_requests", re.IGNORECASE)
 _TIMED_OUT_CODE = re.compile(r"time.?out", re.IGNORECASE)
+_DATES = ("%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y")
+_LONGEST_RETRY_SECONDS = 99_999
 _HEAD_CHARACTERS = 4096
 _TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
 
@@ -62,12 +68,28 @@ def refusal(
     """Choose the error by the HTTP status or, inside a 200, by the vendor's code."""
     kind = _kind_of_status(status) if status != 200 else _kind_of_code(complaint.code)
     return kind(
-        retry_after_seconds=int(retry_after) if re.fullmatch(r"[0-9]{1,5}", retry_after) else None,
+        retry_after_seconds=_seconds(retry_after),
         reason="refused",
         status=status,
         code=redact(complaint.code)[:64],
         detail=redact(complaint.message),
     )
+
+
+def _seconds(retry_after: str) -> int | None:
+    """The seconds of a Retry-After header; None where it is absent or not understood.
+
+    It is a number or a date in one of three formats (RFC 9110, 10.2.3 and 5.6.7). Some
+    upstreams send fractions, which are rounded up, because earlier is too early.
+    """
+    if re.fullmatch(r"[0-9]{1,5}(\.[0-9]{1,20})?", retry_after, re.ASCII):
+        return ceil(float(retry_after))
+    for form in _DATES:
+        with suppress(ValueError):
+            at = datetime.strptime(retry_after, form).replace(tzinfo=timezone.utc)
+            seconds = ceil(at.timestamp() - now_ms() / 1000)
+            return max(seconds, 0) if seconds <= _LONGEST_RETRY_SECONDS else None
+    return None
 
 
 def _kind_of_status(status: int) -> type[UpstreamFailed]:

@@ -1,6 +1,6 @@
 """Decoder of server-sent events: bytes in, the data of each event out. Does no I/O."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from shared.errors import UpstreamFailed
 
@@ -13,9 +13,11 @@ class Decoder:
 
     Lines are cut as bytes and decoded whole, so a character split between two
     chunks stays whole. Fields other than `data` are ignored, and so are lines without
-    a field. Two deviations: an event without its blank line at the end of the stream
-    is returned, and a line or event over 1 MiB is refused. The caller drops a byte
-    order mark.
+    a field. Three deviations: an event without its blank line at the end of the stream
+    is returned; a line or event over 1 MiB is refused; and some upstreams leave out all
+    blank lines, so after a line that ends a JSON object, one that begins another or is
+    `[DONE]` begins an event, and from then on each line is an event. The caller drops a
+    byte order mark.
 
     Raises:
         UpstreamFailed: after the events before the oversized one.
@@ -26,6 +28,7 @@ class Decoder:
         self._data: list[bytes] = []
         self._data_bytes = 0
         self._after_carriage_return = False
+        self._each_line = False
 
     def feed(self, chunk: bytes) -> Iterator[str]:
         if not chunk:
@@ -36,19 +39,19 @@ class Decoder:
         for line in chunk.splitlines(keepends=True):
             if line[-1] not in b"\r\n":
                 self._hold(line)
-            elif (data := self._end_line(line.rstrip(b"\r\n"))) is not None:
-                yield data
+            else:
+                yield from self._end_line(line.rstrip(b"\r\n"))
 
     def end(self) -> Iterator[str]:
-        self._end_line(b"")
-        if (data := self._end_event()) is not None:
-            yield data
+        yield from self._end_line(b"")
+        yield from self._end_event()
 
     def _hold(self, part: bytes) -> None:
         self._line += part
         _refuse_over_limit(len(self._line))
 
-    def _end_line(self, rest: bytes) -> str | None:
+    def _end_line(self, rest: bytes) -> Sequence[str]:
+        """The events that the line ends."""
         if self._line:
             rest = bytes(self._line + rest)
             self._line.clear()
@@ -56,23 +59,32 @@ class Decoder:
         if not rest:
             return self._end_event()
         if rest.startswith(b"data:"):
-            self._add(rest[5:].removeprefix(b" "))
-        elif rest == b"data":
+            return self._take(rest[5:].removeprefix(b" "))
+        if rest == b"data":
             self._add(b"")
-        return None
+        return ()
+
+    def _take(self, value: bytes) -> Sequence[str]:
+        """Nothing in JSON goes on with `{` or `[` after a `}`, so such lines are two events."""
+        last = self._data[-1].rstrip() if self._data else b""
+        is_another = last.endswith(b"}") and value.startswith((b"{", b"["))
+        ended = self._end_event() if is_another else ()
+        self._each_line |= is_another
+        self._add(value)
+        return (*ended, *self._end_event()) if self._each_line else ended
 
     def _add(self, value: bytes) -> None:
         self._data.append(value)
         self._data_bytes += len(value) + 1
         _refuse_over_limit(self._data_bytes)
 
-    def _end_event(self) -> str | None:
+    def _end_event(self) -> Sequence[str]:
         if not self._data:
-            return None
+            return ()
         data = b"\n".join(self._data).decode("utf-8", "replace")
         self._data.clear()
         self._data_bytes = 0
-        return data
+        return (data,)
 
 
 def _refuse_over_limit(size_bytes: int) -> None:

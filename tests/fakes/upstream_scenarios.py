@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta, timezone
 
 from tests.fakes.upstream_wire import Wire
 
@@ -117,6 +118,8 @@ streamed("byte-order-mark", b"\xef", b"\xbb\xbf" + WORDS[0], *PLAIN[2:])
 streamed("comments", b": hello\n\n", *[x for word in PLAIN for x in (word, b": ping\n\n:\n")])
 streamed("fields", *[b"event: message\nid: 7\nretry: 9\nnonsense\n" + word for word in PLAIN])
 streamed("data-lines", *[_on_data_lines(json.loads(x[5:])) for x in PLAIN[:-1]], DONE)
+streamed("single-newlines", *[word.replace(b"\n\n", b"\n") for word in PLAIN])
+streamed("single-crlf", *[word.replace(b"\n\n", b"\r\n") for word in PLAIN])
 streamed("no-done", *PLAIN[:-1])
 streamed("no-last-blank-line", *PLAIN[:-2], COUNTED.rstrip())
 streamed("after-done", *PLAIN, said("too late"), event({"error": {"message": "too late"}}))
@@ -211,6 +214,12 @@ streamed(
     b"data: " + b"1" * 100_000 + b"\n\n",
     *PLAIN,
 )
+COMPLETION = event(json.loads(completion({"content": SENTENCE}, object="chat.completion")))
+streamed("completion-as-event", COMPLETION, DONE)
+streamed("completion-as-event-without-done", COMPLETION)
+streamed("completion-repeats-deltas", *WORDS, COMPLETION, DONE)
+streamed("refusal", *[chunk({"content": None, "refusal": x}) for x in PIECES], STOP, DONE)
+whole("json-refusal", 200, completion({"content": None, "refusal": SENTENCE}))
 whole("json", 200, completion({"content": SENTENCE}))
 whole("json-of-any-length", 200, completion({"content": "长" * 20_000}))
 whole("json-without-reason", 200, completion({"content": SENTENCE}).replace('"stop"', "null"))
@@ -289,7 +298,28 @@ async def _(wire: Wire) -> None:
 for _status in (400, 401, 403, 404, 408, 422, 429, 500, 502, 503, 504):
     whole(f"status-{_status}", _status, error("The vendor's words.", f"code_{_status}"))
 whole("retry-after", 429, error("Slow down."), "Retry-After: 7")
-whole("retry-after-a-date", 429, error("x"), "Retry-After: Wed, 21 Oct 2026 07:28:00 GMT")
+whole("retry-after-a-fraction", 429, error("x"), "Retry-After: 6.25")
+whole("retry-after-a-past-date", 429, error("x"), "Retry-After: Wed, 21 Oct 2015 07:28:00 GMT")
+whole("retry-after-a-far-date", 429, error("x"), "Retry-After: Wed, 21 Oct 2499 07:28:00 GMT")
+whole("retry-after-nonsense", 429, error("x"), "Retry-After: soon")
+RETRY_FORMS = {
+    "date": "%a, %d %b %Y %H:%M:%S GMT",
+    "rfc-850-date": "%A, %d-%b-%y %H:%M:%S GMT",
+    "asctime-date": "%a %b %d %H:%M:%S %Y",
+}
+
+
+def _retry_after_an_hour(name: str, form: str) -> None:
+    @scenario(name)
+    async def _(wire: Wire) -> None:
+        at = datetime.now(timezone.utc) + timedelta(hours=1)
+        await wire.head(429, "application/json", f"Retry-After: {at.strftime(form)}")
+        await wire.send(error("x").encode())
+        await wire.end()
+
+
+for _name, _form in RETRY_FORMS.items():
+    _retry_after_an_hour(f"retry-after-a-{_name}", _form)
 whole("html-502", 502, "<html><title>502 Bad Gateway</title></html>", kind="text/html")
 whole("html-200", 200, "<!doctype html><title>Welcome</title>", kind="text/html")
 whole("plain-500", 500, "upstream connect error", kind="text/plain")

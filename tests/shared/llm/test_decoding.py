@@ -114,6 +114,20 @@ def test_the_decoder_follows_the_standard(stream: bytes, events: list[str]) -> N
     assert decoded(stream) == events
 
 
+@pytest.mark.parametrize(
+    ("stream", "events"),
+    [
+        (b'data: {"a":1}\ndata: {"b":2}\n', ['{"a":1}', '{"b":2}']),
+        (b"data: {}\ndata: [DONE]\n", ["{}", "[DONE]"]),
+        (b'data: {"a":\ndata: {}\ndata: }\n\n', ['{"a":\n{}\n}']),
+        (b'data: {"a":[{}\ndata: ,{}\ndata: ]}\n\n', ['{"a":[{}\n,{}\n]}']),
+    ],
+)
+def test_an_object_ends_where_no_json_goes_on(stream: bytes, events: list[str]) -> None:
+    """Each event is there as soon as its line is, not when the stream ends."""
+    assert fed(Decoder(), stream) == events
+
+
 @given(st.lists(st.sampled_from([b"\r", b"\n", b"data: a", b"data:b", b": c"]), max_size=20))
 def test_the_decoder_does_not_care_where_the_bytes_are_split(parts: list[bytes]) -> None:
     stream = b"".join(parts)

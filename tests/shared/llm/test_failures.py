@@ -18,6 +18,8 @@ from shared.llm.events import Delta, Event, Reasoning
 from shared.llm.redaction import redacted
 from tests.fakes import upstream
 from tests.fakes.upstream import PIECES, THOUGHT, Upstream
+from tests.fakes.upstream_scenarios import RETRY_FORMS
+from tests.patience import promised
 from tests.shared.llm.asking import ANSWER, KEY, Heard, ask, model, patient_with, scenario
 
 FIRST_WORD: list[Event] = [Delta(PIECES[0])]
@@ -60,17 +62,29 @@ def test_an_http_error_becomes_ours_and_the_log_learns_why(
     ("name", "headers"),
     [
         ("retry-after", {"Retry-After": "7"}),
-        ("retry-after-a-date", {}),
+        ("retry-after-a-fraction", {"Retry-After": "7"}),
+        ("retry-after-a-past-date", {"Retry-After": "0"}),
+        ("retry-after-a-far-date", {}),
+        ("retry-after-nonsense", {}),
         ("status-429", {}),
     ],
 )
-def test_retry_after_is_passed_on_when_it_is_a_number_of_seconds(
+def test_retry_after_is_passed_on_in_seconds(
     name: str, headers: dict[str, str], fake: Upstream
 ) -> None:
     heard = ask(patient_with(name, fake.url), scenario(name))
 
     assert isinstance(heard.error, UpstreamBusy)
     assert heard.error.headers == headers
+
+
+@pytest.mark.parametrize("form", RETRY_FORMS)
+def test_retry_after_may_be_a_date(form: str, fake: Upstream) -> None:
+    """The fake names the moment in an hour."""
+    heard = ask(model(fake.url), scenario(f"retry-after-a-{form}"))
+
+    assert isinstance(heard.error, UpstreamBusy)
+    assert 3600 - promised(0) < int(heard.error.headers["Retry-After"]) <= 3600
 
 
 REFUSALS: dict[str, tuple[type[AppError], dict[str, object]]] = {
@@ -113,7 +127,6 @@ BROKEN_OFF: dict[str, tuple[list[Event], dict[str, object]]] = {
     "closed-politely": (FIRST_WORD, {"reason": "cut"}),
     "cut-inside-a-character": (FIRST_WORD, {"reason": "ReadError"}),
     "closed-inside-a-chunk": (FIRST_WORD, {"reason": "RemoteProtocolError"}),
-    "endless-text": ([Delta("很" * 100_000)] * 20, {"reason": "an answer over 2 Mi characters"}),
 }
 
 
