@@ -192,7 +192,7 @@ def completions_url(text: str) -> str:
 
 @dataclass(frozen=True)
 class Model:
-    """The OpenAI-compatible upstream, and the time limits of every upstream."""
+    """The OpenAI-compatible upstream, and the time limits and the log of every upstream."""
 
     api_key: Secret = env(
         "OPENAI_API_KEY", "API_KEY", "DASHSCOPE_API_KEY", "ARK_API_KEY", parse=Secret
@@ -206,6 +206,7 @@ class Model:
     connect_seconds: int = env("UPSTREAM_CONNECT_SECONDS", parse=whole(1, 60), default=5)
     first_byte_seconds: int = env("UPSTREAM_FIRST_BYTE_SECONDS", parse=whole(1, 600), default=30)
     idle_seconds: int = env("UPSTREAM_IDLE_SECONDS", parse=whole(1, 600), default=20)
+    log_text: bool = env("LOG_UPSTREAM_TEXT", parse=boolean, default=False)
 
 
 @dataclass(frozen=True)

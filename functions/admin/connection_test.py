@@ -67,6 +67,7 @@ async def _listen(upstream: StoredUpstream, measured: _Measured) -> None:
         connect_seconds=_CONNECT_SECONDS,
         first_byte_seconds=_SECONDS,
         idle_seconds=_SECONDS,
+        log_text=False,
     )
     async with AsyncExitStack() as stack:
         stack.push_async_callback(client.close)

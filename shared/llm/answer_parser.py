@@ -7,7 +7,8 @@ from typing import Any
 from shared.errors import UpstreamFailed
 from shared.llm import chunks, sse
 from shared.llm.events import Event, Finish, Output
-from shared.llm.refusals import Redact, complaint_in, complaint_of_body, refusal
+from shared.llm.redaction import Redaction
+from shared.llm.refusals import complaint_in, complaint_of_body, refusal
 
 MOST_CHARACTERS = 512 * 1024  # of one answer, with its reasoning; a book has that many
 MOST_WHOLE_BYTES = 8 * 1024 * 1024  # JSON may spend 6 bytes on a character
@@ -28,9 +29,9 @@ class AnswerParser:
     MOST_CHARACTERS ends there, with the finish reason `length`.
     """
 
-    def __init__(self, redact: Redact) -> None:
+    def __init__(self, redaction: Redaction) -> None:
         self.done = False
-        self._redact = redact
+        self._redaction = redaction
         self._reason = ""
         self._characters = 0
         self._events = sse.Decoder()
@@ -82,7 +83,7 @@ class AnswerParser:
             yield from self._accept(document, chunks.events_in(document, "message", "delta"))
             self.done = True
         elif text.startswith("<") and "\ndata:" not in text:
-            raise refusal(complaint_of_body(text), self._redact)
+            raise refusal(complaint_of_body(text), self._redaction)
         else:
             yield from self._read(self._events.feed(body))
 
@@ -103,7 +104,7 @@ class AnswerParser:
     def _accept(self, document: dict[str, Any], events: Iterator[Event]) -> Iterator[Event]:
         complaint = complaint_in(document)
         if complaint:
-            raise refusal(complaint, self._redact)
+            raise refusal(complaint, self._redaction)
         for event in events:
             if isinstance(event, Finish):
                 self._reason = event.reason

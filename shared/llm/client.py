@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
-from functools import lru_cache, partial
+from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ssl import SSLContext
 from types import MappingProxyType
@@ -19,8 +19,8 @@ from shared.config import Secret
 from shared.errors import Misconfigured, UpstreamFailed, UpstreamTimeout
 from shared.llm.answer_parser import AnswerParser
 from shared.llm.events import Event
-from shared.llm.redaction import redacted
-from shared.llm.refusals import Redact, complaint_of_body, refusal
+from shared.llm.redaction import Redaction
+from shared.llm.refusals import complaint_of_body, refusal
 from shared.llm.transport import Transport
 from shared.llm.vendors import request_body
 
@@ -66,15 +66,15 @@ async def stream(
         UpstreamFailed: any other failure to get a complete answer.
         Misconfigured: the key cannot be sent in a header.
     """
-    redact = partial(redacted, key=upstream.api_key, messages=messages)
+    redaction = Redaction(upstream.api_key, messages, logs_text=upstream.log_text)
     body = request_body(upstream, messages, model, thinking=thinking, options=options)
     deadline = anyio.current_time() + upstream.first_byte_seconds
     response = await _send(upstream, body, public_only=public_only)
     try:
         if not response.is_success:
-            raise await _refusal(response, redact)
+            raise await _refusal(response, redaction)
         chunks = _chunks(response, deadline)
-        async with aclosing(chunks), aclosing(_events(chunks, AnswerParser(redact))) as events:
+        async with aclosing(chunks), aclosing(_events(chunks, AnswerParser(redaction))) as events:
             yield events
     finally:
         await response.aclose()
@@ -157,7 +157,7 @@ async def _drain(chunks: AsyncGenerator[bytes, None]) -> None:
             pass
 
 
-async def _refusal(response: httpx.Response, redact: Redact) -> UpstreamFailed:
+async def _refusal(response: httpx.Response, redaction: Redaction) -> UpstreamFailed:
     body = bytearray()
     with suppress(httpx.HTTPError), anyio.move_on_after(_ERROR_BODY_SECONDS):
         async for chunk in response.aiter_bytes():
@@ -166,9 +166,9 @@ async def _refusal(response: httpx.Response, redact: Redact) -> UpstreamFailed:
                 break
     return refusal(
         complaint_of_body(body[:_ERROR_BODY_BYTES].decode("utf-8", "replace")),
-        redact,
+        redaction,
         status=response.status_code,
-        retry_after=response.headers.get("Retry-After", ""),
+        headers=response.headers,
     )
 
 

@@ -1,23 +1,24 @@
 """Refusals of upstreams, in every vendor's format, as our error classes. Does no I/O."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from math import ceil
+from types import MappingProxyType
 from typing import Any
 
 from shared.errors import UpstreamBusy, UpstreamFailed, UpstreamTimeout
 from shared.llm import chunks
+from shared.llm.redaction import Redaction
 from shared.times import now_ms
-
-Redact = Callable[[str], str]
 
 _BUSY = frozenset({429, 449, 503, 529})  # 449 is iFlow's rate limit, 529 an overload
 _TIMED_OUT = frozenset({408, 504, 524})
 _BUSY_CODE = re.compile(r"rate.?limit|throttl|overload|too.?many|limit_requests", re.IGNORECASE)
 _TIMED_OUT_CODE = re.compile(r"time.?out", re.IGNORECASE)
+_REQUEST_IDS = ("x-request-id", "request-id", "x-ms-request-id")
 _DATES = ("%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y")
 _LONGEST_RETRY_SECONDS = 99_999
 _HEAD_CHARACTERS = 4096
@@ -26,10 +27,11 @@ _TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """A vendor's error code and text, unredacted; only `refusal` makes them fit for the log."""
+    """A vendor's error code, text and request id; only `refusal` makes them fit for the log."""
 
     code: str = ""
     message: str = ""
+    request_id: str = ""
 
 
 def complaint_in(document: Mapping[str, Any]) -> Complaint | None:
@@ -39,15 +41,17 @@ def complaint_in(document: Mapping[str, Any]) -> Complaint | None:
     `{"error": "..."}`. iFlow: `{"status": "435", "msg": "...", "body": null}`.
     DashScope's own API and vLLM: `{"code", "message"}`. FastAPI: `{"detail"}`.
     """
-    error = document.get("error")
+    error, request_id = document.get("error"), _plain(document.get("request_id"))
     if isinstance(error, dict):
         code = error.get("code") or error.get("type")
-        return Complaint(_plain(code), _plain(error.get("message")))
+        request_id = request_id or _plain(error.get("request_id"))
+        return Complaint(_plain(code), _plain(error.get("message")), request_id)
     if error:
-        return Complaint(message=_plain(error))
+        return Complaint(message=_plain(error), request_id=request_id)
     message = document.get("msg") or document.get("message") or document.get("detail")
     if message and not document.get("choices"):
-        return Complaint(_plain(document.get("status") or document.get("code")), _plain(message))
+        code = _plain(document.get("status") or document.get("code"))
+        return Complaint(code, _plain(message), request_id)
     return None
 
 
@@ -63,17 +67,27 @@ def complaint_of_body(body: str) -> Complaint:
 
 
 def refusal(
-    complaint: Complaint, redact: Redact, *, status: int = 200, retry_after: str = ""
+    complaint: Complaint,
+    redaction: Redaction,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] = MappingProxyType({}),
 ) -> UpstreamFailed:
     """Choose the error by the HTTP status or, inside a 200, by the vendor's code."""
     kind = _kind_of_status(status) if status != 200 else _kind_of_code(complaint.code)
-    return kind(
-        retry_after_seconds=_seconds(retry_after),
-        reason="refused",
-        status=status,
-        code=redact(complaint.code)[:64],
-        detail=redact(complaint.message),
-    )
+    context: dict[str, Any] = {"code": redaction.name(complaint.code)}
+    request_id = redaction.name(complaint.request_id or _request_id(headers))
+    if request_id:
+        context["request_id"] = request_id
+    if redaction.logs_text:
+        context["detail"] = redaction.prose(complaint.message)
+    seconds = _seconds(headers.get("retry-after", ""))
+    return kind(retry_after_seconds=seconds, reason="refused", status=status, **context)
+
+
+def _request_id(headers: Mapping[str, str]) -> str:
+    """The vendor's own id, with which its support finds the request."""
+    return next((headers[name] for name in _REQUEST_IDS if headers.get(name)), "")
 
 
 def _seconds(retry_after: str) -> int | None:

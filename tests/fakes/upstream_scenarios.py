@@ -1,6 +1,7 @@
 """Answers of the fake upstream: one scenario per name."""
 
 import asyncio
+import base64
 import gzip
 import json
 from collections.abc import Awaitable, Callable
@@ -323,6 +324,10 @@ for _name, _form in RETRY_FORMS.items():
 whole("html-502", 502, "<html><title>502 Bad Gateway</title></html>", kind="text/html")
 whole("html-200", 200, "<!doctype html><title>Welcome</title>", kind="text/html")
 whole("plain-500", 500, "upstream connect error", kind="text/plain")
+whole(
+    "request-id-in-the-body", 500, '{"code":"InternalError","message":"x","request_id":"7f-3a91"}'
+)
+whole("request-id-in-a-header", 500, error("x", "InternalError"), "X-Request-Id: 7f-3a91")
 whole("redirect", 302, "", "Location: http://127.0.0.1:1/")
 whole("iflow-435", 200, '{"status":"435","msg":"Model not support","body":null}')
 whole("iflow-449", 200, '{"status":"449","msg":"You exceeded your current rate limit"}')
@@ -349,6 +354,27 @@ async def _(wire: Wire) -> None:
 async def _(wire: Wire) -> None:
     await wire.head(400, "application/json")
     await wire.send(error(f"Unsafe input: {wire.request.last_user_message[:40]}").encode())
+    await wire.end()
+
+
+def encodings(text: str) -> list[str]:
+    """Forms in which a vendor may quote a text."""
+    return [
+        *(text, text.upper(), base64.b64encode(text.encode()).decode(), text.encode().hex()),
+        "".join(f"%{byte:02X}" for byte in text.encode()),
+        "".join(f"\\u{ord(one):04x}" for one in text),
+    ]
+
+
+@scenario("quoting-encoded")
+async def _(wire: Wire) -> None:
+    """Quote the key and the beginning of the question in every field and encoding."""
+    key = wire.request.headers["authorization"].removeprefix("Bearer ")
+    said = wire.request.last_user_message.partition(" ")[0]
+    words = [*encodings(key), *encodings(said)]
+    quoting = {"code": words[3], "request_id": words[-3], "message": " ".join(words)}
+    await wire.head(400, "application/json", f"X-Request-Id: {words[2]}")
+    await wire.send(json.dumps(quoting).encode())
     await wire.end()
 
 

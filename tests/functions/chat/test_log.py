@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.upstream import PIECES, THOUGHT
+from tests.fakes.upstream_scenarios import encodings
 from tests.functions.chat.chatting import PATH, ask, hear, post
 from tests.functions.conftest import API_KEY, SignUp
 from tests.patience import HANG_SECONDS
@@ -57,7 +58,7 @@ def test_an_answer_is_one_record(stream: bool, chat: WebFunction) -> None:
     }
 
 
-REFUSED = {"reason": "refused", "status": 500, "code": "code_500", "detail": "The vendor's words."}
+REFUSED = {"reason": "refused", "status": 500, "code": "code_500"}
 
 
 @pytest.mark.parametrize(
@@ -91,14 +92,18 @@ def test_a_person_is_a_hash(stream: bool, stored: WebFunction, sign_up: SignUp) 
     assert person.id not in stored.log
 
 
+@pytest.mark.parametrize("logs_text", ["false", "true"])
 def test_nothing_that_was_said_and_no_credential_is_ever_written_or_echoed(
-    variables: dict[str, str], stored: WebFunction, sign_up: SignUp, guest_ip: str
+    logs_text: str, variables: dict[str, str], stored: WebFunction, sign_up: SignUp, guest_ip: str
 ) -> None:
     token = sign_up().token
     headers = {**CREDENTIALS, "Cookie": "canary-cookie", "X-Forwarded-For": guest_ip}
     told = b""
-    with serving("chat", **stored.variables) as web:
-        for name in ("plain", "reasoning", "quoting", "indiscreet", "error-later", "truncated"):
+    with serving("chat", **stored.variables, LOG_UPSTREAM_TEXT=logs_text) as web:
+        for name in (
+            *("plain", "reasoning", "quoting", "quoting-encoded", "indiscreet", "error-later"),
+            "truncated",
+        ):
             said = f"canary-prompt 金丝雀的问题在此 scenario: {name}"
             for who in (token, ""):
                 reply = ask(web, said, token=who, headers=headers)
@@ -118,7 +123,9 @@ def test_nothing_that_was_said_and_no_credential_is_ever_written_or_echoed(
     for secret in (
         *("canary", "金丝雀的问题", token, token.split(".")[2], API_KEY, variables["JWT_SECRET"]),
         *(*PIECES, THOUGHT, guest_ip, "sk-other-key"),
+        *(*encodings("canary-prompt"), *encodings("金丝雀的问题"), *encodings(API_KEY)),
     ):
         assert secret not in written
+    assert ("withheld" in log) == (logs_text == "true")
     for secret in ("canary-access", "canary-security", "canary-cookie", API_KEY, token):
         assert secret.encode() not in told

@@ -26,6 +26,7 @@ def model(url: str, seconds: int = GENEROUS, **changes: object) -> settings.Mode
         connect_seconds=seconds,
         first_byte_seconds=seconds,
         idle_seconds=seconds,
+        log_text=True,
     )
     return dataclasses.replace(made, **changes)  # type: ignore[arg-type]  # tests name real fields
 

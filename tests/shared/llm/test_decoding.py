@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.config import Secret
 from shared.errors import UpstreamFailed
 from shared.llm.answer_parser import AnswerParser
 from shared.llm.estimate import beginning, estimate_tokens
 from shared.llm.events import Event
+from shared.llm.redaction import Redaction
 from shared.llm.sse import LONGEST_EVENT_BYTES, Decoder
 from tests.fakes.upstream_scenarios import COUNTED, DONE, PLAIN, STOP, WORDS, completion, error
 
@@ -33,7 +35,7 @@ def split(body: bytes, at: Iterable[int]) -> list[bytes]:
 
 
 def read(chunks: Iterable[bytes]) -> tuple[list[Event], dict[str, object] | None]:
-    answer, heard = AnswerParser(redact=str), list[Event]()
+    answer, heard = AnswerParser(Redaction(Secret(""), (), logs_text=True)), list[Event]()
     try:
         for chunk in chunks:
             heard.extend(answer.feed(chunk))

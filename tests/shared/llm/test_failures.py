@@ -1,8 +1,11 @@
 """Failures of upstreams: the client's error for each, and the details in the log."""
 
+import base64
+import json
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -15,7 +18,7 @@ from shared.errors import (
     UpstreamTimeout,
 )
 from shared.llm.events import Delta, Event, Reasoning
-from shared.llm.redaction import redacted
+from shared.llm.redaction import Redaction
 from tests.fakes import upstream
 from tests.fakes.upstream import PIECES, THOUGHT, Upstream
 from tests.fakes.upstream_scenarios import RETRY_FORMS
@@ -97,7 +100,7 @@ REFUSALS: dict[str, tuple[type[AppError], dict[str, object]]] = {
     "iflow-449": (UpstreamBusy, refused(200, "449", "You exceeded your current rate limit")),
     "error-first": (UpstreamFailed, refused(200, "model_error", "No.")),
     "error-busy": (UpstreamBusy, refused(200, "rate_limit_exceeded", "No.")),
-    "error-flat": (UpstreamBusy, refused(200, "Throttling", "No.")),
+    "error-flat": (UpstreamBusy, {**refused(200, "Throttling", "No."), "request_id": "r"}),
     "stalled-refusal": (UpstreamFailed, refused(500)),
     "empty": (UpstreamFailed, {"reason": "empty"}),
     "no-body": (UpstreamFailed, {"reason": "empty"}),
@@ -209,16 +212,29 @@ def test_instructions_are_not_quoted_either(fake: Upstream) -> None:
     assert failure(heard)[1]["detail"] == "withheld: it quotes the conversation"
 
 
-def test_looking_for_quotations_takes_no_longer_because_there_are_many_parts() -> None:
-    """A slow search would block all other answers."""
-    line = "This model's maximum context length is 8192 tokens, and you asked for many more. " * 2
-    said = "of the messages in it "
-    parts = [{"type": "text", "text": said}] * 20_000
+@pytest.mark.parametrize(
+    "conversation",
+    [
+        ["of the messages in it " * 50_000],
+        ["of the messages in it "] * 50_000,
+        ["很长的" * 300_000],
+        ["The line again, bu" * 50_000],
+        [None] * 50_000,
+    ],
+    ids=["long", "many-parts", "chinese", "nearly-quoted", "no-text"],
+)
+def test_a_long_conversation_takes_no_longer_to_search(conversation: list[Any]) -> None:
+    """A slow search would block all other answers. The text is withheld instead."""
+    line = "The line again, but with other words, of the mes sages in i t: 很长 的很 长的。" * 200
 
-    whole = least_seconds(lambda: redacted(line, Secret(KEY), [{"content": said * 3_000}]))
-    in_parts = least_seconds(lambda: redacted(line, Secret(KEY), [{"content": parts}]))
+    def search(texts: list[Any]) -> str:
+        return Redaction(Secret(KEY), [{"content": texts}], logs_text=True).prose(line)
 
-    assert in_parts < 10 * max(whole, 0.02)
+    short = least_seconds(lambda: search(["some words of " * 1_000]))
+    long = least_seconds(lambda: search(conversation))
+
+    assert search(conversation).startswith("withheld: ")
+    assert long < 10 * max(short, 0.002)
 
 
 def least_seconds(work: Callable[[], object]) -> float:
@@ -239,3 +255,55 @@ def test_no_failure_shows_the_key_or_a_header_in_its_traceback(fake: Upstream) -
         assert error.__cause__ is None
         assert error.__suppress_context__ or error.__context__ is None
         assert KEY not in repr(error) + repr(vars(error))
+
+
+CANARY = "Patient Zheng 的诊断书"
+ENCODINGS: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "upper case": str.upper,
+    "escapes of JSON": lambda text: json.dumps(text + "é").replace("Pat", "\\u0050at"),
+    "escapes of every character": lambda text: "".join(f"\\u{ord(one):04X}" for one in text),
+    "percent": lambda text: quote(text, safe=""),
+    "percent of every byte": lambda text: "".join(f"%{byte:02x}" for byte in text.encode()),
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "base64 in a word": lambda text: "v1_" + base64.urlsafe_b64encode(text.encode()).decode(),
+    "hexadecimal": lambda text: text.encode().hex(),
+    "HTML": lambda text: "".join(f"&#{ord(one)};" for one in text),
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize(("secret", "what"), [(KEY, "key"), (CANARY, "conversation")])
+def test_what_is_withheld_is_found_in_every_encoding(encoding: str, secret: str, what: str) -> None:
+    quoted = ENCODINGS[encoding](secret)
+    redaction = Redaction(Secret(KEY), [{"role": "user", "content": CANARY}], logs_text=True)
+
+    line = redaction.prose(f"Refused: {quoted}"[:190])
+
+    assert line == f"withheld: it quotes the {what}" or "[key]" in line
+    assert secret.casefold() not in line.casefold()
+    assert redaction.name(quoted) == ""
+
+
+@pytest.mark.parametrize("name", ["indiscreet", "quoting", "status-500", "plain-500"])
+def test_the_words_of_an_upstream_are_not_logged_unless_a_setting_says_so(
+    name: str, fake: Upstream
+) -> None:
+    heard = ask(model(fake.url, log_text=False), scenario(name))
+
+    assert "detail" not in failure(heard)[1]
+
+
+@pytest.mark.parametrize("name", ["request-id-in-the-body", "request-id-in-a-header"])
+def test_the_request_id_of_a_vendor_is_logged(name: str, fake: Upstream) -> None:
+    heard = ask(model(fake.url, log_text=False), scenario(name))
+
+    assert failure(heard) == (
+        UpstreamFailed,
+        {"reason": "refused", "status": 500, "code": "InternalError", "request_id": "7f-3a91"},
+    )
+
+
+@pytest.mark.parametrize("code", ["two words", "x" * 65, "错误", KEY, "", "a\nb"])
+def test_a_code_that_is_no_name_is_not_logged(code: str) -> None:
+    assert Redaction(Secret(KEY), [], logs_text=True).name(code) == ""

@@ -231,12 +231,12 @@ def test_a_web_function_ships_its_server_without_extras_tests_or_stubs(project: 
 def test_a_module_that_the_command_names_ships_too(project: Project) -> None:
     root = project(talk=True)
     manifest = root / "s.yaml"
-    named = '[python3, -m, uvicorn, "--http=shared.greetings.words:HELLO"]'
+    named = '[python3, -m, uvicorn, "--http=shared.unused:Protocol"]'
     manifest.write_text(manifest.read_text().replace("[python3, -m, uvicorn]", named))
 
     build(root, ["talk"], compiled=False)
 
-    assert "shared/greetings/words.py" in files(root / ".build/talk")
+    assert "shared/unused.py" in files(root / ".build/talk")
 
 
 def test_a_second_build_asks_nobody_for_wheels(project: Project, shelf: Path) -> None:
