@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from multiprocessing import get_context
 
@@ -15,8 +16,12 @@ from functions.login.index import handler as login
 from functions.maintenance import retention
 from functions.models.index import handler as models
 from functions.session.index import handler as session
+from shared.config import Rate
 from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
+from shared.errors import TooManyRequests, WrongCredentials
+from shared.limits import rate_limits
+from shared.limits.rate_limits import Count
 from shared.repos import invites
 from shared.repos.invites import Invite
 from shared.times import now_ms
@@ -24,9 +29,12 @@ from tests.conftest import WITHOUT_LIMITS, Configure
 from tests.events import Reply, invoke
 from tests.functions.accounts.devices import together
 from tests.people import log_in, register
+from tests.web import eventually
 
 HOME, ELSEWHERE = "203.0.113.7", "198.51.100.1"
 DEFAULTS = dict.fromkeys(WITHOUT_LIMITS)
+TWICE_RATE = Rate(2, 900)
+TWICE = Count("login", "subject", TWICE_RATE)
 _EACH, _AT_ONCE = 500, 20
 
 
@@ -75,6 +83,37 @@ def test_after_ten_failures_an_account_is_closed_to_that_address_and_to_no_other
     assert (refused.status, refused.error) == (429, "rate_limited")
     assert 890 <= int(refused.headers["Retry-After"]) <= 900
     assert statuses([log_in(ip=ELSEWHERE), log_in(name="berta")]) == [200, 200]
+
+
+@pytest.mark.usefixtures("database")
+def test_a_success_that_began_in_the_window_before_gives_nothing_back_to_this_one() -> None:
+    """The first login takes longer than its window."""
+    began_ms = now_ms()
+    with rate_limits.failures(TWICE):
+        eventually(lambda: now_ms() > began_ms)
+        pass_by(TWICE_RATE.seconds)
+        fail_once()
+
+    fail_once()
+    with pytest.raises(TooManyRequests):
+        fail_once()
+    assert read(limits) == [(TWICE.name, TWICE.subject, 2)]
+
+
+@pytest.mark.usefixtures("database")
+def test_a_success_whose_count_is_gone_leaves_no_negative_one() -> None:
+    with rate_limits.failures(TWICE):
+        transaction(lambda db: db.execute("UPDATE rate_limits SET used = 0"))
+    assert read(limits) == [(TWICE.name, TWICE.subject, 0)]
+
+    with rate_limits.failures(TWICE):
+        transaction(lambda db: db.execute("DELETE FROM rate_limits"))
+    assert read(limits) == []
+
+
+def fail_once() -> None:
+    with suppress(WrongCredentials), rate_limits.failures(TWICE):
+        raise WrongCredentials
 
 
 @pytest.mark.usefixtures("database")

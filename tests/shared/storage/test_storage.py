@@ -242,3 +242,17 @@ def test_a_link_to_the_folder_opens_one_file_for_a_time(folder: Path, configure:
     for changed in ({"expires": str(int(query["expires"]) + 1)}, {"expires": "1"}, {"expires": ""}):
         assert not opens(Secret(secret), KEY, {**query, **changed})
     assert not opens(Secret(secret), KEY, {})
+
+
+def test_a_signed_link_to_the_folder_that_has_expired_opens_nothing(
+    folder: Path, configure: Configure
+) -> None:
+    secret = "a signing secret of thirty-two bytes or more"
+    configure(JWT_SECRET=secret)
+    storage = stored(b"x")
+
+    def is_open(seconds: int) -> bool:
+        query = parse_qs(urlsplit(storage.link(KEY, "x.csv", seconds)).query)
+        return opens(Secret(secret), KEY, {name: values[0] for name, values in query.items()})
+
+    assert [is_open(seconds) for seconds in (60, -1, -60)] == [True, False, False]
