@@ -10,14 +10,23 @@ from shared.llm.token_counter import TokenCounter
 from shared.pricing import Tokens
 from shared.repos.answer_chunks import AnswerChunk
 
+_CHUNK_CHARACTERS = 1024  # a chunk that long grows no more
+
 
 class Answer:
-    """The chunks generated so far. It ends once, with an outcome."""
+    """The chunks generated so far. It ends once, with an outcome.
+
+    A chunk that no reader has seen grows with the next event: an upstream may send each
+    character by itself, and a chunk costs a hundred bytes besides its text.
+    """
 
     def __init__(self) -> None:
         self.chunks: list[AnswerChunk] = []
         self.finish_reason = ""
         self.has_output = False
+        self._seen = 0
+        self._characters = 0
+        self._joined = (0, "")
         self._outcome: Outcome | None = None
         self._counter = TokenCounter()
         self._watchers: set[asyncio.Event] = set()
@@ -26,9 +35,9 @@ class Answer:
         self._counter.take(event)
         self.has_output = self.has_output or isinstance(event, Output)
         if isinstance(event, Delta):
-            self._append(AnswerChunk("text", event.text))
+            self._append("text", event.text)
         elif isinstance(event, Reasoning):
-            self._append(AnswerChunk("reasoning", event.text))
+            self._append("reasoning", event.text)
         elif isinstance(event, Finish):
             self.finish_reason = event.reason
 
@@ -47,7 +56,15 @@ class Answer:
 
     @property
     def text(self) -> str:
-        return text_of(self.chunks)
+        """Joined once for each length."""
+        if self._joined[0] != self._characters:
+            self._joined = (self._characters, text_of(self.chunks))
+        return self._joined[1]
+
+    def see_all(self) -> int:
+        """Return the number of chunks so far; they do not change from now on."""
+        self._seen = len(self.chunks)
+        return self._seen
 
     def tokens(self, prompt_estimate: int) -> Tokens:
         """The counts of the upstream, or our estimate; `source` says which of the two."""
@@ -61,7 +78,7 @@ class Answer:
             while True:
                 woken.clear()
                 if seen < len(self.chunks):
-                    new, seen = self.chunks[seen:], len(self.chunks)
+                    new, seen = self.chunks[seen:], self.see_all()
                     yield new
                 elif self.has_ended:
                     return
@@ -70,8 +87,13 @@ class Answer:
         finally:
             self._watchers.discard(woken)
 
-    def _append(self, chunk: AnswerChunk) -> None:
-        self.chunks.append(chunk)
+    def _append(self, kind: str, text: str) -> None:
+        last = self.chunks[-1] if len(self.chunks) > self._seen else None
+        if last and last.kind == kind and len(last.text) < _CHUNK_CHARACTERS:
+            self.chunks[-1] = AnswerChunk(kind, last.text + text)
+        else:
+            self.chunks.append(AnswerChunk(kind, text))
+        self._characters += len(text)
         self._wake()
 
     def _wake(self) -> None:

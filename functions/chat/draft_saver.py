@@ -20,18 +20,25 @@ _SAVE_SECONDS = 0.4  # also how soon a stop requested at another instance is see
 
 @dataclass(eq=False)
 class Draft:
-    """A growing answer: how many of its chunks are stored, and how to stop it."""
+    """A growing answer: how many of its chunks are stored and to be stored, and how to stop it."""
 
     message_id: str
     answer: Answer
     stop: Callable[[], object]
     saved: int = 0
+    length: int = 0
     save_failed: bool = False
 
-    def unsaved(self, length: int) -> Iterator[NewChunk]:
+    def fix_length(self) -> None:
+        """Choose all chunks so far for the next save, which runs in another thread."""
+        self.length = self.answer.see_all()
+
+    def unsaved(self) -> Iterator[NewChunk]:
         """One row for each run of chunks of one kind, at the position of its first chunk."""
         position = self.saved
-        for kind, run in groupby(self.answer.chunks[position:length], lambda chunk: chunk.kind):
+        for kind, run in groupby(
+            self.answer.chunks[position : self.length], lambda chunk: chunk.kind
+        ):
             texts = [chunk.text for chunk in run]
             yield NewChunk(kind, "".join(texts), position, self.message_id)
             position += len(texts)
@@ -43,14 +50,13 @@ def save(db: Connection, drafts: Sequence[Draft]) -> list[int]:
     The answers go on growing meanwhile. After a failed save it is not known which
     chunks were stored, so the rows that it may have left are removed first.
     """
-    lengths = [len(draft.answer.chunks) for draft in drafts]
     new: list[NewChunk] = []
-    for draft, length in zip(drafts, lengths, strict=True):
+    for draft in drafts:
         if draft.save_failed:
             answer_chunks.remove_from(db, draft.message_id, draft.saved)
-        new += draft.unsaved(length)
+        new += draft.unsaved()
     answer_chunks.add_all(db, new)
-    return lengths
+    return [draft.length for draft in drafts]
 
 
 class DraftSaver:
@@ -77,7 +83,7 @@ class DraftSaver:
         """Save the draft no more; return when a running save has ended."""
         self._drafts.discard(draft)
         async with self._saving:
-            pass
+            draft.fix_length()
 
     async def _run(self) -> None:
         while self._drafts:
@@ -88,6 +94,8 @@ class DraftSaver:
     async def _save(self, batch: list[Draft]) -> None:
         if not batch:
             return
+        for draft in batch:
+            draft.fix_length()
         try:
             lengths, to_stop = await threads.transaction(
                 _save_all, batch, renewing=self._is_renewal_due()

@@ -38,12 +38,12 @@ class OpenAIFormat:
         self._with_usage = with_usage
 
     def whole(self, chunks: Iterable[AnswerChunk], outcome: Outcome) -> Response:
-        texts = {"text": "", "reasoning": ""}
+        texts: dict[str, list[str]] = {"text": [], "reasoning": []}
         for chunk in chunks:
-            texts[chunk.kind] += chunk.text
-        message = {"role": "assistant", "content": texts["text"], "refusal": None}
+            texts[chunk.kind].append(chunk.text)
+        message = {"role": "assistant", "content": "".join(texts["text"]), "refusal": None}
         if texts["reasoning"]:
-            message["reasoning_content"] = texts["reasoning"]
+            message["reasoning_content"] = "".join(texts["reasoning"])
         choice = {
             "index": 0,
             "message": message,
