@@ -395,12 +395,13 @@ def test_an_endless_answer_ends_with_its_length(stored: WebFunction, sign_up: Si
     headers = {"Authorization": f"Bearer {person.token}"}
     answer = stored.client.post("/v1/chat/completions", json=body, headers=headers).json()
 
-    assert (whole["reply"], whole["finish_reason"]) == ("很" * LONGEST, "length")
-    assert (streamed.text, streamed.last.data["finish_reason"]) == ("很" * LONGEST, "length")
+    text = whole["reply"]  # as long as the reservation allows, which is less than LONGEST
+    assert (set(text), 0 < len(text) <= LONGEST, whole["finish_reason"]) == ({"很"}, True, "length")
+    assert (streamed.text, streamed.last.data["finish_reason"]) == (text, "length")
     [choice] = answer["choices"]
-    assert (choice["message"]["content"], choice["finish_reason"]) == ("很" * LONGEST, "length")
+    assert (choice["message"]["content"], choice["finish_reason"]) == (text, "length")
     with watch(stored, streamed.events[0].data["message_id"], token=person.token) as again:
-        assert Stream(again.status_code, again.headers, again.read()).text == "很" * LONGEST
+        assert Stream(again.status_code, again.headers, again.read()).text == text
 
 
 def test_the_memory_of_an_answer_does_not_depend_on_its_events() -> None:
