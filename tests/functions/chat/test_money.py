@@ -69,6 +69,22 @@ def test_first_the_free_messages_then_the_balance_then_payment_is_required(
     assert read(adds_up, anna.id) == wallets.Wallet(50, 0, 3, 0)
 
 
+def test_the_balance_a_client_is_told_leaves_out_what_is_held_for_its_other_answers(
+    pair: Pair, join: SignUp
+) -> None:
+    """The running answer holds 100 fen, and this one costs 100."""
+    anna = join()
+    use_up(anna)
+    grant(anna, 1000)
+    with open_stream(pair[0], "scenario: endless", token=anna.token) as answer:
+        running = message_id_of(next(pieces_of(answer)))
+        told = [ask(pair[1], token=anna.token).data, hear(pair[0], token=anna.token).last.data]
+        assert read(adds_up, anna.id) == wallets.Wallet(800, 100, 3, 1)
+        assert stop_answer(pair[0], running, token=anna.token) == 200
+
+    assert [one["quota"]["balance_fen"] for one in told] == [800, 700]
+
+
 def test_a_charge_can_be_computed_again_from_what_the_client_was_told(
     pair: Pair, join: SignUp
 ) -> None:

@@ -23,7 +23,7 @@ from shared.repos.answer_chunks import AnswerChunk
 from tests.conftest import Configure
 from tests.events import invoke
 from tests.fakes import upstream
-from tests.fakes.upstream import PIECES, SENTENCE, Upstream
+from tests.fakes.upstream import PIECES, SENTENCE, THOUGHT, Upstream
 from tests.functions.chat.chatting import (
     Position,
     StreamEvent,
@@ -86,8 +86,8 @@ def written(place: Position) -> str:
     return ".".join(map(str, place))
 
 
-def text_of(events: list[StreamEvent]) -> str:
-    return "".join(one.data["text"] for one in events if one.name == "delta")
+def text_of(events: list[StreamEvent], name: str = "delta") -> str:
+    return "".join(one.data["text"] for one in events if one.name == name)
 
 
 def test_ten_disconnects_lose_nothing_repeat_nothing_and_cost_once(
@@ -122,6 +122,21 @@ def grown(heard: str, last: Position, piece: bytes) -> tuple[str, Position]:
     place = int(text), int(reasoning)
     assert place >= last
     return heard + text_told(piece), place
+
+
+@pytest.mark.parametrize("last", [(0, 3), (0, 7), (5, 7), (19, 7)])
+def test_a_client_goes_on_in_the_text_and_in_the_reasoning_each_from_its_own_place(
+    last: Position, pair: Pair, anna: Person
+) -> None:
+    with open_stream(pair[0], "scenario: reasoning", token=anna.token) as answer:
+        message_id = message_id_of(next(pieces_of(answer)))
+        here = told(pair[0], message_id, anna, last)
+    elsewhere = told(pair[1], message_id, anna, last)
+
+    text, reasoning = last
+    for events in (here, elsewhere):
+        assert text_of(events) == SENTENCE[text:]
+        assert text_of(events, "reasoning") == THOUGHT[reasoning:]
 
 
 def test_a_second_watcher_sees_the_same(pair: Pair, anna: Person) -> None:
