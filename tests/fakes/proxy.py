@@ -5,10 +5,31 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 
 from tests.patience import HANG_SECONDS
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+@dataclass(eq=False)
+class LostReply:
+    """A reply to lose: to `request`, on the first connection that has sent `after` before."""
+
+    after: bytes
+    request: bytes
+    happened: threading.Event = field(default_factory=threading.Event)
+    _sender: socket.socket | None = None
+    _is_sent: bool = False
+
+    def see(self, sender: socket.socket, data: bytes) -> None:
+        if self._sender is None and self.after in data:
+            self._sender = sender
+        elif sender is self._sender and self.request in data:
+            self._is_sent = True
+
+    def is_for(self, receiver: socket.socket) -> bool:
+        return self._is_sent and receiver is self._sender
 
 
 class Proxy:
@@ -19,6 +40,7 @@ class Proxy:
         self._flowing = threading.Event()
         self._flowing.set()
         self._ends: list[socket.socket] = []
+        self._losing: LostReply | None = None
         self.accepted = 0
         self._listen(0)
 
@@ -38,6 +60,11 @@ class Proxy:
             with suppress(OSError):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             _shut(end)
+
+    def lose_reply(self, request: bytes, *, after: bytes) -> LostReply:
+        """Once: let a request pass, and close its connection in place of the reply."""
+        self._losing = LostReply(after, request)
+        return self._losing
 
     def resume(self) -> None:
         """Forward bytes again, on the same port."""
@@ -76,9 +103,21 @@ class Proxy:
         with suppress(OSError):
             while data := source.recv(65536):
                 self._flowing.wait()
+                if self._loses(source, sink, data):
+                    break
                 sink.sendall(data)
         _shut(source)
         _shut(sink)
+
+    def _loses(self, source: socket.socket, sink: socket.socket, data: bytes) -> bool:
+        losing = self._losing
+        if losing is None:
+            return False
+        losing.see(source, data)
+        if is_lost := losing.is_for(sink):
+            self._losing = None
+            losing.happened.set()
+        return is_lost
 
 
 def _shut(end: socket.socket) -> None:
