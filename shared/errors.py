@@ -15,8 +15,8 @@ AppError
 |- InvalidRequest 422        IdempotencyMismatch, InviteCodeRequired, InviteCodeInvalid
 |- TooManyRequests 429       DailyLimitReached, TooManyStreams
 |- UpstreamFailed 502        UpstreamBusy 503, UpstreamTimeout 504
-|- Unavailable 503           DatabaseUnavailable, DatabaseNotConfigured, Misconfigured,
-|                            StorageUnavailable, WorkerUnreachable
+|- Unavailable 503           DatabaseUnavailable (DatabaseContention), DatabaseNotConfigured,
+|                            Misconfigured, StorageUnavailable, WorkerUnreachable
 `- Unexpected 500            the response to any other exception
 """
 
@@ -415,6 +415,10 @@ class DatabaseUnavailable(Unavailable):
     def __init__(self, **context: Any) -> None:
         super().__init__(**context)
         self.headers["Retry-After"] = "3"
+
+
+class DatabaseContention(DatabaseUnavailable):
+    """Other connections held the rows for too long; clients need not know the difference."""
 
 
 class DatabaseNotConfigured(Unavailable):

@@ -23,7 +23,7 @@ def write(level: str, event: str, **fields: object) -> None:
     sys.stdout.flush()
 
 
-def crash(error: BaseException, *, request_id: str) -> None:
+def crash(error: BaseException, **fields: object) -> None:
     """Log an unexpected exception with its stack frames.
 
     Messages of exceptions quote data (a duplicate e-mail, a row, a URL), so logs in
@@ -35,7 +35,7 @@ def crash(error: BaseException, *, request_id: str) -> None:
     ]
     detail = {} if is_production() else {"detail": str(error)}
     kind = type(error).__name__
-    write("error", "crash", request_id=request_id, error=kind, frames=frames, **detail)
+    write("error", "crash", error=kind, frames=frames, **fields, **detail)
 
 
 def hashed(identifier: str) -> str:

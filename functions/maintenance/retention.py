@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from functions.maintenance.chores import Chore, Counts, each
 from shared.accounts.erasure import forget_content
 from shared.database.transactions import read, transaction
 from shared.repos import (
@@ -21,58 +21,58 @@ BATCH = 100
 ERASED_MS = 3600 * 1000  # longer than any answer runs
 
 
-@dataclass(frozen=True)
-class RetentionResult:
-    """How many of each were removed. `answers` lost their chunks; the messages are kept.
-
-    `addresses` are the daily counts of addresses: see shared.accounts.address_quota.
-    """
-
-    keys: int
-    answers: int
-    limits: int
-    refresh_tokens: int
-    sessions: int
-    addresses: int
+def remove_keys(until: float, counts: Counts) -> None:
+    _batches("keys", idempotency.forget_before, _limit_ms(), until, counts)
 
 
-def run(until: float) -> RetentionResult:
-    """Remove a batch of each kind at a time. Keys go first, because they lead to answers.
-
-    Raises: DatabaseUnavailable.
-    """
-    before_ms = now_ms() - KEPT_MS
-    keys = _batches(until, lambda: transaction(idempotency.forget_before, before_ms, count=BATCH))
-    answers = _batches(
-        until, lambda: transaction(answer_chunks.remove_ended, before_ms, count=BATCH)
-    )
-    limits = _batches(until, lambda: transaction(rate_limits.forget_ended, now_ms(), count=BATCH))
-    refresh_tokens = _batches(
-        until, lambda: transaction(sessions.remove_expired_tokens, before_ms, count=BATCH)
-    )
-    ended = _batches(until, lambda: transaction(sessions.remove_ended, before_ms, count=BATCH))
-    today = shanghai_day(now_ms())
-    addresses = _batches(
-        until, lambda: transaction(daily_messages.remove_addresses, today, count=BATCH)
-    )
-    _remove_late_content(until)
-    return RetentionResult(keys, answers, limits, refresh_tokens, ended, addresses)
+def remove_answers(until: float, counts: Counts) -> None:
+    _batches("answers", answer_chunks.remove_ended, _limit_ms(), until, counts)
 
 
-def _remove_late_content(until: float) -> None:
+def remove_limits(until: float, counts: Counts) -> None:
+    _batches("limits", rate_limits.forget_ended, now_ms(), until, counts)
+
+
+def remove_refresh_tokens(until: float, counts: Counts) -> None:
+    _batches("refresh_tokens", sessions.remove_expired_tokens, _limit_ms(), until, counts)
+
+
+def remove_sessions(until: float, counts: Counts) -> None:
+    _batches("sessions", sessions.remove_ended, _limit_ms(), until, counts)
+
+
+def remove_addresses(until: float, counts: Counts) -> None:
+    _batches("addresses", daily_messages.remove_addresses, shanghai_day(now_ms()), until, counts)
+
+
+def remove_late_content(until: float, counts: Counts) -> None:
     """Remove what running answers stored of accounts that were deleted a short time ago."""
-    for user_id in read(users.list_erased, since_ms=now_ms() - ERASED_MS):
-        if time.monotonic() > until:
-            break
-        transaction(forget_content, user_id)
+    erased = read(users.list_erased, since_ms=now_ms() - ERASED_MS)
+    each(erased, until, lambda user_id: transaction(forget_content, user_id))
 
 
-def _batches(until: float, work: Callable[[], int]) -> int:
-    """Work until a batch is not full or the time is over; return the total count."""
-    total = 0
+# Keys go first, because they lead to answers. Sessions that lose their last token go a run later.
+CHORES: dict[str, Chore] = {
+    "keys": remove_keys,
+    "answers": remove_answers,
+    "limits": remove_limits,
+    "sessions": remove_sessions,
+    "refresh_tokens": remove_refresh_tokens,
+    "addresses": remove_addresses,
+    "late_content": remove_late_content,
+}
+
+
+def _limit_ms() -> int:
+    return now_ms() - KEPT_MS
+
+
+def _batches(
+    name: str, remove: Callable[..., int], before: object, until: float, counts: Counts
+) -> None:
+    """Remove and count until a batch is not full or the time is over."""
     while time.monotonic() < until:
-        done = work()
-        total += done
+        done = transaction(remove, before, count=BATCH)
+        counts.add(name, done)
         if done < BATCH:
             break
-    return total

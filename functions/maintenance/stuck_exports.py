@@ -1,8 +1,6 @@
 """Exports without a running worker: started again, or ended."""
 
-import time
-from dataclasses import dataclass
-
+from functions.maintenance.chores import Counts, each
 from shared import log
 from shared.database.transactions import read, transaction
 from shared.errors import AppError, Misconfigured
@@ -14,25 +12,17 @@ from shared.times import now_ms
 _MOST_JOBS = 100
 
 
-@dataclass
-class StuckExportsResult:
-    """How many exports were started again, and how many were ended."""
-
-    exports_resumed: int = 0
-    exports_ended: int = 0
-
-
-def run(until: float) -> StuckExportsResult:
+def run(until: float, counts: Counts) -> None:
     """Raises: DatabaseUnavailable."""
-    result = StuckExportsResult()
-    for job in read(export_jobs.list_abandoned, before_ms=now_ms(), count=_MOST_JOBS):
-        if time.monotonic() > until:
-            break
-        if _end(job):
-            result.exports_ended += 1
-        elif transaction(export_jobs.requeue, job, until_ms=now_ms() + QUEUED_MS):
-            _start(job, result)
-    return result
+    abandoned = read(export_jobs.list_abandoned, before_ms=now_ms(), count=_MOST_JOBS)
+    each(abandoned, until, lambda job: _end_or_restart(job, counts))
+
+
+def _end_or_restart(job: Job, counts: Counts) -> None:
+    if _end(job):
+        counts.exports_ended += 1
+    elif transaction(export_jobs.requeue, job, until_ms=now_ms() + QUEUED_MS):
+        _start(job, counts)
 
 
 def _end(job: Job) -> bool:
@@ -47,17 +37,17 @@ def _end(job: Job) -> bool:
     return False
 
 
-def _start(job: Job, result: StuckExportsResult) -> None:
+def _start(job: Job, counts: Counts) -> None:
     """Start a worker; the next run tries again if this fails, unless a setting is wrong."""
     from shared.exports import jobs  # loads jwt, which most runs do not need
 
     try:
         jobs.start(job)
-        result.exports_resumed += 1
+        counts.exports_resumed += 1
     except AppError as error:
         log.write("error", "export", export=job.id, error=error.name, context=error.context)
         if isinstance(error, Misconfigured):
-            result.exports_ended += _mark_failed(job, error.name)
+            counts.exports_ended += _mark_failed(job, error.name)
 
 
 def _mark_failed(job: Job, failure: str) -> bool:

@@ -1,8 +1,6 @@
 """The sweeper: ends abandoned turns with the stored part of their answers."""
 
-import time
-from dataclasses import dataclass
-
+from functions.maintenance.chores import Counts, each
 from shared import log
 from shared.answers.conclusion import conclude
 from shared.answers.ending import Ending
@@ -18,42 +16,27 @@ from shared.times import now_ms
 _MOST_TURNS = 1000
 
 
-@dataclass
-class SweepResult:
-    """How many turns ended in each state; `failed` ones stay open for the next run."""
-
-    settled: int = 0
-    released: int = 0
-    failed: int = 0
-
-
-def run(until: float) -> SweepResult:
+def run(until: float, counts: Counts) -> None:
     """End the turns abandoned now, each in its own transaction, until the time is over.
 
     Raises: DatabaseUnavailable.
     """
-    result, before_ms = SweepResult(), now_ms()
-    for message_id in read(turns.list_abandoned, before_ms=before_ms, count=_MOST_TURNS):
-        if time.monotonic() > until:
-            break
-        _count(result, _try_to_end(message_id, before_ms))
-    return result
+    before_ms = now_ms()
+    abandoned = read(turns.list_abandoned, before_ms=before_ms, count=_MOST_TURNS)
+    each(abandoned, until, lambda message_id: _try_to_end(message_id, before_ms, counts))
 
 
-def _count(result: SweepResult, state: str | None) -> None:
-    if state:
-        setattr(result, state, getattr(result, state) + 1)
-
-
-def _try_to_end(message_id: str, before_ms: int) -> str | None:
-    """End one turn; log a failure and return "failed", so that the other turns are ended."""
+def _try_to_end(message_id: str, before_ms: int, counts: Counts) -> None:
+    """End and count one turn; log and count a failure, so that the other turns are ended."""
     try:
-        return transaction(_end, message_id, before_ms)
+        state = transaction(_end, message_id, before_ms)
     except DatabaseUnavailable:
         raise
     except Exception as error:  # noqa: BLE001  # any defect of one turn
         log.crash(error, request_id=message_id)
-        return "failed"
+        state = "failed"
+    if state:
+        counts.add(state, 1)
 
 
 def _end(db: Connection, message_id: str, before_ms: int) -> str | None:

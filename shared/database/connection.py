@@ -56,6 +56,7 @@ class Dialect(Protocol):
     snapshot: tuple[str, ...]
 
     def connect(self, connect_seconds: float, query_seconds: float) -> Any: ...
+    def try_lock(self, name: str) -> Callable[[], None] | None: ...
     def statement(self, sql: str) -> str: ...
     def stream(self, raw: Any) -> Any: ...
     def stream_raw(self, raw: Any) -> Any: ...
@@ -148,10 +149,15 @@ class Connection:
         return self._translating(run)
 
     def _translating(self, step: Callable[[], Any]) -> Any:
-        try:
-            return step()
-        except Exception as error:
-            failure = self._dialect.failure(error)
-            if failure is None:
-                raise
-            raise failure from error
+        return translated(self._dialect, step)
+
+
+def translated(dialect: Dialect, step: Callable[[], T]) -> T:
+    """Run the step. Raises: DatabaseError, for the failures of the driver."""
+    try:
+        return step()
+    except Exception as error:
+        failure = dialect.failure(error)
+        if failure is None:
+            raise
+        raise failure from error

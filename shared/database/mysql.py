@@ -2,6 +2,8 @@
 
 import re
 import ssl
+from collections.abc import Callable
+from contextlib import closing
 from functools import cache
 from typing import Any
 
@@ -12,6 +14,8 @@ from pymysql.cursors import SSCursor
 from shared.database.connection import (
     BATCH_BYTES,
     BATCH_ROWS,
+    CONNECT_SECONDS,
+    QUERY_SECONDS,
     Contention,
     DatabaseError,
     DuplicateKey,
@@ -26,6 +30,8 @@ _SESSION = (
     "SET sql_mode = 'STRICT_ALL_TABLES,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION',"
     " time_zone = '+00:00', innodb_lock_wait_timeout = 3"
 )
+
+_LOCK_NAME = "CONCAT(%(name)s, '.', MD5(DATABASE()))"
 
 # Client error codes 2000 and above: MySQL manual, "Client Error Message Reference".
 _SERVER_GONE, _SERVER_LOST, _NOT_IN_SYNC, _SERVER_LOST_EXTENDED = 2006, 2013, 2014, 2055
@@ -141,6 +147,34 @@ class MySql:
             ssl=_tls_context(verify=target.tls == "verify_identity") if required else None,
             ssl_disabled=target.tls == "disabled",
         )
+
+    def try_lock(self, name: str) -> Callable[[], None] | None:
+        """Take a named lock on a new connection; return its release, or None if it is held.
+
+        Locks are the server's, so their names have the database. The server closes the
+        connection of a client that vanished after `wait_timeout`.
+        """
+        raw = self.connect(CONNECT_SECONDS, QUERY_SECONDS)
+
+        def ask(function: str) -> bool:
+            with raw.cursor() as cursor:
+                cursor.execute(f"SELECT {function}", {"name": name})
+                return bool(cursor.fetchone()[0])
+
+        def release() -> None:
+            with closing(raw):
+                ask(f"RELEASE_LOCK({_LOCK_NAME})")
+
+        try:
+            with raw.cursor() as cursor:
+                cursor.execute("SET wait_timeout = 120")
+            if ask(f"GET_LOCK({_LOCK_NAME}, 0)"):
+                return release
+        except BaseException:
+            raw.close()
+            raise
+        raw.close()
+        return None
 
     def statement(self, sql: str) -> str:
         return _statement(sql)

@@ -4,6 +4,7 @@ import os
 import re
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,19 @@ class Sqlite:
         raw.execute("PRAGMA journal_mode = WAL")
         raw.execute("PRAGMA foreign_keys = ON")
         return raw
+
+    def try_lock(self, name: str) -> Callable[[], None] | None:
+        """Lock an empty database beside this one; return the release, or None if it is locked."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        raw = sqlite3.connect(f"{self._path}-{name}", timeout=0, isolation_level=None)
+        try:
+            raw.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            raw.close()
+            if _is_contention(error):
+                return None
+            raise
+        return raw.close
 
     def statement(self, sql: str) -> str:
         return sql

@@ -22,8 +22,9 @@ from shared.database.connection import (
     Dialect,
     DuplicateKey,
     LostConnection,
+    translated,
 )
-from shared.errors import DatabaseNotConfigured, DatabaseUnavailable
+from shared.errors import DatabaseContention, DatabaseNotConfigured, DatabaseUnavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -102,6 +103,24 @@ def snapshot(query_seconds: float) -> Iterator[Connection]:
     finally:
         with suppress(Exception):  # closing a broken connection raises
             connection.close()
+
+
+@contextmanager
+def exclusive(name: str) -> Iterator[bool]:
+    """Hold this database's lock of that name; yield False, without waiting, if it is held.
+
+    The lock has a connection of its own, and ends with it if this process is killed.
+
+    Raises: DatabaseNotConfigured, DatabaseUnavailable.
+    """
+    dialect = _dialect()
+    release = _reporting(lambda: translated(dialect, lambda: dialect.try_lock(name)))
+    try:
+        yield release is not None
+    finally:
+        if release is not None:
+            with suppress(Exception):  # a broken connection has released it
+                release()
 
 
 def is_reachable(seconds: float) -> bool:
@@ -212,4 +231,5 @@ def _reporting(run: Callable[[], T]) -> T:
 
 
 def _unavailable(error: DatabaseError) -> DatabaseUnavailable:
-    return DatabaseUnavailable(reason=type(error).__name__, code=str(error))
+    kind = DatabaseContention if isinstance(error, Contention) else DatabaseUnavailable
+    return kind(reason=type(error).__name__, code=str(error))

@@ -14,6 +14,14 @@ class TimerFailed(Exception):
     """The failure as the platform sees and prints it: its name, without cause or details."""
 
 
+class RunFailed(Exception):
+    """A part of the run failed; the summary, which is logged, has what was done and what not."""
+
+    def __init__(self, failure: str, summary: Mapping[str, object]) -> None:
+        super().__init__(failure)
+        self.failure, self.summary = failure, summary
+
+
 @dataclass(frozen=True)
 class Timer:
     """A handler of timer events: `{"triggerTime", "triggerName", "payload"}`.
@@ -31,6 +39,9 @@ class Timer:
             summary = dict(self.run())
             _log("info", request_id, started, summary)
             return summary
+        except RunFailed as error:
+            failure = error.failure
+            _log("error", request_id, started, {"error": failure, "context": error.summary})
         except AppError as error:
             failure = error.name
             _log("error", request_id, started, {"error": failure, "context": error.context})

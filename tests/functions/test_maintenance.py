@@ -4,13 +4,13 @@ import json
 import time
 import traceback
 from contextlib import suppress
-from dataclasses import asdict
 from multiprocessing import get_context
 
 import httpx
 import pytest
 
-from functions.maintenance import retention, sweep
+from functions.maintenance import chores, index, retention, sweep
+from functions.maintenance.chores import Counts
 from functions.maintenance.index import handler
 from scripts.tooling.environment import ROOT
 from scripts.tooling.manifest.s_yaml import Timer, load
@@ -47,6 +47,7 @@ from tests.functions.wallets import (
     summed_up,
     today,
 )
+from tests.patience import HANG_SECONDS
 from tests.people import customer, grant, register
 from tests.receipts import evaluated
 from tests.web import eventually, serving
@@ -195,9 +196,12 @@ def open_turns(user_id: str, text: str) -> list[Turn]:
     return [turn for turn in found if "".join(p.text for p in pieces_of(turn)) == text]
 
 
-def _swept_in_a_process(_: int) -> dict[str, object]:
+def _swept_in_a_process(_: int) -> Counts:
+    """Sweep without the lock, which a run may lose with its connection."""
+    counts = Counts()
     try:
-        return run()
+        sweep.run(time.monotonic() + HANG_SECONDS, counts)
+        return counts
     finally:
         transactions.disconnect()
 
@@ -213,7 +217,7 @@ def test_four_sweepers_at_once_end_every_turn_once() -> None:
     with get_context("spawn").Pool(4) as pool:
         summaries = pool.map(_swept_in_a_process, range(4), chunksize=1)
 
-    total = {name: sum(int(str(one[name])) for one in summaries) for name in NOTHING}
+    total = {name: sum(vars(one)[name] for one in summaries) for name in NOTHING}
     assert total == {**NOTHING, "settled": 45, "released": 45}
     assert {state_of(turn) for turn in texts} == {"settled"}
     assert {state_of(turn) for turn in silent + free} == {"released"}
@@ -242,7 +246,7 @@ def test_a_sweeper_and_the_instance_that_is_alive_charge_once_between_them() -> 
     with get_context("spawn").Pool(2) as pool:
         alive = pool.apply_async(_concluded_in_a_process, [[one.message_id for one in opened]])
         swept = pool.apply_async(_swept_in_a_process, [0])
-        ended = alive.get(60) + int(str(swept.get(60)["settled"]))
+        ended = alive.get(60) + swept.get(60).settled
 
     assert ended == 30
     assert books(anna) == Wallet(7000, 0, 31, 0)
@@ -278,7 +282,8 @@ def test_a_turn_that_cannot_be_ended_does_not_keep_the_others_open(
     assert books(anna) == Wallet(900, 100, 2, 1)
     crash, summary = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert (crash["event"], crash["request_id"]) == ("crash", broken.message_id)
-    assert summary["context"] == {**NOTHING, "settled": 1, "failed": 1}
+    failures = {"turns": "internal_error"}
+    assert summary["context"] == {**NOTHING, "settled": 1, "failed": 1, "failures": failures}
 
 
 @pytest.mark.usefixtures("database")
@@ -290,8 +295,11 @@ def test_what_the_time_does_not_suffice_for_waits_for_the_next_run() -> None:
     )
     over = time.monotonic()
 
-    done = {**asdict(sweep.run(over)), **asdict(retention.run(over))}
-    assert set(done.values()) == {0}
+    counts = Counts()
+    assert chores.run_all(index._CHORES, over, counts) == {}
+    for chore in index._CHORES.values():
+        chore(over, counts)
+    assert counts == Counts()
     assert state_of(turn) == "open"
     assert run() == {**NOTHING, "settled": 1, "keys": 1}
 
@@ -415,8 +423,11 @@ def test_an_unforeseen_failure_tells_the_platform_no_more_than_its_type(
         run()
 
     assert "turns" not in "".join(traceback.format_exception_only(raised.value))
-    (line,) = capsys.readouterr().out.splitlines()
-    assert json.loads(line)["event"] == "crash"
+    *crashes, last = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [one["event"] for one in crashes] == ["crash"] * len(crashes)
+    assert [one["chore"] for one in crashes] == [*index._CHORES, "record"]
+    assert last["error"] == "OperationalError"
+    assert set(last["context"]["failures"]) == {*index._CHORES, "record"}
 
 
 @pytest.mark.usefixtures("configure")

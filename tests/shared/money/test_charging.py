@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.maintenance import sweep
+from functions.maintenance.chores import Counts
 from shared.answers.conclusion import conclude
 from shared.answers.ending import Ending
 from shared.database import transactions
@@ -272,7 +273,7 @@ class Customer:
             elif step in {"grant", "refund"}:
                 transaction(wallets.book, self.id, step, 70, key=f"{step}:{self.id}:{which}")
             elif step == "sweep":
-                sweep.run(time.monotonic() + HANG_SECONDS)
+                sweep.run(time.monotonic() + HANG_SECONDS, Counts())
             elif self.turns:
                 text = "an answer" if step == "answer" else ""
                 turn = self.turns[which % len(self.turns)]
@@ -291,7 +292,7 @@ def test_any_order_of_events_keeps_the_invariants(steps: list[tuple[str, int]]) 
         somebody.take(step, which)
         read(adds_up, somebody.id)
         assert read(free_taken, somebody.id) in {0, 1}
-    sweep.run(time.monotonic() + HANG_SECONDS)
+    sweep.run(time.monotonic() + HANG_SECONDS, Counts())
     left = read(adds_up, somebody.id)
     assert (left.reserved_fen, left.open_turns) == (0, 0)
 
