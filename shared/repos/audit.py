@@ -56,18 +56,25 @@ def list_newest(
 ) -> list[AuditEntry]:
     return db.find_all(
         AuditEntry,
-        """
+        f"""
         SELECT id, at_ms, actor_id, action, detail
-        FROM audit_log
-        WHERE (at_ms < :at OR (at_ms = :at AND id < :id))
+        FROM audit_log /*! FORCE INDEX ({_index(filters)}) */
+        WHERE at_ms <= :at AND (at_ms < :at OR id < :id)
             AND (:actor_id IS NULL OR actor_id = :actor_id)
             AND (:action IS NULL OR action = :action)
             AND (:from_ms IS NULL OR at_ms >= :from_ms)
             AND (:to_ms IS NULL OR at_ms < :to_ms)
         ORDER BY at_ms DESC, id DESC
         LIMIT :count
-        """,
+        """,  # noqa: S608  # the index is one of ours
         count=count,
         **vars(filters),
         **vars(after or END),
     )
+
+
+def _index(filters: AuditFilter) -> str:
+    """The index with the filter and the order: left alone, MariaDB reads all rows before a page."""
+    if filters.actor_id is not None:
+        return "ix_audit_log_actor"
+    return "ix_audit_log_at" if filters.action is None else "ix_audit_log_action"

@@ -127,14 +127,18 @@ def get_listed(db: Connection, conversation_id: str) -> ConversationSummary:
 def list_of(
     db: Connection, user_id: str, *, after: Cursor | None, count: int
 ) -> list[ConversationSummary]:
-    """The conversations of one user, the last changed first."""
+    """The conversations of one user, the last changed first.
+
+    Here and in other lists, the condition and the index are in a form that MariaDB plans as
+    a range; otherwise it reads all rows before the page.
+    """
     return db.find_all(
         ConversationSummary,
         """
         SELECT id, title, created_at_ms, updated_at_ms
-        FROM conversations
+        FROM conversations /*! FORCE INDEX (ix_conversations_user) */
         WHERE user_id = :user_id
-            AND (updated_at_ms < :at OR (updated_at_ms = :at AND id < :id))
+            AND updated_at_ms <= :at AND (updated_at_ms < :at OR id < :id)
         ORDER BY updated_at_ms DESC, id DESC
         LIMIT :count
         """,
@@ -153,9 +157,9 @@ def list_messages(
         """
         SELECT id, conversation_id, role, content, created_at_ms, model, finish_reason,
             prompt_tokens, completion_tokens
-        FROM messages
+        FROM messages /*! FORCE INDEX (ix_messages_conversation) */
         WHERE conversation_id = :conversation_id
-            AND (created_at_ms > :at OR (created_at_ms = :at AND id > :id))
+            AND created_at_ms >= :at AND (created_at_ms > :at OR id > :id)
         ORDER BY created_at_ms, id
         LIMIT :count
         """,

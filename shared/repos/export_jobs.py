@@ -71,8 +71,8 @@ def list_latest(db: Connection, *, after: Cursor | None, count: int) -> list[Job
         """
         SELECT id, requested_by, wanted AS request, lease_until_ms, created_at_ms, state, attempt,
             rows_written, bytes_written, sha256, object_key, failure, cancel_asked, ended_at_ms
-        FROM exports
-        WHERE created_at_ms < :at OR (created_at_ms = :at AND id < :id)
+        FROM exports /*! FORCE INDEX (ix_exports_created) */
+        WHERE created_at_ms <= :at AND (created_at_ms < :at OR id < :id)
         ORDER BY created_at_ms DESC, id DESC
         LIMIT :count
         """,

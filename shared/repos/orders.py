@@ -55,19 +55,26 @@ def list_newest(
 ) -> list[Order]:
     return db.find_all(
         Order,
-        """
+        f"""
         SELECT number, user_id, package_id, amount_fen, credit_fen, status, transaction_id,
             created_at_ms, paid_at_ms, refunded_at_ms
-        FROM orders
-        WHERE (created_at_ms < :at OR (created_at_ms = :at AND number < :id))
+        FROM orders /*! FORCE INDEX ({_index(filters)}) */
+        WHERE created_at_ms <= :at AND (created_at_ms < :at OR number < :id)
             AND (:status IS NULL OR status = :status)
             AND (:user_id IS NULL OR user_id = :user_id)
             AND (:from_ms IS NULL OR created_at_ms >= :from_ms)
             AND (:to_ms IS NULL OR created_at_ms < :to_ms)
         ORDER BY created_at_ms DESC, number DESC
         LIMIT :count
-        """,
+        """,  # noqa: S608  # the index is one of ours
         count=count,
         **vars(filters),
         **vars(after or END),
     )
+
+
+def _index(filters: OrderFilter) -> str:
+    """The index with the filter and the order: left alone, MariaDB reads all rows before a page."""
+    if filters.user_id is not None:
+        return "ix_orders_user"
+    return "ix_orders_created" if filters.status is None else "ix_orders_status"

@@ -61,7 +61,7 @@ def list_versions(db: Connection, model: str, *, after: Cursor | None, count: in
         """
         SELECT model, version, unit, message_fen, input_ufen, cached_ufen, output_ufen,
             changed_by, created_at_ms
-        FROM prices
+        FROM prices /*! FORCE INDEX (PRIMARY) */
         WHERE model = :model AND version < :before
         ORDER BY version DESC
         LIMIT :count

@@ -205,7 +205,7 @@ def list_entries(
         """
         SELECT id, kind, amount_fen, balance_after_fen, business_key, reason, created_at_ms,
             entry_number
-        FROM ledger
+        FROM ledger /*! FORCE INDEX (uq_ledger_user_id_entry_number) */
         WHERE user_id = :user_id AND entry_number < :before
         ORDER BY entry_number DESC
         LIMIT :count

@@ -43,15 +43,15 @@ def search(
     prefix = _prefix_pattern(filters.text) if filters.text else None
     return db.find_all(
         ListedUser,
-        """
+        f"""
         SELECT u.id, u.email, u.username, u.role, u.created_at_ms, u.disabled_at_ms, u.erased_at_ms,
             COALESCE(w.balance_fen, 0) AS balance_fen,
             COALESCE(w.reserved_fen, 0) AS reserved_fen,
             COALESCE(d.used, 0) AS used_today
-        FROM users AS u
+        FROM users AS u{_index_hint(filters)}
         LEFT JOIN wallets AS w ON w.user_id = u.id
         LEFT JOIN daily_messages AS d ON d.subject = u.id AND d.day = :day
-        WHERE (u.created_at_ms < :at OR (u.created_at_ms = :at AND u.id < :id))
+        WHERE u.created_at_ms <= :at AND (u.created_at_ms < :at OR u.id < :id)
             AND (:role IS NULL OR u.role = :role)
             AND (
                 :is_disabled IS NULL
@@ -66,7 +66,7 @@ def search(
             )
         ORDER BY u.created_at_ms DESC, u.id DESC
         LIMIT :count
-        """,
+        """,  # noqa: S608  # the index is one of ours
         day=day,
         role=filters.role,
         is_disabled=filters.is_disabled,
@@ -97,6 +97,16 @@ def get(db: Connection, user_id: str, day: str) -> ListedUser:
     if found is None or found.id != user_id:  # MySQL overlooks blanks at the end
         raise NotFound
     return found
+
+
+def _index_hint(filters: UserFilter) -> str:
+    """The index with the order of the list: left alone, MariaDB sorts all rows for deep pages.
+
+    Disabled accounts are few, and have an index of their own.
+    """
+    if filters.role is not None:
+        return " /*! FORCE INDEX (ix_users_role) */"
+    return "" if filters.is_disabled else " /*! FORCE INDEX (ix_users_created) */"
 
 
 def _prefix_pattern(text: str) -> str:
