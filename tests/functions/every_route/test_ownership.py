@@ -128,7 +128,7 @@ def gained(
 
 _OWN_TO_EACH = re.compile(
     r"[0-9A-Z]{26}|[0-9a-f]{32,}|[\w-]+\.[\w-]+\.[\w-]+|[\w.+-]+@example\.com|sha384-.*|[\w-]{40,}"
-    r"|chatcmpl-\w+|\d{4}-\d\d-\d\dT.*|(\w{4}-)+\w{4}|(model|upstream|stored)-\w+|\w+:[0-9A-Z]{26}"
+    r"|address:[0-9a-f]+|chatcmpl-\w+|\d{4}-\d\d-\d\dT.*|(\w{4}-)+\w{4}|(model|upstream|stored)-\w+|\w+:[0-9A-Z]{26}"
 )
 
 
