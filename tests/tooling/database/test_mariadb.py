@@ -20,7 +20,8 @@ from tests.patience import HANG_SECONDS
 # Python handles a signal between two instructions; a signal just before a blocking read would
 # wait until the read ends. So the owner waits in short intervals.
 OWNER = """
-import select, sys
+import select, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests run in the background
 from scripts.tooling.database.mariadb import private_server
 with private_server() as url:
     print(url, flush=True)
