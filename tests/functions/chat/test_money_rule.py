@@ -1,14 +1,13 @@
 """The rule of charging: whatever was received is settled, an empty answer is free."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from shared.database.transactions import read, transaction
+from shared.database.transactions import read
 from shared.llm.estimate import estimate_tokens
 from shared.pricing import Tokens, amount_fen
-from shared.repos import prices, wallets
+from shared.repos import wallets
 from tests.fakes.upstream import COMPLETION_TOKENS, SENTENCE, THOUGHT, Upstream
 from tests.functions.chat.chatting import (
     ask,
@@ -19,29 +18,10 @@ from tests.functions.chat.chatting import (
     pieces_of,
     stop,
 )
-from tests.functions.conftest import SignUp
 from tests.functions.wallets import PER_TOKEN
 from tests.ledger_checks import adds_up
-from tests.people import Person, grant, use_up
-from tests.web import WebFunction, serving
-
-
-@pytest.fixture
-def anna(sign_up: SignUp) -> Person:
-    """A user with money and without free messages."""
-    anna = sign_up()
-    use_up(anna)
-    grant(anna, 10_000)
-    return anna
-
-
-@pytest.fixture
-def metered(stored: WebFunction, anna: Person) -> Iterator[WebFunction]:
-    """An instance whose model has prices per token."""
-    if read(prices.find_current, PER_TOKEN.model) is None:
-        transaction(prices.add, PER_TOKEN, changed_by=anna.id)
-    with serving("chat", **{**stored.variables, "OPENAI_MODEL": PER_TOKEN.model}) as web:
-        yield web
+from tests.people import Person
+from tests.web import WebFunction
 
 
 def stopped_in_reasoning(web: WebFunction, person: Person, events: int) -> dict[str, Any]:
@@ -55,11 +35,11 @@ def stopped_in_reasoning(web: WebFunction, person: Person, events: int) -> dict[
     return events_of(heard)[-1].data
 
 
-def test_a_stop_during_the_reasoning_is_charged(stored: WebFunction, anna: Person) -> None:
-    last = stopped_in_reasoning(stored, anna, 3)
+def test_a_stop_during_the_reasoning_is_charged(stored: WebFunction, payer: Person) -> None:
+    last = stopped_in_reasoning(stored, payer, 3)
 
     assert (last["finish_reason"], last["charge"]["amount_fen"]) == ("stop", 100)
-    assert read(adds_up, anna.id) == wallets.Wallet(9_900, 0, 2, 0)
+    assert read(adds_up, payer.id) == wallets.Wallet(9_900, 0, 2, 0)
 
 
 @pytest.mark.parametrize(
@@ -74,12 +54,12 @@ def test_a_stop_during_the_reasoning_is_charged(stored: WebFunction, anna: Perso
     ],
 )
 def test_whatever_came_is_charged_and_nothing_is_free(
-    name: str, amount_fen: int, stored: WebFunction, anna: Person
+    name: str, amount_fen: int, stored: WebFunction, payer: Person
 ) -> None:
-    charge = hear(stored, f"scenario: {name}", token=anna.token).last.data["charge"]
+    charge = hear(stored, f"scenario: {name}", token=payer.token).last.data["charge"]
 
     assert charge["amount_fen"] == amount_fen
-    assert read(adds_up, anna.id).balance_fen == 10_000 - amount_fen
+    assert read(adds_up, payer.id).balance_fen == 10_000 - amount_fen
 
 
 @pytest.mark.parametrize(
@@ -93,40 +73,40 @@ def test_whatever_came_is_charged_and_nothing_is_free(
     ],
 )
 def test_all_output_tokens_are_charged_and_each_once(
-    name: str, completion_tokens: int, metered: WebFunction, anna: Person
+    name: str, completion_tokens: int, metered: WebFunction, payer: Person
 ) -> None:
-    charge = hear(metered, f"scenario: {name}", token=anna.token).last.data["charge"]
+    charge = hear(metered, f"scenario: {name}", token=payer.token).last.data["charge"]
 
     receipt = charge["receipt"]
     assert receipt["completion_tokens"] == completion_tokens
     tokens = Tokens(receipt["prompt_tokens"], completion_tokens)
     assert charge["amount_fen"] == amount_fen(PER_TOKEN, tokens)
-    assert read(adds_up, anna.id).balance_fen == 10_000 - charge["amount_fen"]
+    assert read(adds_up, payer.id).balance_fen == 10_000 - charge["amount_fen"]
 
 
 def test_a_stop_during_the_reasoning_pays_for_the_reasoning(
-    metered: WebFunction, anna: Person
+    metered: WebFunction, payer: Person
 ) -> None:
-    receipt = stopped_in_reasoning(metered, anna, 3)["charge"]["receipt"]
+    receipt = stopped_in_reasoning(metered, payer, 3)["charge"]["receipt"]
 
     assert receipt["completion_tokens"] >= 3 * estimate_tokens("思考")
 
 
 def test_an_answer_that_was_charged_is_no_error_for_who_waited_for_all_of_it(
-    stored: WebFunction, anna: Person
+    stored: WebFunction, payer: Person
 ) -> None:
-    reply = ask(stored, "scenario: error-after-reasoning", token=anna.token)
+    reply = ask(stored, "scenario: error-after-reasoning", token=payer.token)
 
     assert (reply.status, reply.data["reply"], reply.data["error"]) == (200, "", "upstream_error")
     assert reply.data["charge"]["amount_fen"] == 100
 
 
 def test_an_answer_of_reasoning_alone_is_no_context_of_the_next_question(
-    stored: WebFunction, anna: Person, fake: Upstream
+    stored: WebFunction, payer: Person, fake: Upstream
 ) -> None:
-    first = ask(stored, "scenario: only-reasoning-and-stop", token=anna.token).data
+    first = ask(stored, "scenario: only-reasoning-and-stop", token=payer.token).data
     conversation_id = first["conversation_id"]
-    assert ask(stored, "go on", token=anna.token, conversation_id=conversation_id).status == 200
+    assert ask(stored, "go on", token=payer.token, conversation_id=conversation_id).status == 200
 
     _, *sent = fake.requests[-1].json["messages"]
     assert [one["content"] for one in sent] == ["scenario: only-reasoning-and-stop", "go on"]

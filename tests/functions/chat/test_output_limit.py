@@ -1,39 +1,17 @@
 """Limits of an answer's output: what is delivered is what was reserved for."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from shared.database.transactions import read, transaction
+from shared.database.transactions import read
 from shared.llm.estimate import estimate_tokens
-from shared.repos import prices
 from tests.fakes.upstream import SENTENCE, Upstream
 from tests.functions.chat.chatting import ask, hear
-from tests.functions.conftest import SignUp
-from tests.functions.wallets import PER_TOKEN
 from tests.ledger_checks import adds_up
-from tests.people import Person, grant, use_up
+from tests.people import Person
 from tests.web import WebFunction, serving
-
-
-@pytest.fixture
-def anna(sign_up: SignUp) -> Person:
-    """A user with money and without free messages."""
-    anna = sign_up()
-    use_up(anna)
-    grant(anna, 10_000)
-    return anna
-
-
-@pytest.fixture
-def metered(stored: WebFunction, anna: Person) -> Iterator[WebFunction]:
-    """An instance whose model has prices per token."""
-    if read(prices.find_current, PER_TOKEN.model) is None:
-        transaction(prices.add, PER_TOKEN, changed_by=anna.id)
-    with serving("chat", **{**stored.variables, "OPENAI_MODEL": PER_TOKEN.model}) as web:
-        yield web
 
 
 def complete(web: WebFunction, person: Person, name: str, max_tokens: int) -> dict[str, Any]:
@@ -52,9 +30,9 @@ def complete(web: WebFunction, person: Person, name: str, max_tokens: int) -> di
 @pytest.mark.parametrize("name", ["flood-of-reasoning", "flood", "json-of-any-length"])
 @pytest.mark.parametrize("max_tokens", [1, 50])
 def test_an_upstream_that_ignores_the_limit_is_cut_off_there(
-    name: str, max_tokens: int, metered: WebFunction, anna: Person, fake: Upstream
+    name: str, max_tokens: int, metered: WebFunction, payer: Person, fake: Upstream
 ) -> None:
-    whole = complete(metered, anna, name, max_tokens)
+    whole = complete(metered, payer, name, max_tokens)
 
     [choice], usage = whole["choices"], whole["usage"]
     message = choice["message"]
@@ -63,15 +41,15 @@ def test_an_upstream_that_ignores_the_limit_is_cut_off_there(
     assert usage["completion_tokens"] == estimate_tokens(received) == max_tokens
     prompt_tokens = estimate_tokens(f"scenario: {name}")
     reserved = -(-(prompt_tokens * 80 + max_tokens * 200) // 1000)
-    assert read(adds_up, anna.id).balance_fen == 10_000 - reserved
+    assert read(adds_up, payer.id).balance_fen == 10_000 - reserved
     assert name == "json-of-any-length" or fake.wait_closed()
 
 
 def test_a_streamed_answer_is_cut_off_as_well(
-    metered: WebFunction, anna: Person, fake: Upstream
+    metered: WebFunction, payer: Person, fake: Upstream
 ) -> None:
     with serving("chat", **{**metered.variables, "MAX_TOKENS": "130"}) as web:
-        heard = hear(web, "scenario: flood-of-reasoning", token=anna.token)
+        heard = hear(web, "scenario: flood-of-reasoning", token=payer.token)
 
     receipt = heard.last.data["charge"]["receipt"]
     assert (heard.last.name, heard.last.data["finish_reason"]) == ("done", "length")
@@ -81,10 +59,10 @@ def test_a_streamed_answer_is_cut_off_as_well(
 
 
 def test_a_message_of_one_price_is_cut_off_at_twice_the_limit(
-    stored: WebFunction, anna: Person, fake: Upstream
+    stored: WebFunction, payer: Person, fake: Upstream
 ) -> None:
     """Its price does not depend on the length, and the estimate may be twice the true count."""
-    whole = complete(stored, anna, "flood", 50)
+    whole = complete(stored, payer, "flood", 50)
 
     [choice] = whole["choices"]
     assert choice["finish_reason"] == "length"
@@ -92,9 +70,9 @@ def test_a_message_of_one_price_is_cut_off_at_twice_the_limit(
     assert fake.wait_closed()
 
 
-def test_an_answer_within_the_limit_is_left_alone(metered: WebFunction, anna: Person) -> None:
-    whole = complete(metered, anna, "plain", estimate_tokens(SENTENCE))
+def test_an_answer_within_the_limit_is_left_alone(metered: WebFunction, payer: Person) -> None:
+    whole = complete(metered, payer, "plain", estimate_tokens(SENTENCE))
 
     assert whole["choices"][0]["message"]["content"] == SENTENCE
     assert whole["choices"][0]["finish_reason"] == "stop"
-    assert ask(metered, token=anna.token).data["finish_reason"] == "stop"
+    assert ask(metered, token=payer.token).data["finish_reason"] == "stop"
