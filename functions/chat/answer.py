@@ -28,11 +28,11 @@ class Answer:
         self._characters = 0
         self._joined = (0, "")
         self._outcome: Outcome | None = None
-        self._counter = TokenCounter()
+        self.counter = TokenCounter()
         self._watchers: set[asyncio.Event] = set()
 
     def take(self, event: Event) -> None:
-        self._counter.take(event)
+        self.counter.take(event)
         self.has_output = self.has_output or isinstance(event, Output)
         if isinstance(event, Delta):
             self._append("text", event.text)
@@ -68,7 +68,7 @@ class Answer:
 
     def tokens(self, prompt_estimate: int) -> Tokens:
         """The counts of the upstream, or our estimate; `source` says which of the two."""
-        return self._counter.tokens(prompt_estimate)
+        return self.counter.tokens(prompt_estimate)
 
     async def watch(self) -> AsyncGenerator[Sequence[AnswerChunk], None]:
         """Yield the new chunks as lists, until the answer has ended."""

@@ -156,7 +156,7 @@ class Generation:
                 report=self._calls.append,
             )
             async with aclosing(answer) as events:
-                async for event in limited(events, self.turn.most_output):
+                async for event in limited(events, self._answer.counter, self.turn.most_output):
                     self._answer.take(event)
         except AppError as error:
             return error

@@ -3,6 +3,7 @@
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
+from copy import copy
 from typing import Any
 
 _FIRST_WIDE = "\u2e80"  # from here on: CJK, kana, hangul, full-width forms, emoji
@@ -25,6 +26,12 @@ class TextEstimate:
         narrow = len(text) if text.isascii() else len(_WIDE.sub("", text))
         self._narrow += narrow
         self._wide += len(text) - narrow
+
+    def tokens_with(self, text: str) -> int:
+        """What `tokens` would be after this text."""
+        longer = copy(self)
+        longer.add(text)
+        return longer.tokens
 
     @property
     def tokens(self) -> int:

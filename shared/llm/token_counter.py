@@ -26,6 +26,11 @@ class TokenCounter:
         """Tokens of all output so far: our estimate, or the upstream's count if it is larger."""
         return max(self._received.tokens, self._completion + self._uncounted.tokens)
 
+    def output_with(self, text: str) -> int:
+        """What `output` would be after this text."""
+        received, uncounted = self._received.tokens_with(text), self._uncounted.tokens_with(text)
+        return max(received, self._completion + uncounted)
+
     def take(self, event: Event) -> None:
         if isinstance(event, Output):
             self._received.add(event.text)
