@@ -131,7 +131,7 @@ class Generation:
             self._answer.end(outcome, failure)
         except AppError as error:  # the sweeper will end the turn
             self._end_unsettled(failure or error)
-        except Exception as error:  # noqa: BLE001  # readers wait for the end, whatever happened
+        except Exception as error:  # noqa: BLE001  # any exception must end the answer: readers wait for it
             log.crash(error, request_id=self.head.message_id)
             self._end_unsettled(Unexpected())
         generations.running.discard(self)
@@ -160,7 +160,7 @@ class Generation:
                     self._answer.take(event)
         except AppError as error:
             return error
-        except Exception as error:  # noqa: BLE001  # readers wait for the end, whatever happened
+        except Exception as error:  # noqa: BLE001  # any exception must end the answer: readers wait for it
             log.crash(error, request_id=self.head.message_id)
             return Unexpected()
         return None

@@ -17,7 +17,7 @@ _MOST_WAITS = 3  # each takes as long as the server waits for a lock
 
 @dataclass
 class Counts:
-    """What a run did, as its summary.
+    """Counts of one run, which are its summary.
 
     `settled` and `released` turns ended; `failed` ones stay open for the next run. `answers`
     lost their chunks; the messages are kept. `addresses` are the daily counts of addresses:

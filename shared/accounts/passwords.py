@@ -22,8 +22,8 @@ def hash_password(password: str) -> str:
 def matches(password: str, stored: str | None) -> bool:
     """Say whether the password is the one stored.
 
-    A refusal takes the time of the current cost whatever is stored, even nothing
-    or an older and cheaper hash, so that its time does not reveal which accounts exist.
+    A refusal always takes the time of the current cost, also with no stored hash or an
+    older and cheaper one, so that its time does not reveal which accounts exist.
     """
     try:
         if stored and _fits(password, stored):

@@ -43,7 +43,7 @@ def refresh_after(parent: str) -> str:
     """The refresh token that follows this one.
 
     It is derived, so that all who renew a session at once are given the same
-    one although only hashes are stored; without our secret nobody can do that.
+    one although only hashes are stored. Deriving it needs our secret.
     """
     return next(successors(parent))
 
@@ -59,5 +59,5 @@ def successors(parent: str) -> Iterator[str]:
 
 
 def refresh_hash(token: str) -> str:
-    """What is stored: 256 random bits need no salt and no slow hash."""
+    """The stored hash: 256 random bits need no salt and no slow hash."""
     return hashlib.sha256(token.encode()).hexdigest()

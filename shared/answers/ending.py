@@ -21,5 +21,5 @@ class Ending:
 
     @property
     def state(self) -> Literal["settled", "released"]:
-        """The published rule: whatever was received is settled, an empty answer is free."""
+        """The published rule: an answer with any output is settled, an empty one is free."""
         return "settled" if self.text or self.has_output else "released"
