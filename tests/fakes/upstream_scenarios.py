@@ -446,20 +446,25 @@ async def _(wire: Wire) -> None:
 
 @scenario("endless")
 async def _(wire: Wire) -> None:
-    """Send a word from time to time for an hour, for clients that disconnect."""
+    """Send words for as long as any test runs, for clients that disconnect."""
     await wire.head()
-    for _ in range(72_000):
+    for number in range(72_000):
         await wire.send(said("滴答"))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(_pause(number))
 
 
 @scenario("endless-reasoning")
 async def _(wire: Wire) -> None:
     """As "endless", without any text."""
     await wire.head()
-    for _ in range(72_000):
+    for number in range(72_000):
         await wire.send(chunk({"reasoning_content": "思考"}))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(_pause(number))
+
+
+def _pause(number: int) -> float:
+    """Fast at first; then so slow that the limit of an answer's tokens is not reached."""
+    return 0.05 if number < 200 else 1.0
 
 
 @scenario("flood-of-reasoning")
