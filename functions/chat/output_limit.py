@@ -17,9 +17,8 @@ async def limited(
     `counter` has counted all events before the current one: the consumer gives it each.
     """
     async for event in events:
-        room = most_tokens - counter.output
         if isinstance(event, Output) and _exceeds(event.text, counter, most_tokens):
-            text = beginning(event.text, room)
+            text = beginning(event.text, most_tokens - counter.output)
             if text:
                 yield replace(event, text=text)
             yield Finish("length")

@@ -1,7 +1,7 @@
 """Events of one JSON document from an upstream. Does no I/O."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeGuard
 
 from shared.llm.events import Delta, Event, Finish, Reasoning, ToolCall, Usage
@@ -29,9 +29,7 @@ def events_in(document: Mapping[str, Any], *parts: Part) -> Iterator[Event]:
     empty objects where the protocol has none.
     """
     choice = _first_choice(document.get("choices"))
-    messages = (choice.get(part) for part in parts)
-    message = next((one for one in messages if isinstance(one, dict)), {})
-    yield from _message_events(message)
+    yield from _message_events(_first_part(choice, parts))
     reason = _text(choice.get("finish_reason"))
     if reason not in _NO_REASON:
         yield Finish(reason[:_LONGEST_REASON])
@@ -48,6 +46,13 @@ def _first_choice(choices: object) -> dict[str, Any]:
     return {}
 
 
+def _first_part(choice: Mapping[str, Any], parts: Iterable[Part]) -> dict[str, Any]:
+    for part in parts:
+        if isinstance(message := choice.get(part), dict):
+            return message
+    return {}
+
+
 def _message_events(message: Mapping[str, Any]) -> Iterator[Event]:
     reasoning = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
     if reasoning:
@@ -55,14 +60,14 @@ def _message_events(message: Mapping[str, Any]) -> Iterator[Event]:
     text = _text(message.get("content")) + _text(message.get("refusal"))
     if text:
         yield Delta(text)
-    call = "".join(_call_texts(message.get("tool_calls")))
-    if call:
+    calls = message.get("tool_calls")
+    if isinstance(calls, list) and (call := "".join(_call_texts(calls))):
         yield ToolCall(call)
 
 
-def _call_texts(calls: object) -> Iterator[str]:
+def _call_texts(calls: list[Any]) -> Iterator[str]:
     """The names and arguments of tool calls: the output that the upstream counts."""
-    for call in calls if isinstance(calls, list) else ():
+    for call in calls:
         function = call.get("function") if isinstance(call, dict) else None
         if isinstance(function, dict):
             yield _text(function.get("name")) + _text(function.get("arguments"))
@@ -70,10 +75,14 @@ def _call_texts(calls: object) -> Iterator[str]:
 
 def _text(value: object) -> str:
     """Return a string, or the text of a list of content parts, as valid Unicode."""
+    if isinstance(value, str):
+        return value if value.isascii() else _valid(value)
     if isinstance(value, list):
         return "".join(_text(_part_text(part)) for part in value)
-    if not isinstance(value, str):
-        return ""
+    return ""
+
+
+def _valid(value: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:  # a JSON escape of half a surrogate pair

@@ -27,15 +27,20 @@ class TextEstimate:
         self._narrow += narrow
         self._wide += len(text) - narrow
 
-    def tokens_with(self, text: str) -> int:
-        """What `tokens` would be after this text."""
+    def with_text(self, text: str) -> "TextEstimate":
+        """A copy, with this text added."""
         longer = copy(self)
         longer.add(text)
-        return longer.tokens
+        return longer
 
     @property
     def tokens(self) -> int:
         return self._wide + -(-self._narrow // _NARROW_PER_TOKEN)
+
+    def tokens_since(self, earlier: "TextEstimate") -> int:
+        """The tokens of what was added after an earlier state of this estimate."""
+        narrow = self._narrow - earlier._narrow
+        return self._wide - earlier._wide + -(-narrow // _NARROW_PER_TOKEN)
 
 
 def estimate_tokens(*texts: str) -> int:

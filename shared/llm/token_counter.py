@@ -19,28 +19,27 @@ class TokenCounter:
 
     def __init__(self) -> None:
         self._prompt = self._completion = self._cached = 0
-        self._received, self._uncounted = TextEstimate(), TextEstimate()
+        self._received = TextEstimate()
+        self._at_last_count = TextEstimate()
 
     @property
     def output(self) -> int:
         """Tokens of all output so far: our estimate, or the upstream's count if it is larger."""
-        return max(self._received.tokens, self._completion + self._uncounted.tokens)
+        return self._output(self._received)
 
     def output_with(self, text: str) -> int:
         """What `output` would be after this text."""
-        received, uncounted = self._received.tokens_with(text), self._uncounted.tokens_with(text)
-        return max(received, self._completion + uncounted)
+        return self._output(self._received.with_text(text))
 
     def take(self, event: Event) -> None:
         if isinstance(event, Output):
             self._received.add(event.text)
-            self._uncounted.add(event.text)
         elif isinstance(event, Usage):
             self._read(event)
 
     def tokens(self, prompt_estimate: int) -> Tokens:
         """The counts; `source` is `estimated` if any part of them is an estimate."""
-        uncounted, prompt = self._uncounted.tokens, self._prompt or prompt_estimate
+        uncounted, prompt = self._uncounted(self._received), self._prompt or prompt_estimate
         return Tokens(
             prompt,
             min(self._completion + uncounted, _MOST),
@@ -53,4 +52,13 @@ class TokenCounter:
         self._cached = max(self._cached, usage.cached_tokens)
         if usage.completion_tokens and usage.completion_tokens >= self._completion:
             self._completion = usage.completion_tokens
-            self._uncounted = TextEstimate()
+            self._at_last_count = self._received.with_text("")
+
+    def _output(self, received: TextEstimate) -> int:
+        if not self._completion:
+            return received.tokens
+        return max(received.tokens, self._completion + self._uncounted(received))
+
+    def _uncounted(self, received: TextEstimate) -> int:
+        """The estimate of the output after the upstream's last count."""
+        return received.tokens_since(self._at_last_count)
