@@ -1,4 +1,4 @@
-"""Benchmarks of the product: `scripts/bench stream`, `limits`, `export` or `enumeration`."""
+"""Benchmarks of the product, one subcommand each."""
 
 import argparse
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from importlib import import_module
 
 BENCHMARKS = {
     "stream": "the latency that the product adds to a model of a fixed rate",
+    "whole": "whole answers in a second, compared with a bare relay",
     "limits": "the time of a rate limit check, compared with SELECT 1",
     "export": "a large export by the worker, compared with a script of fetchall and csv",
     "enumeration": "whether response times reveal which accounts exist",

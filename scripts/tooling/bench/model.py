@@ -1,5 +1,6 @@
-"""A fake model server: each answer has 100 tokens, sent at 50 per second."""
+"""A fake model server: answers of 100 tokens at 50 per second, or of 5 tokens at once."""
 
+import argparse
 import asyncio
 import json
 import re
@@ -10,9 +11,15 @@ from typing import cast
 TOKENS = [f"token{number:03} " for number in range(100)]
 SECONDS_PER_TOKEN = 1 / 50
 
+FEW_TOKENS = TOKENS[:5]
+
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 _END = b"0\r\n\r\n"
-_USAGE = {"prompt_tokens": 20, "completion_tokens": len(TOKENS), "total_tokens": 20 + len(TOKENS)}
+
+
+def _usage(completion: int) -> dict[str, int]:
+    total = 20 + completion
+    return {"prompt_tokens": 20, "completion_tokens": completion, "total_tokens": total}
 
 
 def _chunk(data: str) -> bytes:
@@ -36,8 +43,24 @@ def _delta_chunk(delta: dict[str, str], reason: str | None = None) -> bytes:
     return _document([{"index": 0, "delta": delta, "finish_reason": reason}])
 
 
+def _last_chunks(completion: int) -> bytes:
+    usage = _document([], usage=_usage(completion))
+    return _delta_chunk({}, "stop") + usage + _chunk("[DONE]") + _END
+
+
+def _whole_answer(tokens: list[str]) -> bytes:
+    message = {"role": "assistant", "content": "".join(tokens)}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    body = json.dumps({"choices": [choice], "usage": _usage(len(tokens))}).encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    return head.encode() + b"\r\n" + body
+
+
 _TOKEN_CHUNKS = [_delta_chunk({"content": token}) for token in TOKENS]
-_LAST = _delta_chunk({}, "stop") + _document([], usage=_USAGE) + _chunk("[DONE]") + _END
+_LAST = _last_chunks(len(TOKENS))
+_FIRST = _HEAD + _delta_chunk({"role": "assistant"})
+_FEW_STREAMED = _FIRST + b"".join(_TOKEN_CHUNKS[:5]) + _last_chunks(len(FEW_TOKENS))
+_FEW_WHOLE = _whole_answer(FEW_TOKENS)
 
 
 class _Connection(asyncio.Protocol):
@@ -61,8 +84,11 @@ class _Connection(asyncio.Protocol):
         length = re.search(rb"(?i)content-length: *(\d+)", head)
         if complete and len(body) >= int(length[1] if length else 0):
             self._received = b""
-            self._transport.write(_HEAD + _delta_chunk({"role": "assistant"}))
-            self._schedule(0, self._loop.time() + SECONDS_PER_TOKEN)
+            self._answer(body)
+
+    def _answer(self, body: bytes) -> None:
+        self._transport.write(_FIRST)
+        self._schedule(0, self._loop.time() + SECONDS_PER_TOKEN)
 
     def _schedule(self, number: int, at: float) -> None:
         self._next = self._loop.call_at(at, self._send_token, number, at)
@@ -75,13 +101,23 @@ class _Connection(asyncio.Protocol):
             self._schedule(number + 1, at + SECONDS_PER_TOKEN)
 
 
-async def _serve() -> None:
+class _AtOnce(_Connection):
+    """Sends a whole answer in one write, as a stream if the request asks for one."""
+
+    def _answer(self, body: bytes) -> None:
+        is_streamed = json.loads(body).get("stream")
+        self._transport.write(_FEW_STREAMED if is_streamed else _FEW_WHOLE)
+
+
+async def _serve(connection: type[_Connection]) -> None:
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    server = await asyncio.get_running_loop().create_server(_Connection, sock=listener)
+    server = await asyncio.get_running_loop().create_server(connection, sock=listener)
     print(listener.getsockname()[1], flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--at-once", action="store_true", help="5 tokens, without waiting")
     with suppress(KeyboardInterrupt):
-        asyncio.run(_serve())
+        asyncio.run(_serve(_AtOnce if parser.parse_args().at_once else _Connection))

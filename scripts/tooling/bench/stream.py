@@ -7,15 +7,13 @@ import os
 import re
 import statistics
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scripts.tooling.bench.load import Request, TimedAnswer, ask, ask_concurrently
 from scripts.tooling.bench.model import SECONDS_PER_TOKEN, TOKENS
-from scripts.tooling.bench.product import Chat, Usage, chat, database, sign_up
-from scripts.tooling.environment import ROOT
-from scripts.tooling.local.gateway.processes import Process
+from scripts.tooling.bench.product import database, sign_up
+from scripts.tooling.bench.servers import Server, Usage, chat, model
 
 _STREAMS = "1,20,100,200"
 _ANSWER_SECONDS = len(TOKENS) * SECONDS_PER_TOKEN
@@ -80,18 +78,20 @@ async def _measure(counts: Sequence[int], rounds: int, core: int) -> None:
     print(_row_text(_HEADINGS), flush=True)
     with database() as variables:
         tokens = sign_up(max(counts))
-        async with _model() as port:
+        async with model() as url:
             for count in counts:
-                async with chat(variables, f"http://127.0.0.1:{port}/v1", core) as function:
-                    measured = await _compare(tokens[:count], rounds, port, function)
+                async with chat(variables, url, core) as function:
+                    measured = await _compare(tokens[:count], rounds, url, function)
                     print(_row_text(measured.row), flush=True)
     print(_LEGEND, end="")
 
 
-async def _compare(tokens: Sequence[str], rounds: int, model_port: int, function: Chat) -> Measured:
+async def _compare(
+    tokens: Sequence[str], rounds: int, model_url: str, function: Server
+) -> Measured:
     """Measure a process that is warm: its start is not part of the results."""
     ours = [_to_product(function.port, token) for token in tokens]
-    directly = [_to_model(model_port)] * len(ours)
+    directly = [_to_model(int(model_url.split(":")[2].partition("/")[0]))] * len(ours)
     await asyncio.gather(*(ask(ours[0]) for _ in range(_WARM_UP)))
     rounds = max(rounds, -(-_FEWEST_ANSWERS // len(ours)))
     direct = await ask_concurrently(directly, rounds=rounds, over_seconds=_ANSWER_SECONDS)
@@ -100,21 +100,6 @@ async def _compare(tokens: Sequence[str], rounds: int, model_port: int, function
     for answer in [*direct, *answered]:
         _check(answer)
     return Measured(len(tokens), direct, answered, usage)
-
-
-@asynccontextmanager
-async def _model() -> AsyncIterator[int]:
-    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    process = await Process.start(
-        [sys.executable, "-m", "scripts.tooling.bench.model"],
-        environment=os.environ,
-        directory=ROOT,
-        show=lambda line: port.set_result(int(line)),
-    )
-    try:
-        yield await port
-    finally:
-        await process.kill()
 
 
 def _to_product(port: int, token: str) -> Request:
