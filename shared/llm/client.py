@@ -2,11 +2,9 @@
 
 import asyncio
 import json
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from functools import lru_cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ssl import SSLContext
 from types import MappingProxyType
 from weakref import WeakKeyDictionary
@@ -34,7 +32,7 @@ _DRAIN_SECONDS = 0.2
 _APART_SECONDS = 0.05
 _SMALL_BYTES = 8 * 1024
 
-_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
+_transports: WeakKeyDictionary[asyncio.AbstractEventLoop, Transport] = WeakKeyDictionary()
 
 
 @asynccontextmanager
@@ -81,28 +79,31 @@ async def stream(
 
 
 async def close() -> None:
-    """Close the client of the running event loop, if there is one."""
-    client = _clients.pop(asyncio.get_running_loop(), None)
-    if client:
-        await client.aclose()
+    """Close the connections of the running event loop, if there are any."""
+    transport = _transports.pop(asyncio.get_running_loop(), None)
+    if transport:
+        await transport.aclose()
 
 
 async def _send(
     upstream: settings.Model, body: Mapping[str, object], *, public_only: bool
 ) -> httpx.Response:
-    client = _client()
     with _failures("first byte"), anyio.fail_after(upstream.first_byte_seconds):
-        request = client.build_request(
+        timeout = httpx.Timeout(None, connect=upstream.connect_seconds, read=upstream.idle_seconds)
+        request = httpx.Request(
             "POST",
-            upstream.url,
+            _url(upstream.url),
             content=json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"),
             headers=_headers(upstream.api_key),
-            timeout=httpx.Timeout(
-                None, connect=upstream.connect_seconds, read=upstream.idle_seconds
-            ),
-            extensions={"public_only": public_only},
+            extensions={"timeout": timeout.as_dict(), "public_only": public_only},
         )
-        return await client.send(request, stream=True)
+        return await _transport().handle_async_request(request)
+
+
+@lru_cache(maxsize=64)
+def _url(text: str) -> httpx.URL:
+    """Raises: httpx.InvalidURL."""
+    return httpx.URL(text)
 
 
 def _headers(key: Secret) -> dict[str, str]:
@@ -185,23 +186,20 @@ def _failures(limit: str) -> Iterator[None]:
         raise UpstreamFailed(reason=type(error).__name__) from None
 
 
-def _client() -> httpx.AsyncClient:
-    """One client per event loop, made at first use.
+def _transport() -> Transport:
+    """One transport per event loop, made at first use.
 
-    The environment (proxies, CA files, .netrc) is ignored: this product is configured
-    by its settings alone, a proxy meant for a browser would see every prompt, and a
-    SOCKS proxy would not work. Cookies are not kept, so that users share none.
+    There is no httpx.AsyncClient around it: redirects are not followed, cookies would be
+    shared by all users, and the environment (proxies, CA files, .netrc) is ignored. This
+    product is configured by its settings alone, and a proxy meant for a browser would see
+    every prompt.
     """
     loop = asyncio.get_running_loop()
-    if loop not in _clients:
-        logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every URL
-        _clients[loop] = httpx.AsyncClient(
-            transport=Transport(_tls(), most_kept=_KEPT_CONNECTIONS, kept_seconds=_KEPT_SECONDS),
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            follow_redirects=False,
-            trust_env=False,
+    if loop not in _transports:
+        _transports[loop] = Transport(
+            _tls(), most_kept=_KEPT_CONNECTIONS, kept_seconds=_KEPT_SECONDS
         )
-    return _clients[loop]
+    return _transports[loop]
 
 
 @lru_cache(maxsize=1)
