@@ -15,6 +15,7 @@ from shared.config import load
 from shared.web.endpoint import Request, Response, endpoint
 from tests.conftest import Configure
 from tests.events import Reply, invoke
+from tests.web import eventually
 
 pytestmark = pytest.mark.usefixtures("configure")
 
@@ -94,6 +95,25 @@ def test_a_token_is_over_in_the_second_it_names() -> None:
     for expires in (now, now - 1, 0):
         reply = ask(f"Bearer {signed(payload(exp=expires))}")
         assert (reply.status, reply.error) == (401, "token_expired")
+
+
+def test_a_token_that_was_read_before_expires_too() -> None:
+    """Read tokens are remembered; their end and the secret are not."""
+    token = signed(payload(exp=int(time.time()) + 2))
+
+    assert ask(f"Bearer {token}").status == 200
+    eventually(lambda: ask(f"Bearer {token}").status == 401)
+    assert ask(f"Bearer {token}").error == "token_expired"
+
+
+def test_a_token_that_was_read_before_is_refused_after_a_change_of_the_secret(
+    configure: Configure,
+) -> None:
+    token = issue_access(ANNA)
+    assert ask(f"Bearer {token}").status == 200
+    configure(JWT_SECRET="another secret of enough characters")
+
+    assert refused(f"Bearer {token}")
 
 
 def test_a_token_from_an_instance_whose_clock_is_ahead_is_read() -> None:
