@@ -15,20 +15,23 @@ AppError
 |- InvalidRequest 422        IdempotencyMismatch, InviteCodeRequired, InviteCodeInvalid
 |- TooManyRequests 429       DailyLimitReached, TooManyStreams
 |- UpstreamFailed 502        UpstreamBusy 503, UpstreamTimeout 504
-|- Unavailable 503           DatabaseUnavailable (DatabaseContention), DatabaseNotConfigured,
-|                            Misconfigured, StorageUnavailable, WorkerUnreachable
+|- Unavailable 503           DatabaseUnavailable (DatabaseContention, OutcomeUnknown),
+|                            AnswerPending, DatabaseNotConfigured, Misconfigured,
+|                            StorageUnavailable, WorkerUnreachable
 `- Unexpected 500            the response to any other exception
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+_RETRY_SECONDS = 3
+
 
 class AppError(Exception):
     """An expected failure, which becomes an error response.
 
     Other keyword arguments than those named here are private context: they are
-    written to the log and never sent to the client.
+    written to the log and never sent to the client. `fields` are sent with the error.
     """
 
     status: ClassVar[int] = 500
@@ -51,6 +54,7 @@ class AppError(Exception):
         if retry_after_seconds is not None:
             self.headers["Retry-After"] = str(retry_after_seconds)
         self.context = context
+        self.fields: Mapping[str, object] = {}
 
     def message(self, language: str) -> str:
         return self.zh if language == "zh" else self.en
@@ -239,6 +243,10 @@ class InProgress(Conflict):
     zh = "相同的请求仍在处理中。"
     retryable = True
 
+    def __init__(self, message_id: str = "", **context: Any) -> None:
+        super().__init__(retry_after_seconds=_RETRY_SECONDS, **context)
+        self.fields = {"message_id": message_id} if message_id else {}
+
 
 class LastAdministrator(Conflict):
     """The request would leave no active administrator."""
@@ -413,12 +421,27 @@ class DatabaseUnavailable(Unavailable):
     name = "database_unavailable"
 
     def __init__(self, **context: Any) -> None:
-        super().__init__(**context)
-        self.headers["Retry-After"] = "3"
+        super().__init__(retry_after_seconds=_RETRY_SECONDS, **context)
 
 
 class DatabaseContention(DatabaseUnavailable):
     """Other connections held the rows for too long; clients need not know the difference."""
+
+
+class OutcomeUnknown(DatabaseUnavailable):
+    """The reply to COMMIT did not come: it is not known whether the transaction took effect."""
+
+
+class AnswerPending(Unavailable):
+    """The answer has ended, but its charge is not booked yet: the database is away."""
+
+    name = "answer_pending"
+    en = "The answer is ready, but cannot be booked yet. Repeat the request with the same key."
+    zh = "回答已生成，但暂时无法入账，请用相同的幂等键重试。"
+
+    def __init__(self, message_id: str = "", **context: Any) -> None:
+        super().__init__(retry_after_seconds=_RETRY_SECONDS, **context)
+        self.fields = {"message_id": message_id}
 
 
 class DatabaseNotConfigured(Unavailable):

@@ -25,8 +25,9 @@ class Answer:
         self.finish_reason = ""
         self.has_output = False
         self._seen = 0
-        self._characters = 0
+        self.characters = 0
         self._joined = (0, "")
+        self.is_booked = True
         self._outcome: Outcome | None = None
         self.counter = TokenCounter()
         self._watchers: set[asyncio.Event] = set()
@@ -45,6 +46,11 @@ class Answer:
         self._outcome = Outcome.of(outcome, cause)
         self._wake()
 
+    def end_unbooked(self, failure: AppError) -> None:
+        """End it for its readers; what it costs is not known yet."""
+        self.is_booked = False
+        self.end({"error": failure.name}, failure)
+
     @property
     def has_ended(self) -> bool:
         return self._outcome is not None
@@ -57,8 +63,8 @@ class Answer:
     @property
     def text(self) -> str:
         """Joined once for each length."""
-        if self._joined[0] != self._characters:
-            self._joined = (self._characters, text_of(self.chunks))
+        if self._joined[0] != self.characters:
+            self._joined = (self.characters, text_of(self.chunks))
         return self._joined[1]
 
     def see_all(self) -> int:
@@ -93,7 +99,7 @@ class Answer:
             self.chunks[-1] = AnswerChunk(kind, last.text + text)
         else:
             self.chunks.append(AnswerChunk(kind, text))
-        self._characters += len(text)
+        self.characters += len(text)
         self._wake()
 
     def _wake(self) -> None:

@@ -65,6 +65,7 @@ class ChatFormat:
             "error": failure.name,
             "message": failure.message(self._language),
             "retryable": failure.retryable,
+            **failure.fields,
         }
         return sse.event(str(self._position), "error", {**outcome.data, **error})
 

@@ -9,8 +9,10 @@ from functions.chat.generation import start_generation
 from functions.chat.outcome import Outcome
 from functions.chat.stored_answer import StoredAnswer
 from functions.chat.turn import AnswerHead, AnswerRequest
+from shared.errors import AppError
 from shared.repos.answer_chunks import AnswerChunk
 from shared.web import sse
+from shared.web.ending_stream import EndingStream
 from shared.web.endpoint import Request, Response
 
 _PING_SECONDS = 10
@@ -63,8 +65,7 @@ async def deliver(
     else:
         source = started
     if streamed:
-        answer = stream(source, format_of(source), request)
-        return Response.events(with_pings(answer))
+        return Response.events(stream(source, format_of(source), request))
     return await _whole(source, format_of(source), request)
 
 
@@ -74,23 +75,26 @@ async def _whole(source: AnswerSource, format: AnswerFormat, request: Request) -
     return format.whole(chunks, source.outcome)
 
 
-async def stream(
+def stream(source: AnswerSource, format: AnswerFormat, request: Request) -> EndingStream:
+    """The events of an answer. A client that goes leaves the answer, also before it read any."""
+    events = sse.with_pings(_events(source, format, request), _PING_SECONDS)
+    return EndingStream(events, source.leave)
+
+
+async def _events(
     source: AnswerSource, format: AnswerFormat, request: Request
 ) -> AsyncGenerator[bytes, None]:
-    """Yield the events of an answer. Closing the generator early leaves the answer."""
+    """A stored answer that cannot be read on ends with an error, and can be resumed there."""
+    yield format.start()
     try:
-        yield format.start()
         async with aclosing(source.new_chunks()) as new_chunks:
             async for new in new_chunks:
                 yield format.grown(new)
-        _log_failure(source.outcome, request)
-        yield format.end(source.outcome)
-    finally:
-        source.leave()
-
-
-def with_pings(stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    return sse.with_pings(stream, _PING_SECONDS)
+        outcome = source.outcome
+    except AppError as error:
+        outcome = Outcome({"error": error.name}, error)
+    _log_failure(outcome, request)
+    yield format.end(outcome)
 
 
 def _log_failure(outcome: Outcome, request: Request) -> None:

@@ -20,11 +20,12 @@ _SAVE_SECONDS = 0.4  # also how soon a stop requested at another instance is see
 
 @dataclass(eq=False)
 class Draft:
-    """A growing answer: how many of its chunks are stored and to be stored, and how to stop it."""
+    """A growing answer: how many of its chunks are stored and to be stored, and how to end it."""
 
     message_id: str
     answer: Answer
     stop: Callable[[], object]
+    interrupt: Callable[[], object]
     saved: int = 0
     length: int = 0
     save_failed: bool = False
@@ -59,6 +60,12 @@ def save(db: Connection, drafts: Sequence[Draft]) -> list[int]:
     return [draft.length for draft in drafts]
 
 
+def save_all(db: Connection, draft: Draft) -> None:
+    """Replace whatever is stored of an answer that has ended."""
+    draft.saved, draft.save_failed = 0, True
+    save(db, [draft])
+
+
 class DraftSaver:
     """Saves drafts, renews the leases of their turns, and stops those that are to be stopped."""
 
@@ -81,7 +88,9 @@ class DraftSaver:
 
     async def finish(self, draft: Draft) -> None:
         """Save the draft no more; return when a running save has ended."""
-        self._drafts.discard(draft)
+        if draft not in self._drafts:
+            return
+        self._drafts.remove(draft)
         async with self._saving:
             draft.fix_length()
 
@@ -97,7 +106,7 @@ class DraftSaver:
         for draft in batch:
             draft.fix_length()
         try:
-            lengths, to_stop = await threads.transaction(
+            lengths, to_stop, ended = await threads.transaction(
                 _save_all, batch, renewing=self._is_renewal_due()
             )
         except Exception as error:  # noqa: BLE001  # the other answers must go on being saved
@@ -107,7 +116,9 @@ class DraftSaver:
             return
         for draft, length in zip(batch, lengths, strict=True):
             draft.saved, draft.save_failed = length, False
-            if draft.message_id in to_stop:
+            if draft.message_id in ended:
+                draft.interrupt()
+            elif draft.message_id in to_stop:
                 draft.stop()
 
     def _is_renewal_due(self) -> bool:
@@ -119,10 +130,13 @@ class DraftSaver:
         return True
 
 
-def _save_all(db: Connection, batch: list[Draft], *, renewing: bool) -> tuple[list[int], set[str]]:
-    """Return the stored lengths, and the ids of the turns to stop.
+def _save_all(
+    db: Connection, batch: list[Draft], *, renewing: bool
+) -> tuple[list[int], set[str], set[str]]:
+    """Return the stored lengths, and the ids of the turns to stop and of those that have ended.
 
-    A turn that the sweeper has ended is stopped too, and no more of it is stored.
+    The sweeper has ended them. No more of them is generated, and what was received so far is
+    added at the end: see shared.answers.completion.
     """
     ids = [draft.message_id for draft in batch]
     if renewing:
@@ -132,7 +146,7 @@ def _save_all(db: Connection, batch: list[Draft], *, renewing: bool) -> tuple[li
     open_drafts = [draft for draft in batch if draft.message_id not in ended]
     lengths = dict(zip(open_drafts, save(db, open_drafts), strict=True))
     stored = [lengths.get(draft, draft.saved) for draft in batch]
-    return stored, {turn.message_id for turn in to_stop}
+    return stored, {turn.message_id for turn in to_stop}, ended
 
 
 def _log_failed_save(error: Exception) -> None:

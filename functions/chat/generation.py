@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 from functions.chat.answer import Answer
 from functions.chat.draft_saver import Draft, draft_saver
@@ -10,18 +11,23 @@ from functions.chat.duplicates import Duplicate
 from functions.chat.opening import open_turn
 from functions.chat.outcome import Outcome
 from functions.chat.output_limit import limited
-from functions.chat.settlement import settle
+from functions.chat.pending import pending
+from functions.chat.settlement import Settlement
 from functions.chat.turn import AnswerHead, AnswerRequest, PreparedTurn
 from shared import log, settings
 from shared.answers.ending import Ending
 from shared.config import load
-from shared.errors import AppError, Unexpected, UpstreamFailed
+from shared.errors import AnswerPending, AppError, Unexpected, UpstreamFailed
 from shared.llm import routing
+from shared.money.outcome import outcome_json
 from shared.repos.answer_chunks import AnswerChunk
+from shared.repos.turns import Turn
 from shared.repos.upstream_calls import UpstreamCall
+from shared.times import now_ms
 from shared.web.endpoint import Request
 
 _CLOSE_SECONDS = 5  # the platform kills a stopping instance soon after
+_BOOKING_SECONDS = 4  # for which a client waits, so that it has a response within 5 s
 
 
 async def start_generation(
@@ -67,7 +73,12 @@ class Generation:
         self._interrupted = False
         self._thinking = thinking
         self._generating = asyncio.create_task(self._generate())
-        self._draft = Draft(turn.head.message_id, self._answer, stop=self._generating.cancel)
+        self._draft = Draft(
+            turn.head.message_id,
+            self._answer,
+            stop=self._generating.cancel,
+            interrupt=self.interrupt,
+        )
         self._task = asyncio.create_task(self._run())
         if turn.row:
             draft_saver.add(self._draft)
@@ -87,14 +98,15 @@ class Generation:
     async def all_chunks(self) -> Sequence[AnswerChunk]:
         """Return the chunks once the answer has ended, also of one that broke off.
 
-        Raises: the failure of an empty answer.
+        Raises: the failure of an empty answer; AnswerPending: its charge is not known yet.
         """
         try:
             await self.ended()
         except asyncio.CancelledError:
             self.leave()
             raise
-        if self.outcome.failure and not self._answer.has_output:
+        is_given = self._answer.has_output and self._answer.is_booked
+        if self.outcome.failure and not is_given:
             raise self.outcome.failure
         return self._answer.chunks
 
@@ -126,18 +138,31 @@ class Generation:
         await asyncio.wait({self._generating})
         is_cut = self._generating.cancelled()
         failure = self._cut() if is_cut else self._generating.result()
+        self.turn = replace(self.turn, prompt=[])  # not needed any more, and large
+        ending = self._ending(failure)
         try:
-            outcome = await settle(self.turn, self._draft, self._calls, self._ending(failure))
-            self._answer.end(outcome, failure)
-        except AppError as error:  # the sweeper will end the turn
-            self._end_unsettled(failure or error)
+            if self.turn.row:
+                await self._settle(self.turn.row, ending, failure)
+            else:
+                self._answer.end(_uncounted(self.head, ending), failure)
         except Exception as error:  # noqa: BLE001  # any exception must end the answer: readers wait for it
             log.crash(error, request_id=self.head.message_id)
-            self._end_unsettled(Unexpected())
+            self._answer.end_unbooked(Unexpected())
         generations.running.discard(self)
 
-    def _end_unsettled(self, failure: AppError) -> None:
-        self._answer.end({"error": failure.name}, failure)
+    async def _settle(self, row: Turn, ending: Ending, failure: AppError | None) -> None:
+        """Settle the turn; after a few seconds, readers wait no longer, but the settlement goes on.
+
+        An empty answer that failed costs nothing, so its readers are given its failure.
+        """
+        settling = Settlement(row, self._draft, self._calls, ending).begin()
+        done, _ = await asyncio.wait({settling.task}, timeout=_BOOKING_SECONDS)
+        if done:
+            self._answer.end(settling.task.result(), failure)
+            return
+        pending.keep(settling)
+        free_failure = failure if ending.state == "released" else None
+        self._answer.end_unbooked(free_failure or AnswerPending(self.head.message_id))
 
     def _cut(self) -> AppError | None:
         """An interrupted empty answer is a failure, as for the sweeper."""
@@ -172,6 +197,13 @@ class Generation:
         return Ending(answer.text, reason, tokens, error, answer.has_output)
 
 
+def _uncounted(head: AnswerHead, ending: Ending) -> dict[str, object]:
+    latency_ms = now_ms() - head.started_ms
+    return outcome_json(
+        ending.finish_reason, ending.tokens, latency_ms=latency_ms, error=ending.error
+    )
+
+
 class Generations:
     """All running generations of this instance."""
 
@@ -197,9 +229,12 @@ class Generations:
     async def close(self) -> None:
         """Interrupt all and wait until they are settled; the sweeper ends the late ones."""
         self.interrupt()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _CLOSE_SECONDS
         tasks = [asyncio.create_task(generation.ended()) for generation in self.running]
         if tasks:
             await asyncio.wait(tasks, timeout=_CLOSE_SECONDS)
+        await pending.close(until - loop.time())
 
 
 generations = Generations()

@@ -7,7 +7,7 @@ from functions.chat.admission import admit
 from functions.chat.caller import Caller
 from functions.chat.chat_format import ChatFormat
 from functions.chat.chat_request import ChatRequest
-from functions.chat.delivery import AnswerSource, deliver, stream, with_pings
+from functions.chat.delivery import AnswerSource, deliver, stream
 from functions.chat.draft_saver import draft_saver
 from functions.chat.generation import generations
 from functions.chat.stored_answer import StoredAnswer
@@ -49,7 +49,7 @@ async def stop_answer(request: Request) -> Response:
 async def watch_answer(request: Request) -> Response:
     row = await _own_turn(request, request.path["message_id"])
     source = await StoredAnswer.of_turn(row)
-    answer = with_pings(stream(source, _format(source, request), request))
+    answer = stream(source, _format(source, request), request)
     return Response.events(watchers.admit(row.subject, answer))
 
 

@@ -4,14 +4,20 @@ from functions.chat.admission import admit
 from functions.chat.delivery import AnswerSource, deliver
 from functions.chat.openai_format import OpenAIFormat, error_json, model_json
 from functions.chat.openai_request import CompletionRequest
-from shared.errors import AppError, InvalidRequest, ModelNotFound, PromptTooLong
+from shared.errors import AnswerPending, AppError, InvalidRequest, ModelNotFound, PromptTooLong
 from shared.llm import routing
 from shared.web.endpoint import Request, Response, endpoint
 
 
 def _failure(error: AppError, request: Request) -> Response:
-    """The official SDKs read `x-should-retry` before the status."""
-    headers = {**error.headers, "X-Should-Retry": "true" if error.retryable else "false"}
+    """The official SDKs read `x-should-retry` before the status.
+
+    They repeat a request without a key of their own, so an answer that waits to be booked
+    would be generated and charged a second time.
+    """
+    is_repeatable = "idempotency-key" in request.headers or not isinstance(error, AnswerPending)
+    should_retry = error.retryable and is_repeatable
+    headers = {**error.headers, "X-Should-Retry": "true" if should_retry else "false"}
     status = 400 if isinstance(error, InvalidRequest | PromptTooLong) else error.status
     return Response.json(error_json(error, request.language), status, headers)
 

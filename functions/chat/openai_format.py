@@ -90,7 +90,8 @@ def error_json(error: AppError, language: str) -> dict[str, object]:
     fallback = "server_error" if error.status >= 500 else "invalid_request_error"
     code = _ERROR_CODES.get(error.name, error.name)
     kind = _ERROR_TYPES.get(error.status, fallback)
-    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+    known = {"message": message, "type": kind, "param": param, "code": code}
+    return {"error": {**known, **error.fields}}
 
 
 def model_json(name: str) -> dict[str, object]:

@@ -40,7 +40,7 @@ class StoredAnswer:
         """
         row = await threads.read(turns.get, duplicate.message_id)
         if row.state != "settled":
-            raise InProgress
+            raise InProgress(row.message_id)
         return await cls.of_turn(row)
 
     @property
@@ -70,9 +70,11 @@ class StoredAnswer:
 def _stored_chunks(db: Connection, row: Turn) -> list[StoredChunk]:
     """Chunks are stored for a day; after that, the text of the conversation is the answer."""
     chunks = answer_chunks.list_from(db, row.message_id, 0)
-    if chunks or row.state != "settled":
+    if chunks or row.state == "open":
         return chunks
     text = conversations.find_answer(db, row.message_id)
+    if text is None and row.state == "released":
+        return []
     if text is None:
         raise NotFound
     return [StoredChunk("text", text, 0)]

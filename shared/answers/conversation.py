@@ -33,6 +33,17 @@ def store(db: Connection, turn: Turn, user_id: str, ending: Ending) -> None:
     conversations.append(db, user_message, answer)
 
 
+def replace(db: Connection, turn: Turn, user_id: str, ending: Ending) -> None:
+    """Replace the stored answer by the one that its producer knows, or add both messages."""
+    conversation_id = turn.conversation_id
+    if conversation_id is None:
+        return
+    answer = _answer_message(turn, conversation_id, ending)
+    touched = conversations.touch(db, conversation_id, at_ms=answer.created_at_ms)
+    if not (touched and conversations.replace_answer(db, answer)):
+        store(db, turn, user_id, ending)
+
+
 def _answer_message(turn: Turn, conversation_id: str, ending: Ending) -> Message:
     return Message(
         id=turn.message_id,

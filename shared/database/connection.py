@@ -30,6 +30,10 @@ class Unreachable(DatabaseError):
     """No answer in time, no more connections, or a server that is read-only."""
 
 
+class CommitUnknown(DatabaseError):
+    """The reply to COMMIT did not come: the transaction may have taken effect."""
+
+
 class Contention(DatabaseError):
     """A deadlock or a lock timeout: the whole transaction may be run again."""
 

@@ -10,7 +10,7 @@ from shared import settings
 from shared.config import load
 from shared.database import transactions
 from shared.database.connection import Connection
-from shared.errors import DatabaseUnavailable
+from shared.errors import OutcomeUnknown
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,7 +21,11 @@ _ANSWER_SECONDS = 4.5  # waiting for a thread included, so that the client has a
 async def transaction(
     work: Callable[Concatenate[Connection, P], T], *args: P.args, **kw: P.kwargs
 ) -> T:
-    """`shared.database.transactions.transaction` in a thread. Raises: what that raises."""
+    """`shared.database.transactions.transaction` in a thread.
+
+    Raises: what that raises; OutcomeUnknown, also if there was no answer in time: the
+        thread may still be running.
+    """
     return await _in_thread(partial(transactions.transaction, work, *args, **kw))
 
 
@@ -42,7 +46,7 @@ async def _in_thread(run: Callable[[], T]) -> T:
     try:
         return await asyncio.wait_for(future, _ANSWER_SECONDS)
     except asyncio.TimeoutError:
-        raise DatabaseUnavailable(reason="no answer in time") from None
+        raise OutcomeUnknown(reason="no answer in time") from None
 
 
 @cache

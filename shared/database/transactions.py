@@ -16,15 +16,22 @@ from shared import settings
 from shared.config import load
 from shared.database.connection import (
     CONNECT_SECONDS,
+    CommitUnknown,
     Connection,
     Contention,
     DatabaseError,
     Dialect,
     DuplicateKey,
     LostConnection,
+    Unreachable,
     translated,
 )
-from shared.errors import DatabaseContention, DatabaseNotConfigured, DatabaseUnavailable
+from shared.errors import (
+    DatabaseContention,
+    DatabaseNotConfigured,
+    DatabaseUnavailable,
+    OutcomeUnknown,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,8 +49,9 @@ def transaction(work: Callable[Concatenate[Connection, P], T], *args: P.args, **
 
     Raises:
         DatabaseNotConfigured: this deployment has no database.
-        DatabaseUnavailable: it cannot be reached. After a lost connection the
-            outcome of the commit is unknown; a unique key makes a retry safe.
+        DatabaseUnavailable: it cannot be reached. Nothing took effect.
+        OutcomeUnknown: the connection was lost during COMMIT, so the transaction may have
+            taken effect; a unique key makes a retry safe.
     """
 
     def once() -> T:
@@ -193,11 +201,18 @@ def _committed(
 ) -> T:
     try:
         result = work(connection, *args, **kw)
-        connection.commit()
+        _commit(connection)
     except BaseException:
         _undo(connection)
         raise
     return result
+
+
+def _commit(connection: Connection) -> None:
+    try:
+        connection.commit()
+    except (LostConnection, Unreachable) as error:
+        raise CommitUnknown(str(error)) from error
 
 
 def _undo(connection: Connection) -> None:
@@ -231,5 +246,6 @@ def _reporting(run: Callable[[], T]) -> T:
 
 
 def _unavailable(error: DatabaseError) -> DatabaseUnavailable:
-    kind = DatabaseContention if isinstance(error, Contention) else DatabaseUnavailable
+    kinds = {Contention: DatabaseContention, CommitUnknown: OutcomeUnknown}
+    kind = kinds.get(type(error), DatabaseUnavailable)
     return kind(reason=type(error).__name__, code=str(error))

@@ -91,6 +91,28 @@ def append(db: Connection, *messages: Message) -> None:
     )
 
 
+def replace_answer(db: Connection, answer: Message) -> bool:
+    """Replace the text and the counts of a stored answer; return whether there is one.
+
+    Call `touch` before, as for `append`.
+    """
+    return bool(
+        db.execute(
+            """
+            UPDATE messages
+            SET content = :content, finish_reason = :finish_reason,
+                prompt_tokens = :prompt_tokens, completion_tokens = :completion_tokens
+            WHERE id = :id
+            """,
+            id=answer.id,
+            content=answer.content,
+            finish_reason=answer.finish_reason,
+            prompt_tokens=answer.prompt_tokens,
+            completion_tokens=answer.completion_tokens,
+        )
+    )
+
+
 def get_for(db: Connection, conversation_id: str, user_id: str) -> Conversation:
     """Raises: NotFound, also for a conversation of another user."""
     found = db.find(

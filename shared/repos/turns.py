@@ -125,6 +125,20 @@ def record_outcome(
     )
 
 
+def lock(db: Connection, message_id: str) -> bool:
+    """Lock a turn until the end of the transaction; say whether there is one.
+
+    This waits for a transaction that has just inserted the turn and is not committed yet.
+    The update changes nothing.
+    """
+    return bool(
+        db.execute(
+            "UPDATE turns SET lease_until_ms = lease_until_ms WHERE message_id = :message_id",
+            message_id=message_id,
+        )
+    )
+
+
 def renew(db: Connection, message_ids: Sequence[str], *, until_ms: int) -> None:
     """Extend the leases of open turns, which the sweeper then leaves alone."""
     names, values = rows.in_list(message_ids)

@@ -29,6 +29,13 @@ class UpstreamCall:
         return cost_ufen(self.costs, tokens) if self.first_token_ms is not None else 0
 
 
+def are_recorded(db: Connection, message_id: str) -> bool:
+    return db.exists(
+        "SELECT attempt FROM upstream_attempts WHERE message_id = :message_id",
+        message_id=message_id,
+    )
+
+
 def add(
     db: Connection,
     message_id: str,

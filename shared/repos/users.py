@@ -271,6 +271,10 @@ def erase(db: Connection, user: User, *, at_ms: int) -> bool:
     )
 
 
+def is_erased(db: Connection, user_id: str) -> bool:
+    return db.exists("SELECT id FROM users WHERE id = :id AND erased_at_ms IS NOT NULL", id=user_id)
+
+
 def list_erased(db: Connection, *, since_ms: int) -> list[str]:
     return db.find_all(
         lambda id: str(id),

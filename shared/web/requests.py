@@ -151,6 +151,7 @@ def failure(error: AppError, request: Request) -> Response:
         "code": error.status,
         "message": error.message(request.language),
         "error": error.name,
+        **error.fields,
     }
     if error.details:
         body["details"] = list(error.details)
