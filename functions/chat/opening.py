@@ -1,5 +1,6 @@
 """Opening of a turn: admit the caller, choose the model, build the prompt, reserve the cost."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -9,6 +10,7 @@ from functions.chat.caller import Caller
 from functions.chat.duplicates import Duplicate, claim_key
 from functions.chat.history import last_messages
 from functions.chat.model_choice import choose_model, max_tokens, model_options
+from functions.chat.opening_attempt import OpeningAttempt
 from functions.chat.turn import LEASE_MS, AnswerHead, AnswerRequest, PreparedTurn
 from shared import settings
 from shared.config import load
@@ -41,6 +43,7 @@ async def open_turn(request: Request, body: AnswerRequest) -> PreparedTurn | Dup
         Misconfigured: no model is enabled.
         IdempotencyMismatch: the key was used with another body.
         PromptTooLong: the prompt is longer than the model takes.
+        DatabaseUnavailable: no turn is open, or it is released once the database is back.
     """
     caller = await admit_message(request)
     model = choose_model(body, await routing.models())
@@ -50,13 +53,11 @@ async def open_turn(request: Request, body: AnswerRequest) -> PreparedTurn | Dup
     if caller.user_id is None and body.conversation_id:
         raise Unauthorized  # guests have no conversations: an address does not prove ownership
     key = client_key(request, body.client_message_id)
-    admitted = _Admitted(caller, body, model, request.language, key, longest_prompt)
-    try:
-        return await threads.transaction(_open, admitted)
-    except NotPrepared:
-        day = shanghai_day(now_ms())
-        await threads.transaction(charging.prepare, caller.subject, caller.user_id, day)
-        return await threads.transaction(_open, admitted)
+    attempt = OpeningAttempt()
+    admitted = _Admitted(caller, body, model, request.language, key, longest_prompt, attempt)
+    return await attempt.run(
+        partial(_open_prepared, _open, admitted), partial(_open_prepared, _open_again, admitted)
+    )
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,18 @@ class _Admitted:
     language: str
     key: ClientKey | None
     longest_prompt: int
+    attempt: OpeningAttempt
+
+
+async def _open_prepared(
+    work: Callable[[Connection, "_Admitted"], PreparedTurn | Duplicate], admitted: "_Admitted"
+) -> PreparedTurn | Duplicate:
+    try:
+        return await threads.transaction(work, admitted)
+    except NotPrepared:
+        caller, day = admitted.caller, shanghai_day(now_ms())
+        await threads.transaction(charging.prepare, caller.subject, caller.user_id, day)
+        return await threads.transaction(work, admitted)
 
 
 def _uncounted(body: AnswerRequest, model: str, language: str, longest_prompt: int) -> PreparedTurn:
@@ -79,18 +92,37 @@ def _uncounted(body: AnswerRequest, model: str, language: str, longest_prompt: i
 
 
 def _open(db: Connection, admitted: _Admitted) -> PreparedTurn | Duplicate:
-    message_id, now = new_id(), now_ms()
-    caller, body = admitted.caller, admitted.body
+    message_id, now = admitted.attempt.message_id, now_ms()
+    caller = admitted.caller
     duplicate = claim_key(db, caller.subject, admitted.key, message_id=message_id, at_ms=now)
     if duplicate:
         return duplicate
-    history = last_messages(db, body.conversation_id, caller.user_id)
-    prompt = body.prompt(history, admitted.language, admitted.longest_prompt)
+    prompt = _prompt(db, admitted)
     row = _new_row(admitted, message_id, _counted(prompt, admitted.longest_prompt), now)
     reserved = charging.reserve(db, row, _terms(db, admitted))
-    head = AnswerHead.of(reserved)
+    admitted.attempt.check()
+    return _prepared(admitted, prompt, reserved)
+
+
+def _open_again(db: Connection, admitted: _Admitted) -> PreparedTurn | Duplicate:
+    """Go on with the turn if an earlier transaction of this attempt has opened it."""
+    row = turns.find(db, admitted.attempt.message_id)
+    return _prepared(admitted, _prompt(db, admitted), row) if row else _open(db, admitted)
+
+
+def _prompt(db: Connection, admitted: _Admitted) -> list[dict[str, Any]]:
+    body = admitted.body
+    history = last_messages(db, body.conversation_id, admitted.caller.user_id)
+    return body.prompt(history, admitted.language, admitted.longest_prompt)
+
+
+def _prepared(
+    admitted: _Admitted, prompt: list[dict[str, Any]], reserved: turns.Turn
+) -> PreparedTurn:
+    head, body = AnswerHead.of(reserved), admitted.body
     most_output = charging.most_output(reserved, max_tokens(body))
-    return PreparedTurn(head, prompt, row.prompt_tokens, model_options(body), most_output, reserved)
+    options = model_options(body)
+    return PreparedTurn(head, prompt, reserved.prompt_tokens, options, most_output, reserved)
 
 
 def _counted(prompt: list[dict[str, Any]], longest: int) -> int:
