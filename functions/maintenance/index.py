@@ -41,7 +41,7 @@ def _run() -> dict[str, object]:
 def _record(counts: Counts, failures: dict[str, str]) -> dict[str, str]:
     """Store the result for administrators; return the failure, if it cannot be stored."""
     summary = json.dumps(_summary(counts, failures))
-    run = TimerRun("maintenance", now_ms(), _outcome(failures), summary)
+    run = TimerRun(sweep.TIMER, now_ms(), _outcome(failures), summary)
     failure = run_one("record", lambda *_: transaction(timers.record, run), 0, counts)
     return {"record": failure} if failure else {}
 

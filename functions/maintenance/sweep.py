@@ -1,4 +1,10 @@
-"""The sweeper: ends abandoned turns with the stored part of their answers."""
+"""The sweeper: ends abandoned turns with the stored part of their answers.
+
+A lease cannot be renewed while the database is away, so an expired lease alone does not prove
+that the instance is gone. A turn is abandoned if its lease had expired at the end of the
+previous run already: the database was there at that time, and between two runs an instance
+that is alive renews the lease or ends the turn.
+"""
 
 from functions.maintenance.chores import Counts, each
 from shared import log
@@ -9,10 +15,11 @@ from shared.database.transactions import read, transaction
 from shared.errors import DatabaseUnavailable, UpstreamFailed
 from shared.llm.estimate import estimate_tokens
 from shared.pricing import Tokens
-from shared.repos import answer_chunks, turns
+from shared.repos import answer_chunks, timers, turns
 from shared.repos.turns import Turn
 from shared.times import now_ms
 
+TIMER = "maintenance"  # under which the runs are recorded
 _MOST_TURNS = 1000
 
 
@@ -21,7 +28,8 @@ def run(until: float, counts: Counts) -> None:
 
     Raises: DatabaseUnavailable.
     """
-    before_ms = now_ms()
+    previous = read(timers.find, TIMER)
+    before_ms = previous.at_ms if previous else now_ms()
     abandoned = read(turns.list_abandoned, before_ms=before_ms, count=_MOST_TURNS)
     each(abandoned, until, lambda message_id: _try_to_end(message_id, before_ms, counts))
 
