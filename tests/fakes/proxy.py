@@ -14,10 +14,14 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 @dataclass(eq=False)
 class LostReply:
-    """A reply to lose: to `request`, on the first connection that has sent `after` before."""
+    """A reply to lose: to `request`, on the first connection that has sent `after` before.
+
+    With `refuse`, the server is stopped at that moment.
+    """
 
     after: bytes
     request: bytes
+    refuse: bool = False
     happened: threading.Event = field(default_factory=threading.Event)
     _sender: socket.socket | None = None
     _is_sent: bool = False
@@ -61,9 +65,9 @@ class Proxy:
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             _shut(end)
 
-    def lose_reply(self, request: bytes, *, after: bytes) -> LostReply:
+    def lose_reply(self, request: bytes, *, after: bytes, refuse: bool = False) -> LostReply:
         """Once: let a request pass, and close its connection in place of the reply."""
-        self._losing = LostReply(after, request)
+        self._losing = LostReply(after, request, refuse)
         return self._losing
 
     def resume(self) -> None:
@@ -116,6 +120,8 @@ class Proxy:
         losing.see(source, data)
         if is_lost := losing.is_for(sink):
             self._losing = None
+            if losing.refuse:
+                self.refuse()
             losing.happened.set()
         return is_lost
 

@@ -284,15 +284,23 @@ async def _(wire: Wire) -> None:
     await wire.end()
 
 
-@scenario("held")
-async def _(wire: Wire) -> None:
-    """Send no text until the test releases it, but never pause for long."""
-    await wire.head()
-    while not wire.released.is_set():
-        await wire.send(b": ping\n\n")
-        await asyncio.sleep(0.05)
-    await wire.send(*PLAIN)
-    await wire.end()
+def held(name: str, before: tuple[bytes, ...], after: tuple[bytes, ...]) -> None:
+    """Register an answer that the test releases in its middle; it never pauses for long."""
+
+    @scenario(name)
+    async def _(wire: Wire) -> None:
+        await wire.head()
+        await wire.send(*before)
+        while not wire.released.is_set():
+            await wire.send(b": ping\n\n")
+            await asyncio.sleep(0.05)
+        await wire.send(*after)
+        await wire.end()
+
+
+held("held", (), PLAIN)
+held("held-midway", PLAIN[:2], PLAIN[2:])
+held("held-and-long", (), (said("很" * 250_000), said("长" * 250_000), STOP, DONE))
 
 
 # Error responses.
