@@ -176,7 +176,7 @@ def test_what_an_instance_was_producing_when_it_was_killed_is_ended_by_the_sweep
     run()
     assert state_of(turn) == "open"  # it may be alive, for all anybody knows
 
-    transaction(turns.renew, [turn.message_id], until_ms=now_ms() - 1)
+    transaction(turns.renew, [turn.message_id], until_ms=1)
     run()
 
     assert state_of(turn) == state
@@ -260,6 +260,17 @@ def test_a_turn_whose_producer_renews_its_lease_is_left_alone() -> None:
     assert transaction(turns.lock_abandoned, turn.message_id, before_ms=listed_ms) is False
     assert run() == NOTHING
     assert state_of(turn) == "open"
+
+
+@pytest.mark.usefixtures("database")
+def test_a_lease_must_have_expired_before_the_previous_run() -> None:
+    """It may have expired because the database was away; the instance has until the next run."""
+    assert run() == NOTHING
+    turn = abandoned(customer(), *PIECES, lease_until_ms=now_ms())
+
+    assert run() == NOTHING
+    assert state_of(turn) == "open"
+    assert run() == {**NOTHING, "settled": 1}
 
 
 @pytest.mark.usefixtures("database")

@@ -48,11 +48,11 @@ def turns_of(person: Person) -> list[turns.Turn]:
 def wait_until_open(person: Person, count: int = 1) -> turns.Turn:
     """Wait until so many turns are open; return the last."""
 
-    def last() -> turns.Turn | None:
+    def all_open() -> list[turns.Turn]:
         found = [turn for turn in turns_of(person) if turn.state == "open"]
-        return found[-1] if len(found) == count else None
+        return found if len(found) == count else []
 
-    return eventually(last)
+    return eventually(all_open)[-1]
 
 
 def wait_until_ended(person: Person) -> None:

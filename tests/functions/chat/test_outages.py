@@ -69,13 +69,14 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 def repeated(request: Callable[[], Reply]) -> Reply:
     """Repeat a request until its answer is given; only retryable refusals come before."""
 
-    def given() -> Reply | None:
+    def given() -> list[Reply]:
         reply = request()
-        if reply.status != 200:
-            assert (reply.status, reply.headers["retry-after"]) in {(409, "3"), (503, "3")}
-        return reply if reply.status == 200 else None
+        if reply.status == 200:
+            return [reply]
+        assert (reply.status, reply.headers["retry-after"]) in {(409, "3"), (503, "3")}
+        return []
 
-    return eventually(given)
+    return eventually(given)[0]
 
 
 def end_without_database(remote: Remote, fake: Upstream, person: Person) -> str:
