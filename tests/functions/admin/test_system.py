@@ -140,7 +140,7 @@ def test_a_sweeper_that_never_ran_is_late() -> None:
 @pytest.mark.usefixtures("database")
 def test_the_sweepers_last_run_is_told_until_it_is_late() -> None:
     maintenance(b"{}", Context())
-    abandoned(customer())
+    abandoned(customer(), lease_until_ms=1)
     summary = maintenance(b"{}", Context())
     run = read(timers.find, "maintenance")
     assert run
