@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -55,13 +55,13 @@ def private_server() -> Iterator[str]:
         yield given.rstrip("/")
         return
     ensure_installed()
-    port, password = _free_port(), secrets.token_hex(16)
+    port, password = free_port(), secrets.token_hex(16)
     with (
         tempfile.TemporaryDirectory(prefix="mariadb-", ignore_cleanup_errors=True) as folder,
         tempfile.TemporaryFile() as log,
         _running(Path(folder), port, password, log.fileno()) as keeper,
     ):
-        if not _answers(keeper, port, password):
+        if not answers(keeper, port, password):
             log.seek(0)
             raise ServerFailed(log.read().decode(errors="replace")[-2000:])
         yield f"mysql://tester:{password}@127.0.0.1:{port}"
@@ -108,26 +108,38 @@ def _install() -> None:
             sys.stderr.write(done.stdout.decode(errors="replace")[-2000:])
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
 
 @contextmanager
 def _running(folder: Path, port: int, password: str, log: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the server under its keeper, in a session of its own, so that Ctrl-C spares both."""
+    install(folder, log)
+    keeper = start(_server_command(folder, port, password), folder, log)
+    try:
+        yield keeper
+    finally:
+        keeper.communicate()
+
+
+def install(folder: Path, log: int) -> None:
+    """Make the data of a new server."""
     subprocess.run(_install_command(folder), stdout=log, stderr=log, check=False)
-    keeper = subprocess.Popen(
-        ["/bin/sh", "-c", _KEEPER, "keeper", folder, *_server_command(folder, port, password)],
+
+
+def start(command: Sequence[str], doomed: Path, log: int) -> subprocess.Popen[bytes]:
+    """Run a server under its keeper, in a session of its own, so that Ctrl-C spares both.
+
+    The keeper removes the folder `doomed` when the server has ended.
+    """
+    return subprocess.Popen(
+        ["/bin/sh", "-c", _KEEPER, "keeper", doomed, *command],
         stdin=subprocess.PIPE,
         stdout=log,
         stderr=log,
         start_new_session=True,
     )
-    try:
-        yield keeper
-    finally:
-        keeper.communicate()
 
 
 def _install_command(folder: Path) -> list[str]:
@@ -138,9 +150,18 @@ def _install_command(folder: Path) -> list[str]:
 
 def _server_command(folder: Path, port: int, password: str) -> list[str]:
     """The server's command line: without durability, which tests do not need."""
+    return [
+        *common_options(folder, port, password),
+        "--innodb-flush-log-at-trx-commit=0",
+        "--innodb-doublewrite=0",
+    ]
+
+
+def common_options(folder: Path, port: int, password: str) -> list[str]:
+    """The server's command line, with the server's own durability."""
     grants = folder / "grants.sql"
     grants.write_text(
-        f"CREATE USER tester@'127.0.0.1' IDENTIFIED BY '{password}';\n"
+        f"CREATE USER IF NOT EXISTS tester@'127.0.0.1' IDENTIFIED BY '{password}';\n"
         "GRANT ALL ON *.* TO tester@'127.0.0.1' WITH GRANT OPTION;\n"
     )
     return [
@@ -159,8 +180,6 @@ def _server_command(folder: Path, port: int, password: str) -> list[str]:
         "--skip-ssl",
         "--character-set-server=utf8mb4",
         f"--sql-mode={_SQL_MODE}",
-        "--innodb-flush-log-at-trx-commit=0",
-        "--innodb-doublewrite=0",
         "--innodb-buffer-pool-size=64M",
         "--innodb-log-file-size=32M",
     ]
@@ -171,7 +190,7 @@ def _user_option() -> list[str]:
     return ["--user=root"] if os.geteuid() == 0 else []
 
 
-def _answers(keeper: subprocess.Popen[bytes], port: int, password: str) -> bool:
+def answers(keeper: subprocess.Popen[bytes], port: int, password: str) -> bool:
     deadline = time.monotonic() + _START_SECONDS
     while keeper.poll() is None and time.monotonic() < deadline:
         try:
