@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from scripts.tooling.environment import ROOT
 from tests.events import v1_event
 from tests.fakes import upstream
 from tests.fakes.upstream import PIECES, SENTENCE, Upstream
@@ -74,6 +78,48 @@ def leave(web: WebFunction, fake: Upstream, asked: dict[str, object], request_id
     with socket.create_connection(("127.0.0.1", web.port), HANG_SECONDS) as connection:
         connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
         assert fake.wait_until(lambda: bool(fake.requests))
+
+
+# An ASGI server whose client leaves, at a line of input, before the head of the response is sent.
+UNREAD = """
+import asyncio, json, sys
+from functions.chat.index import handler
+
+asked = json.dumps({"message": "scenario: stall", "stream": True}).encode()
+messages = [{"type": "http.request", "body": asked}]
+scope = {"type": "http", "method": "POST", "path": "/api/chat", "query_string": b"", "headers": []}
+
+async def receive():
+    return messages.pop() if messages else await asyncio.Event().wait()
+
+async def send(message):
+    await asyncio.to_thread(sys.stdin.readline)
+    raise OSError("the client is gone")
+
+async def serve():
+    try:
+        await handler(scope, receive, send)
+    except OSError:
+        await asyncio.to_thread(sys.stdin.read)
+
+asyncio.run(serve())
+"""
+
+
+def test_a_client_that_leaves_before_the_head_of_a_stream_closes_the_upstream(
+    chat: WebFunction, fake: Upstream
+) -> None:
+    environment = {**os.environ, **chat.variables}
+    command = [sys.executable, "-c", UNREAD]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.PIPE) as server:
+        assert fake.wait_until(lambda: bool(fake.requests))
+        assert server.stdin
+        server.stdin.write(b"leave\n")
+        server.stdin.flush()
+        assert fake.wait_closed()
+        server.communicate()
+
+    assert server.returncode == 0
 
 
 @pytest.mark.parametrize("name", ["silence", "no-first-byte", "stall", "endless"])
