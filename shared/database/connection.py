@@ -5,8 +5,11 @@ SQL names its parameters `:name`; one text serves both.
 
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
+
+from shared.database.deferred import Deferred, Result
 
 T = TypeVar("T")
 # Rows as the database sent them: every value text, in UTF-8.
@@ -16,6 +19,7 @@ CONNECT_SECONDS = 2.0
 QUERY_SECONDS = 4.0
 BATCH_ROWS, BATCH_BYTES = 500, 256 * 1024
 _STREAM_ROWS = 500
+_MOST_DEFERRED = 256 * 1024  # characters; servers refuse packets that are too large
 
 
 class DatabaseError(Exception):
@@ -24,6 +28,13 @@ class DatabaseError(Exception):
 
 class LostConnection(DatabaseError):
     """The connection is lost, and the open transaction with it."""
+
+
+class LostAtBegin(LostConnection):
+    """Lost with the first round trip of a transaction, which never holds its COMMIT.
+
+    So nothing was committed, and the whole transaction may be run on a new connection.
+    """
 
 
 class Unreachable(DatabaseError):
@@ -55,13 +66,17 @@ class Server:
 
 
 class Dialect(Protocol):
+    """`run` sends all statements in one round trip, if `has_batches`; the first failure ends it."""
+
     begin: str
+    has_batches: bool
     server: str
     snapshot: tuple[str, ...]
 
     def connect(self, connect_seconds: float, query_seconds: float) -> Any: ...
     def try_lock(self, name: str) -> Callable[[], None] | None: ...
     def statement(self, sql: str) -> str: ...
+    def run(self, raw: Any, statements: Sequence[Deferred]) -> Generator[Result, None, None]: ...
     def stream(self, raw: Any) -> Any: ...
     def stream_raw(self, raw: Any) -> Any: ...
     def failure(self, error: Exception) -> DatabaseError | None: ...
@@ -79,31 +94,45 @@ class Connection:
         self._dialect = dialect
         self._raw = self._translating(lambda: dialect.connect(connect_seconds, query_seconds))
         self.used_at = time.time()
+        self._pending: list[Deferred] = []
+        self._is_beginning = False
 
     def execute(self, sql: str, **parameters: object) -> int:
         """Run a statement; return how many rows it matched."""
-        cursor = self._run(self._raw.cursor, sql, parameters)
-        matched: int = cursor.rowcount
-        cursor.close()
-        return matched
+        return self._run(sql, parameters).matched
 
     def find(self, record: Callable[..., T], sql: str, **parameters: object) -> T | None:
         """Return the first row as a record, its fields named as the columns."""
-        return next(iter(self.find_all(record, sql, **parameters)), None)
+        return self._run(sql, parameters).first(record)
 
     def exists(self, sql: str, **parameters: object) -> bool:
-        return bool(self.find_all(dict, sql, **parameters))
+        return bool(self._run(sql, parameters).rows(dict))
 
     def find_all(self, record: Callable[..., T], sql: str, **parameters: object) -> list[T]:
-        cursor = self._run(self._raw.cursor, sql, parameters)
-        names = [column[0] for column in cursor.description]
-        rows = [record(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
-        cursor.close()
-        return rows
+        return self._run(sql, parameters).rows(record)
+
+    def defer(self, sql: str, **parameters: object) -> Deferred:
+        """Run a statement in the round trip of the next one; see `Deferred`."""
+        deferred = Deferred(sql, parameters, self.send)
+        self._pending.append(deferred)
+        size = sum(one.size for one in self._pending)
+        if size > _MOST_DEFERRED or not self._dialect.has_batches:
+            self.send()
+        return deferred
+
+    def send(self) -> None:
+        """Run the deferred statements."""
+        pending, self._pending = self._pending, []
+        if pending:
+            self._translating(lambda: self._send(pending))
+
+    def drop(self) -> None:
+        """Forget the deferred statements."""
+        self._pending = []
 
     def stream(self, sql: str, **parameters: object) -> Iterator[tuple[Any, ...]]:
         """Yield rows in constant memory. No other statement may run until the last row."""
-        cursor = self._run(lambda: self._dialect.stream(self._raw), sql, parameters)
+        cursor = self._stream(lambda: self._dialect.stream(self._raw), sql, parameters)
         try:
             while rows := self._translating(lambda: cursor.fetchmany(_STREAM_ROWS)):
                 yield from rows
@@ -112,7 +141,7 @@ class Connection:
 
     def stream_raw(self, sql: str, **parameters: object) -> Batches:
         """Yield rows in batches of a bounded size, with their values as undecoded bytes."""
-        cursor = self._run(lambda: self._dialect.stream_raw(self._raw), sql, parameters)
+        cursor = self._stream(lambda: self._dialect.stream_raw(self._raw), sql, parameters)
         try:
             while rows := self._translating(cursor.fetch_batch):
                 yield rows
@@ -124,23 +153,58 @@ class Connection:
         return Server(str(row["version"]), int(row["size_bytes"]))
 
     def begin(self) -> None:
-        self.execute(self._dialect.begin)
+        """Begin a transaction with the next statement."""
+        self._is_beginning = True
+        self.defer(self._dialect.begin)
 
     def begin_snapshot(self) -> None:
         """Begin a transaction that reads the database as it is now, until its end."""
         for statement in self._dialect.snapshot:
             self.execute(statement)
 
+    def send_first(self) -> None:
+        """Run the first statements of a transaction, if none has run: see LostAtBegin."""
+        if self._is_beginning and len(self._pending) > 1:
+            self.send()
+
     def commit(self) -> None:
-        self.execute("COMMIT")
+        """Commit in the round trip of the deferred statements, unless it is the first one."""
+        self.send_first()
+        if self._is_beginning:
+            self.rollback()  # the transaction is empty
+        else:
+            self.execute("COMMIT")
 
     def rollback(self) -> None:
-        self.execute("ROLLBACK")
+        self.drop()
+        has_begun, self._is_beginning = not self._is_beginning, False
+        if has_begun:
+            self.execute("ROLLBACK")
 
     def close(self) -> None:
         self._raw.close()
 
-    def _run(self, cursor: Callable[[], Any], sql: str, parameters: dict[str, object]) -> Any:
+    def _run(self, sql: str, parameters: dict[str, object]) -> Deferred:
+        statement = self.defer(sql, **parameters)
+        self.send()
+        return statement
+
+    def _send(self, pending: Sequence[Deferred]) -> None:
+        """A transaction has begun with its first round trip, also if a statement failed there."""
+        try:
+            with closing(self._dialect.run(self._raw, pending)) as results:
+                for statement, result in zip(pending, results, strict=True):
+                    statement.result = result
+        except Exception as error:
+            if self._is_beginning and isinstance(self._dialect.failure(error), LostConnection):
+                raise LostAtBegin(*error.args) from error
+            self._is_beginning = False
+            raise
+        self._is_beginning = False
+
+    def _stream(self, cursor: Callable[[], Any], sql: str, parameters: dict[str, object]) -> Any:
+        self.send()
+
         def run() -> Any:
             opened = cursor()
             try:
@@ -160,6 +224,8 @@ def translated(dialect: Dialect, step: Callable[[], T]) -> T:
     """Run the step. Raises: DatabaseError, for the failures of the driver."""
     try:
         return step()
+    except DatabaseError:
+        raise
     except Exception as error:
         failure = dialect.failure(error)
         if failure is None:

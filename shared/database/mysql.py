@@ -2,7 +2,7 @@
 
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from functools import cache
 from typing import Any
@@ -22,6 +22,7 @@ from shared.database.connection import (
     LostConnection,
     Unreachable,
 )
+from shared.database.deferred import Deferred, Result
 from shared.database.mysql_rows import Row, RowReader
 from shared.settings import DatabaseTarget
 
@@ -114,6 +115,7 @@ def _tls_context(*, verify: bool) -> ssl.SSLContext:
 
 class MySql:
     begin = "START TRANSACTION"
+    has_batches = True
     server = """
         SELECT VERSION() AS version, COALESCE(SUM(data_length + index_length), 0) AS size_bytes
         FROM information_schema.tables
@@ -139,7 +141,8 @@ class MySql:
             database=target.name,
             charset="utf8mb4",
             autocommit=True,
-            client_flag=CLIENT.FOUND_ROWS,  # rows matched, as SQLite counts them
+            # Rows matched, as SQLite counts them; and deferred statements together.
+            client_flag=CLIENT.FOUND_ROWS | CLIENT.MULTI_STATEMENTS,
             init_command=_SESSION,
             connect_timeout=connect_seconds,
             read_timeout=query_seconds,
@@ -178,6 +181,15 @@ class MySql:
 
     def statement(self, sql: str) -> str:
         return _statement(sql)
+
+    def run(self, raw: Any, statements: Sequence[Deferred]) -> Generator[Result, None, None]:
+        """Send the statements as one; the server runs them in order, until one fails."""
+        with closing(raw.cursor()) as cursor:
+            bound = [cursor.mogrify(_statement(one.sql), one.parameters) for one in statements]
+            cursor.execute(";".join(bound))
+            yield Result.of(cursor)
+            while cursor.nextset():
+                yield Result.of(cursor)
 
     def stream(self, raw: Any) -> Any:
         """A cursor that leaves rows on the server until they are fetched."""

@@ -4,7 +4,8 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from shared.database.connection import (
     DuplicateKey,
     Unreachable,
 )
+from shared.database.deferred import Deferred, Result
 from shared.settings import DatabaseTarget
 
 _LONGEST_WAIT_SECONDS = 30.0
@@ -79,6 +81,7 @@ class _RawStream(_Cursor):
 class Sqlite:
     # Taking the write lock first makes writers wait at the start instead of failing later.
     begin = "BEGIN IMMEDIATE"
+    has_batches = False  # nothing travels
     server = """
         SELECT 'SQLite ' || sqlite_version() AS version, page_count * page_size AS size_bytes
         FROM pragma_page_count(), pragma_page_size()
@@ -113,6 +116,12 @@ class Sqlite:
 
     def statement(self, sql: str) -> str:
         return sql
+
+    def run(self, raw: Any, statements: Sequence[Deferred]) -> Generator[Result, None, None]:
+        for one in statements:
+            with closing(raw.cursor()) as cursor:
+                cursor.execute(one.sql, one.parameters)
+                yield Result.of(cursor)
 
     def stream(self, raw: Any) -> Any:
         return raw.cursor()

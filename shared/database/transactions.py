@@ -22,6 +22,7 @@ from shared.database.connection import (
     DatabaseError,
     Dialect,
     DuplicateKey,
+    LostAtBegin,
     LostConnection,
     Unreachable,
     translated,
@@ -45,7 +46,7 @@ def transaction(work: Callable[Concatenate[Connection, P], T], *args: P.args, **
     """Run `work(connection, ...)` in one transaction; after a deadlock, run it again.
 
     This is a call and not a `with` block because only a call can be run again.
-    `work` may therefore run up to three times and must do nothing but SQL.
+    `work` may therefore run several times and must do nothing but SQL.
 
     Raises:
         DatabaseNotConfigured: this deployment has no database.
@@ -55,7 +56,10 @@ def transaction(work: Callable[Concatenate[Connection, P], T], *args: P.args, **
     """
 
     def once() -> T:
-        return _committed(_begun(), work, *args, **kw)
+        try:
+            return _committed(_kept(), work, *args, **kw)
+        except LostAtBegin:
+            return _committed(_renewed(), work, *args, **kw)
 
     return _reporting(lambda: _retrying(once))
 
@@ -67,11 +71,10 @@ def read(work: Callable[Concatenate[Connection, P], T], *args: P.args, **kw: P.k
     """
 
     def once() -> T:
-        kept = _kept()
         try:
-            return work(kept, *args, **kw)
+            return _sent(_kept(), work, *args, **kw)
         except LostConnection:
-            return work(_renewed(), *args, **kw)
+            return _sent(_renewed(), work, *args, **kw)
 
     return _reporting(lambda: _retrying(once))
 
@@ -182,15 +185,19 @@ def _renewed() -> Connection:
     return connection
 
 
-def _begun() -> Connection:
-    """BEGIN is also the check that the kept connection still works."""
-    kept = _kept()
+def _sent(
+    connection: Connection,
+    work: Callable[Concatenate[Connection, P], T],
+    *args: P.args,
+    **kw: P.kwargs,
+) -> T:
     try:
-        kept.begin()
-    except LostConnection:
-        kept = _renewed()
-        kept.begin()
-    return kept
+        result = work(connection, *args, **kw)
+        connection.send()
+    except BaseException:
+        connection.drop()
+        raise
+    return result
 
 
 def _committed(
@@ -199,8 +206,10 @@ def _committed(
     *args: P.args,
     **kw: P.kwargs,
 ) -> T:
+    connection.begin()
     try:
         result = work(connection, *args, **kw)
+        connection.send_first()
         _commit(connection)
     except BaseException:
         _undo(connection)

@@ -14,9 +14,10 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 @dataclass(eq=False)
 class LostReply:
-    """A reply to lose: to `request`, on the first connection that has sent `after` before.
+    """A reply to lose: to `request`, on the first connection that has sent `after`.
 
-    With `refuse`, the server is stopped at that moment.
+    `request` may be sent together with `after`, behind it. With `refuse`, the server is
+    stopped at that moment.
     """
 
     after: bytes
@@ -28,8 +29,8 @@ class LostReply:
 
     def see(self, sender: socket.socket, data: bytes) -> None:
         if self._sender is None and self.after in data:
-            self._sender = sender
-        elif sender is self._sender and self.request in data:
+            self._sender, data = sender, data.partition(self.after)[2]
+        if sender is self._sender and self.request in data:
             self._is_sent = True
 
     def is_for(self, receiver: socket.socket) -> bool:

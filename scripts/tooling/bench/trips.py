@@ -17,7 +17,7 @@ import httpx
 from scripts.tooling.bench.model import FEW_TOKENS
 from scripts.tooling.bench.product import database, sign_up
 from scripts.tooling.bench.servers import Server, chat, model
-from scripts.tooling.bench.wire import Wire, recorded, statements
+from scripts.tooling.bench.wire import Wire, recorded, shortened, statements
 from shared import settings
 from shared.accounts import tokens
 from shared.database.connection import Connection
@@ -147,7 +147,7 @@ async def _count(
 def _show(counts: Counts) -> None:
     for name, trips in (("first word", counts.first), ("last word", counts.last)):
         for number, trip in enumerate(trips, start=1):
-            print(f"    {name}, trip {number}: {' | '.join(statements(trip))}")
+            print(f"    {name}, trip {number}: {' | '.join(map(shortened, statements(trip)))}")
 
 
 async def _time_chats(client: httpx.AsyncClient, wire: Wire, distances: Sequence[int]) -> None:

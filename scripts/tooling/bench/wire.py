@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 _HEAD_BYTES = 4
 _LONGEST_PACKET = 0xFFFFFF
 _QUERY, _QUIT = 3, 1
-_STRING = re.compile(r"'(?:[^'\\]|\\.|'')*'", re.DOTALL)
+_STRING = r"'(?:[^'\\]|\\.|'')*'"
+_STATEMENT = re.compile(rf"(?:{_STRING}|[^';])+", re.DOTALL)
 
 
 @dataclass
@@ -27,9 +28,13 @@ class Wire:
 
 
 def statements(trip: str) -> list[str]:
-    """The statements of one command, with their strings replaced by ''."""
-    parts = _STRING.sub("''", trip).split(";")
-    return [" ".join(part.split()) for part in parts if part.strip()]
+    """The statements of one command."""
+    return [found for found in _STATEMENT.findall(trip) if found.strip()]
+
+
+def shortened(statement: str) -> str:
+    """A statement in one line, with its strings replaced by ''."""
+    return " ".join(re.sub(_STRING, "''", statement, flags=re.DOTALL).split())
 
 
 class _Commands:

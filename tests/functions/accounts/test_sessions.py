@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Sequence
 from functools import partial
 from multiprocessing import get_context
 from typing import Any
@@ -15,6 +16,7 @@ from shared.accounts import tokens
 from shared.accounts.tokens import refresh_after, refresh_hash
 from shared.database import transactions
 from shared.database.connection import Connection
+from shared.database.deferred import Deferred
 from shared.database.transactions import transaction
 from shared.ids import new_id
 from shared.times import iso_utc, now_ms
@@ -116,14 +118,14 @@ def test_whoever_is_late_costs_the_same_however_often_the_session_was_renewed(
 
 def statements_of_renewal(parent: str, newest: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The statements of a renewal with `parent` that returns `newest`."""
-    statements, run = list[str](), Connection._run
+    statements, send = list[str](), Connection._send
 
-    def recording(db: Connection, cursor: Any, sql: str, parameters: dict[str, object]) -> Any:
-        statements.append(sql)
-        return run(db, cursor, sql, parameters)
+    def recording(db: Connection, pending: Sequence[Deferred]) -> None:
+        statements.extend(one.sql for one in pending)
+        send(db, pending)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Connection, "_run", recording)
+        patch.setattr(Connection, "_send", recording)
         reply = renew(parent)
     assert (reply.status, reply.data["refresh_token"]) == (200, newest)
     assert statements

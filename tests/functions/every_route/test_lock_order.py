@@ -13,6 +13,7 @@ import pymysql
 import pytest
 
 from functions.maintenance.index import handler as maintenance
+from scripts.tooling.bench.wire import statements
 from shared import settings
 from shared.database.transactions import transaction
 from shared.repos import invites
@@ -142,6 +143,15 @@ def test_a_wrong_order_is_named() -> None:
     ]
 
 
+def test_statements_that_were_sent_together_are_read_one_by_one() -> None:
+    sent = "START TRANSACTION;UPDATE wallets SET reason = 'it''s; \\'; a' WHERE user_id = 'u'"
+    log = [(1, sent), (1, "UPDATE turns SET state = 'settled' WHERE message_id = 'm';COMMIT")]
+
+    [one] = transactions(log)
+
+    assert [len(one), *disorders(one)] == [2, f"turns after wallets: {one[1]}"]
+
+
 def test_new_rows_and_rows_already_locked_are_in_order() -> None:
     log = [
         (1, "START TRANSACTION"),
@@ -159,7 +169,7 @@ def transactions(log: list[tuple[int, str]]) -> Transactions:
     """The statements of each transaction, without single statements, which hold no locks."""
     running: dict[int, list[str]] = {}
     ended: Transactions = []
-    for connection, text in log:
+    for connection, text in ((one, text) for one, sent in log for text in statements(sent)):
         if _BEGIN.match(text):
             running[connection] = []
         elif _END.match(text):
@@ -182,7 +192,8 @@ def locks(statements: list[str]) -> Iterator[tuple[str, str]]:
     """The tables in the order of locking, each with the statement that locks new rows."""
     known: set[tuple[str, str]] = set()
     for text in statements:
-        rows = set(re.findall(r"(?:id|subject) = '([^']*)'", text.partition("WHERE")[2]))
+        keyed = text if _LOCKING_READ.search(text) else text.partition("WHERE")[2]
+        rows = set(re.findall(r"(?:id|subject) = '([^']*)'", keyed))
         for table in _locked_tables(text):
             if not rows or not {(table, row) for row in rows} <= known:
                 yield table, text

@@ -8,6 +8,7 @@ import pytest
 
 from shared.database import transactions
 from tests.conftest import Configure
+from tests.fakes.proxy import Proxy, proxy_to
 
 Ask = Callable[..., object]
 
@@ -36,3 +37,12 @@ def server(mariadb_database: str, configure: Configure) -> Iterator[Ask]:
         transactions.disconnect()
         for table in ("refresh_tokens", "sessions", "users"):
             ask(f"DELETE FROM {table}")  # noqa: S608  # a name of ours
+
+
+@pytest.fixture
+def proxy(server: Ask, mariadb_database: str, configure: Configure) -> Iterator[Proxy]:
+    """A proxy in front of the server."""
+    parts = urlsplit(mariadb_database)
+    with proxy_to(parts.hostname or "", parts.port or 0) as between:
+        configure(DATABASE_URL=mariadb_database.replace(f":{parts.port}/", f":{between.port}/"))
+        yield between

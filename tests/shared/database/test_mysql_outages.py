@@ -17,19 +17,10 @@ from shared.database.transactions import transaction
 from shared.errors import DatabaseUnavailable
 from tests.conftest import Configure
 from tests.events import invoke
-from tests.fakes.proxy import Proxy, proxy_to
+from tests.fakes.proxy import Proxy
 from tests.patience import HANG_SECONDS, promised
 from tests.people import log_in, register
 from tests.shared.database.conftest import Ask
-
-
-@pytest.fixture
-def proxy(server: Ask, mariadb_database: str, configure: Configure) -> Iterator[Proxy]:
-    """A proxy in front of the server."""
-    parts = urlsplit(mariadb_database)
-    with proxy_to(parts.hostname or "", parts.port or 0) as between:
-        configure(DATABASE_URL=mariadb_database.replace(f":{parts.port}/", f":{between.port}/"))
-        yield between
 
 
 class Stopwatch:
