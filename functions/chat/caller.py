@@ -13,12 +13,16 @@ from shared.web.endpoint import Request
 
 @dataclass(frozen=True)
 class Caller:
-    """`subject` is the counting key: a user's id, or a keyed hash of a guest's network."""
+    """`subject` is the counting key: a user's id, or a keyed hash of a guest's network.
+
+    `used_today` is the number of a user's messages of the day when the caller was admitted.
+    """
 
     subject: str
     user_id: str | None
     daily_limit: int
     claims: Claims | None = None
+    used_today: int = 0
 
 
 def identify_caller(request: Request) -> Caller | None:

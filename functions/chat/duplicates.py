@@ -18,17 +18,23 @@ class Duplicate:
 
 def claim_key(
     db: Connection, subject: str, key: ClientKey | None, *, message_id: str, at_ms: int
-) -> Duplicate | None:
-    """Store the key of a first request, or return the earlier request with the same key.
+) -> None:
+    """Store the key, if there is one, by a deferred statement.
 
-    Raises: IdempotencyMismatch: the earlier request had another body.
+    Raises: DuplicateKey, where that is sent: this is not the first request with the key.
     """
-    if key is None:
-        return None
-    claim = IdempotencyKey(subject, key.text, key.request_hash, message_id, at_ms)
-    earlier = idempotency.claim(db, claim)
-    if earlier is None:
-        return None
-    if earlier.request_hash != claim.request_hash:
+    if key is not None:
+        idempotency.store(
+            db, IdempotencyKey(subject, key.text, key.request_hash, message_id, at_ms)
+        )
+
+
+def earlier_request(db: Connection, subject: str, key: ClientKey | None) -> Duplicate | None:
+    """The earlier request with the same key.
+
+    Raises: IdempotencyMismatch: it had another body.
+    """
+    earlier = idempotency.find(db, subject, key.text) if key else None
+    if earlier and key and earlier.request_hash != key.request_hash:
         raise IdempotencyMismatch
-    return Duplicate(earlier.message_id)
+    return Duplicate(earlier.message_id) if earlier else None

@@ -1,21 +1,21 @@
 """Opening of a turn: admit the caller, choose the model, build the prompt, reserve the cost."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from functions.chat.admission import admit_message
 from functions.chat.caller import Caller
-from functions.chat.duplicates import Duplicate, claim_key
-from functions.chat.history import last_messages
+from functions.chat.duplicates import Duplicate, claim_key, earlier_request
+from functions.chat.history import ask_history
 from functions.chat.model_choice import choose_model, max_tokens, model_options
 from functions.chat.opening_attempt import OpeningAttempt
 from functions.chat.turn import LEASE_MS, AnswerHead, AnswerRequest, PreparedTurn
 from shared import settings
 from shared.config import load
 from shared.database import threads
-from shared.database.connection import Connection
+from shared.database.connection import Connection, DuplicateKey
 from shared.errors import PromptTooLong, Unauthorized
 from shared.ids import new_id
 from shared.limits.idempotency import ClientKey, client_key
@@ -92,14 +92,28 @@ def _uncounted(body: AnswerRequest, model: str, language: str, longest_prompt: i
 
 
 def _open(db: Connection, admitted: _Admitted) -> PreparedTurn | Duplicate:
-    message_id, now = admitted.attempt.message_id, now_ms()
-    caller = admitted.caller
-    duplicate = claim_key(db, caller.subject, admitted.key, message_id=message_id, at_ms=now)
-    if duplicate:
+    try:
+        return _open_first(db, admitted)
+    except DuplicateKey:
+        duplicate = earlier_request(db, admitted.caller.subject, admitted.key)
+        if duplicate is None or duplicate.message_id == admitted.attempt.message_id:
+            raise
         return duplicate
-    prompt = _prompt(db, admitted)
-    row = _new_row(admitted, message_id, _counted(prompt, admitted.longest_prompt), now)
-    reserved = charging.reserve(db, row, _terms(db, admitted))
+
+
+def _open_first(db: Connection, admitted: _Admitted) -> PreparedTurn:
+    """The statements that need no answer from one another are deferred: one round trip.
+
+    Raises: DuplicateKey: this is not the first request with its key.
+    """
+    message_id, now = admitted.attempt.message_id, now_ms()
+    claim_key(db, admitted.caller.subject, admitted.key, message_id=message_id, at_ms=now)
+    history = _ask_history(db, admitted)
+    row, terms = _new_row(admitted, message_id, now), _terms(db, admitted)
+    begun = charging.begin(db, row, terms)
+    prompt = _prompt(admitted, history())
+    row = replace(row, prompt_tokens=_counted(prompt, admitted.longest_prompt))
+    reserved = charging.reserve(db, row, terms, begun)
     admitted.attempt.check()
     return _prepared(admitted, prompt, reserved)
 
@@ -107,13 +121,17 @@ def _open(db: Connection, admitted: _Admitted) -> PreparedTurn | Duplicate:
 def _open_again(db: Connection, admitted: _Admitted) -> PreparedTurn | Duplicate:
     """Go on with the turn if an earlier transaction of this attempt has opened it."""
     row = turns.find(db, admitted.attempt.message_id)
-    return _prepared(admitted, _prompt(db, admitted), row) if row else _open(db, admitted)
+    if row is None:
+        return _open(db, admitted)
+    return _prepared(admitted, _prompt(admitted, _ask_history(db, admitted)()), row)
 
 
-def _prompt(db: Connection, admitted: _Admitted) -> list[dict[str, Any]]:
-    body = admitted.body
-    history = last_messages(db, body.conversation_id, admitted.caller.user_id)
-    return body.prompt(history, admitted.language, admitted.longest_prompt)
+def _ask_history(db: Connection, admitted: _Admitted) -> Callable[[], list[dict[str, Any]]]:
+    return ask_history(db, admitted.body.conversation_id, admitted.caller.user_id)
+
+
+def _prompt(admitted: _Admitted, history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return admitted.body.prompt(history, admitted.language, admitted.longest_prompt)
 
 
 def _prepared(
@@ -134,8 +152,11 @@ def _counted(prompt: list[dict[str, Any]], longest: int) -> int:
     return tokens
 
 
-def _new_row(admitted: _Admitted, message_id: str, prompt_tokens: int, now: int) -> turns.Turn:
-    """Guests, and requests without a question to store, get no conversation."""
+def _new_row(admitted: _Admitted, message_id: str, now: int) -> turns.Turn:
+    """A turn whose prompt is not counted yet.
+
+    Guests, and requests without a question to store, get no conversation.
+    """
     caller, body = admitted.caller, admitted.body
     is_stored = caller.user_id is not None and body.question is not None
     return turns.Turn(
@@ -150,13 +171,18 @@ def _new_row(admitted: _Admitted, message_id: str, prompt_tokens: int, now: int)
         daily_limit=caller.daily_limit,
         reserved_fen=0,
         price="",
-        prompt_tokens=prompt_tokens,
+        prompt_tokens=0,
         lease_until_ms=now + LEASE_MS,
         created_at_ms=now,
     )
 
 
 def _terms(db: Connection, admitted: _Admitted) -> ReservationTerms:
-    price = partial(price_list.current, db, admitted.model)
-    limit = load(settings.Chat).max_streams_per_user
-    return ReservationTerms(limit, price, max_tokens(admitted.body))
+    """The price is asked for at once if it is expected to be needed, else when it is needed."""
+    caller, limit = admitted.caller, load(settings.Chat).max_streams_per_user
+    expects_payment = caller.user_id is not None and caller.used_today >= caller.daily_limit
+    if expects_payment:
+        price = price_list.ask_current(db, admitted.model)
+    else:
+        price = partial(price_list.current, db, admitted.model)
+    return ReservationTerms(limit, price, max_tokens(admitted.body), expects_payment)

@@ -12,50 +12,49 @@ from shared.database.connection import Connection
 from shared.money import charging
 from shared.money.charging import Charge
 from shared.money.outcome import outcome_json
-from shared.money.quota import quota_json
-from shared.repos import idempotency, turns, wallets
-from shared.repos.turns import Turn
+from shared.repos import idempotency, turns
+from shared.repos.turns import OpenTurn, Turn
 from shared.times import now_ms
 
 
 def conclude(db: Connection, turn: Turn, ending: Ending) -> dict[str, object] | None:
-    """End the turn; return its outcome, or None, with no effect, if it has ended already."""
+    """End the turn; return its outcome, or None, with no effect, if it has ended already.
+
+    The first round trip locks every row that the rest depends on. So the writes need no
+    answers: they are deferred until the COMMIT.
+    """
     ended_at_ms = now_ms()
-    if not turns.mark_ended(db, turn.message_id, ending.state, at_ms=ended_at_ms):
+    locked = turns.lock_open(db, turn)
+    reply = conversation.begin(db, turn, ending)
+    known = locked.first(OpenTurn)
+    if known is None:
         return None
-    charge = _settle(db, turn, ending) if ending.state == "settled" else _release(db, turn)
+    charge = _end(db, turn, known, ending)
+    if reply:
+        conversation.store(db, turn, known.question, reply)
     outcome = outcome_json(
         ending.finish_reason,
         ending.tokens,
         latency_ms=ended_at_ms - turn.created_at_ms,
         error=ending.error,
         charge=vars(charge),
-        quota=_quota(db, turn),
+        quota=charging.quota_after(turn, known, charge),
     )
-    turns.record_outcome(
+    turns.end(
         db,
         turn.message_id,
+        ending.state,
         json.dumps(outcome, ensure_ascii=False),
         tokens=ending.tokens,
         charged_fen=charge.amount_fen,
+        at_ms=ended_at_ms,
     )
     return outcome
 
 
-def _settle(db: Connection, turn: Turn, ending: Ending) -> Charge:
-    charge = charging.settle(db, turn, ending.tokens)
-    if turn.user_id:
-        conversation.store(db, turn, turn.user_id, ending)
-    return charge
-
-
-def _release(db: Connection, turn: Turn) -> Charge:
-    """The idempotency key is removed, so that the client can repeat the request."""
-    charge = charging.release(db, turn)
+def _end(db: Connection, turn: Turn, known: OpenTurn, ending: Ending) -> Charge:
+    """Settle or release. A released turn loses its idempotency key: the client may repeat it."""
+    if ending.state == "settled":
+        return charging.settle(db, turn, known, ending.tokens)
     idempotency.forget(db, turn.message_id)
-    return charge
-
-
-def _quota(db: Connection, turn: Turn) -> dict[str, object]:
-    allowance = wallets.find_allowance(db, turn.subject, turn.day) or wallets.Allowance(0, None)
-    return quota_json(turn.daily_limit, allowance.used, allowance.spendable_fen)
+    return charging.release(db, turn)

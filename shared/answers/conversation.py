@@ -1,7 +1,10 @@
 """Storage of a question and its answer as messages of a conversation."""
 
+from dataclasses import dataclass
+
 from shared.answers.ending import Ending
 from shared.database.connection import Connection
+from shared.database.deferred import Deferred
 from shared.ids import new_id
 from shared.repos import conversations, turns
 from shared.repos.conversations import Conversation, Message
@@ -11,25 +14,47 @@ from shared.times import now_ms
 _TITLE_CHARACTERS = 40
 
 
-def store(db: Connection, turn: Turn, user_id: str, ending: Ending) -> None:
-    """Add both messages, unless the conversation was deleted while the answer was generated.
+@dataclass(frozen=True)
+class Reply:
+    """An answer as a message. `touched` matches the conversation that it continues."""
 
-    Only the first question opens a conversation; a later one that finds none comes
-    after its deletion. A deletion also removes the question, so it is read again here.
-    Both lock the turn and the conversation, so they run one after the other.
+    message: Message
+    touched: Deferred | None
+
+
+def begin(db: Connection, turn: Turn, ending: Ending) -> Reply | None:
+    """Lock the conversation that the answer continues; None if nothing is to be stored.
+
+    Call it after the turn has been locked, as a deletion of the conversation does: so both
+    run one after the other. Only the first question opens a conversation.
     """
-    conversation_id, question = turn.conversation_id, turns.get(db, turn.message_id).question
-    if conversation_id is None or question is None:
-        return
+    conversation_id = turn.conversation_id
+    if ending.state != "settled" or turn.user_id is None or conversation_id is None:
+        return None
     answer = _answer_message(turn, conversation_id, ending)
     if turn.opens_conversation:
-        title = question[:_TITLE_CHARACTERS]
-        opened = Conversation(conversation_id, user_id, title, turn.created_at_ms)
-        conversations.add(db, opened, updated_at_ms=answer.created_at_ms)
-    elif not conversations.touch(db, conversation_id, at_ms=answer.created_at_ms):
-        turns.forget_question(db, turn.message_id)  # the conversation was deleted
+        return Reply(answer, touched=None)
+    touched = conversations.touch(db, conversation_id, at_ms=answer.created_at_ms)
+    return Reply(answer, touched)
+
+
+def store(db: Connection, turn: Turn, question: str | None, reply: Reply) -> None:
+    """Add both messages, unless the conversation was deleted while the answer was generated.
+
+    `question` is that of the locked turn: a deletion also removes it. A later question that
+    finds no conversation comes after its deletion.
+    """
+    answer = reply.message
+    if turn.user_id is None or question is None:
         return
-    user_message = Message(new_id(), conversation_id, "user", question, turn.created_at_ms)
+    if reply.touched is None:
+        title = question[:_TITLE_CHARACTERS]
+        opened = Conversation(answer.conversation_id, turn.user_id, title, turn.created_at_ms)
+        conversations.add(db, opened, updated_at_ms=answer.created_at_ms)
+    elif not reply.touched:
+        turns.forget_question(db, turn.message_id)
+        return
+    user_message = Message(new_id(), answer.conversation_id, "user", question, turn.created_at_ms)
     conversations.append(db, user_message, answer)
 
 

@@ -12,6 +12,7 @@ from shared.database import transactions
 from shared.database.connection import Connection
 from shared.errors import TooManyRequests, Unauthorized
 from shared.repos import rate_limits
+from shared.repos.rate_limits import Window
 from shared.times import now_ms
 from shared.web.requests import Request
 
@@ -115,9 +116,14 @@ def refuse_used_up(connection: Connection, counts: Sequence[Count], *, at_ms: in
     """Count nothing. Raises: TooManyRequests: one of the limits is reached."""
     for count in counts:
         window = rate_limits.find(connection, count.name, count.subject)
-        is_over = window and count.rate and window.used >= count.rate.most
-        if window and is_over and window.ends_ms > at_ms:
-            raise _refusal(count, window.ends_ms, at_ms)
+        refuse_full(count, window, at_ms=at_ms)
+
+
+def refuse_full(count: Count, window: Window | None, *, at_ms: int) -> None:
+    """Raises: TooManyRequests: the limit is reached in this window."""
+    is_over = window and count.rate and window.used >= count.rate.most
+    if window and is_over and window.ends_ms > at_ms:
+        raise _refusal(count, window.ends_ms, at_ms)
 
 
 def record(connection: Connection, counts: Sequence[Count], *, at_ms: int) -> None:

@@ -1,6 +1,6 @@
 """The current price of each model, and changing it while keeping the history."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,9 +39,15 @@ class NewPrice:
 
 def current(db: Connection, model: str) -> Price | None:
     """The stored price or the default one; None if the credit system is off."""
+    return ask_current(db, model)()
+
+
+def ask_current(db: Connection, model: str) -> Callable[[], Price | None]:
+    """Defer the reading of what `current` returns; the result returns it."""
     if not load(settings.Quota).enable_credit_system:
-        return None
-    return _current(db, model)
+        return lambda: None
+    asked = prices.ask_current(db, model)
+    return lambda: asked.first(Price) or _default(model)
 
 
 def list_current(db: Connection) -> list[Price]:

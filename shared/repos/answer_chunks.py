@@ -47,7 +47,7 @@ def add_all(db: Connection, new: Sequence[NewChunk]) -> None:
     for start in range(0, len(new), _ROWS_AT_ONCE):
         batch = [vars(chunk) for chunk in new[start : start + _ROWS_AT_ONCE]]
         placeholders, parameters = rows.values(("message_id", "position", "kind", "text"), batch)
-        db.execute(
+        db.defer(
             f"""
             INSERT INTO pieces (message_id, position, kind, text)
             VALUES {placeholders}
@@ -72,7 +72,7 @@ def list_from(db: Connection, message_id: str, position: int) -> list[StoredChun
 
 def remove_from(db: Connection, message_id: str, position: int) -> None:
     """Remove the chunks that a save of unknown outcome may have left."""
-    db.execute(
+    db.defer(
         "DELETE FROM pieces WHERE message_id = :message_id AND position >= :position",
         message_id=message_id,
         position=position,

@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 
 from shared.cursor import END, START, Cursor
 from shared.database.connection import Connection
+from shared.database.deferred import Deferred
 from shared.errors import NotFound
 from shared.repos import rows
 
@@ -49,12 +50,13 @@ class Message:
 
 @dataclass(frozen=True)
 class ContextMessage:
-    role: str
-    content: str
+    conversation_id: str
+    role: str | None
+    content: str | None
 
 
 def add(db: Connection, conversation: Conversation, *, updated_at_ms: int | None = None) -> None:
-    db.execute(
+    db.defer(
         """
         INSERT INTO conversations (id, user_id, title, created_at_ms, updated_at_ms)
         VALUES (:id, :user_id, :title, :created_at_ms, :updated_at_ms)
@@ -64,25 +66,23 @@ def add(db: Connection, conversation: Conversation, *, updated_at_ms: int | None
     )
 
 
-def touch(db: Connection, conversation_id: str, *, at_ms: int) -> bool:
-    """Record the time of a new message; return whether the conversation (still) exists.
+def touch(db: Connection, conversation_id: str, *, at_ms: int) -> Deferred:
+    """Record the time of a new message; it matches no row if the conversation was deleted.
 
     Call it before `append`. Two transactions at once then run one after the other; with
     the foreign key alone, both would get a shared lock and then deadlock.
     """
-    return bool(
-        db.execute(
-            "UPDATE conversations SET updated_at_ms = :at_ms WHERE id = :id",
-            id=conversation_id,
-            at_ms=at_ms,
-        )
+    return db.defer(
+        "UPDATE conversations SET updated_at_ms = :at_ms WHERE id = :id",
+        id=conversation_id,
+        at_ms=at_ms,
     )
 
 
 def append(db: Connection, *messages: Message) -> None:
     columns = [field.name for field in fields(Message)]
     placeholders, parameters = rows.values(columns, [vars(message) for message in messages])
-    db.execute(
+    db.defer(
         f"""
         INSERT INTO messages ({", ".join(columns)})
         VALUES {placeholders}
@@ -245,18 +245,28 @@ def find_answer(db: Connection, message_id: str) -> str | None:
     )
 
 
-def list_last(db: Connection, conversation_id: str, *, count: int) -> list[ContextMessage]:
-    """The last messages, oldest first."""
-    newest_first = db.find_all(
-        ContextMessage,
+def list_last(db: Connection, conversation_id: str, user_id: str, *, count: int) -> Deferred:
+    """The last messages of a conversation of this user, newest first.
+
+    The result has a `ContextMessage` for each, one without a role for an empty conversation,
+    and none for a conversation that is not the user's. The inner LIMIT reads the index from
+    its end; MariaDB would sort the messages of a plain join.
+    """
+    return db.defer(
         """
-        SELECT role, content
-        FROM messages
-        WHERE conversation_id = :conversation_id
-        ORDER BY created_at_ms DESC, id DESC
-        LIMIT :count
+        SELECT c.id AS conversation_id, m.role, m.content
+        FROM conversations AS c
+        LEFT JOIN (
+            SELECT conversation_id, role, content, created_at_ms, id
+            FROM messages
+            WHERE conversation_id = :conversation_id
+            ORDER BY created_at_ms DESC, id DESC
+            LIMIT :count
+        ) AS m ON m.conversation_id = c.id
+        WHERE c.id = :conversation_id AND c.user_id = :user_id
+        ORDER BY m.created_at_ms DESC, m.id DESC
         """,
         conversation_id=conversation_id,
+        user_id=user_id,
         count=count,
     )
-    return newest_first[::-1]

@@ -7,6 +7,7 @@ registered again on the same day continues it. `ADDRESS` begins its subject.
 from contextlib import suppress
 
 from shared.database.connection import Connection, DuplicateKey
+from shared.database.deferred import Deferred
 
 ADDRESS = "address:"
 
@@ -25,28 +26,26 @@ def open_day(db: Connection, subject: str, day: str) -> None:
         )
 
 
-def take(db: Connection, subject: str, day: str, *, limit: int) -> bool:
-    """Count one more message; False at the limit, and where there is no row."""
-    return bool(
-        db.execute(
-            """
-            UPDATE daily_messages
-            SET used = used + 1
-            WHERE subject = :subject AND day = :day AND used < :limit
-            """,
-            subject=subject,
-            day=day,
-            limit=limit,
-        )
+def take(db: Connection, subject: str, day: str, *, limit: int) -> Deferred:
+    """Count one more message; it matches no row at the limit, and where there is none."""
+    return db.defer(
+        """
+        UPDATE daily_messages
+        SET used = used + 1
+        WHERE subject = :subject AND day = :day AND used < :limit
+        """,
+        subject=subject,
+        day=day,
+        limit=limit,
     )
 
 
-def lock(db: Connection, subject: str, day: str) -> bool:
-    """Lock the row to count in until the end of the transaction; return whether there is one.
+def lock(db: Connection, subject: str, day: str) -> Deferred:
+    """Lock the row to count in until the end of the transaction; the result is its `used`.
 
     `find_used` reads the snapshot of the transaction, which may be older than the row.
     """
-    return db.exists(
+    return db.defer(
         """
         SELECT used
         FROM daily_messages
@@ -60,7 +59,7 @@ def lock(db: Connection, subject: str, day: str) -> bool:
 
 def give_back(db: Connection, subject: str, day: str) -> None:
     """Subtract a message whose answer was empty."""
-    db.execute(
+    db.defer(
         """
         UPDATE daily_messages
         SET used = used - 1

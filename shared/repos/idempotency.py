@@ -22,22 +22,29 @@ class IdempotencyKey:
 
 
 def claim(db: Connection, key: IdempotencyKey) -> IdempotencyKey | None:
-    """Store the key for this request; if it exists already, return the stored one.
-
-    The locking read returns its newest version, where this transaction's snapshot may
-    be older.
-    """
+    """Store the key for this request; if it exists already, return the stored one."""
     with suppress(DuplicateKey):
-        db.execute(
-            """
-            INSERT INTO idempotency_keys
-                (subject, client_key, request_hash, message_id, created_at_ms)
-            VALUES
-                (:subject, :client_key, :request_hash, :message_id, :created_at_ms)
-            """,
-            **vars(key),
-        )
+        store(db, key)
+        db.send()
         return None
+    return find(db, key.subject, key.client_key)
+
+
+def store(db: Connection, key: IdempotencyKey) -> None:
+    """Raises: DuplicateKey, where the deferred statement is sent."""
+    db.defer(
+        """
+        INSERT INTO idempotency_keys
+            (subject, client_key, request_hash, message_id, created_at_ms)
+        VALUES
+            (:subject, :client_key, :request_hash, :message_id, :created_at_ms)
+        """,
+        **vars(key),
+    )
+
+
+def find(db: Connection, subject: str, client_key: str) -> IdempotencyKey | None:
+    """The locking read returns its newest version, not that of the transaction's snapshot."""
     return db.find(
         IdempotencyKey,
         """
@@ -46,8 +53,8 @@ def claim(db: Connection, key: IdempotencyKey) -> IdempotencyKey | None:
         WHERE subject = :subject AND client_key = :client_key
         /*! LOCK IN SHARE MODE */
         """,
-        subject=key.subject,
-        client_key=key.client_key,
+        subject=subject,
+        client_key=client_key,
     )
 
 
@@ -62,7 +69,7 @@ def record_answer(db: Connection, message_id: str, answer: str) -> None:
 
 def forget(db: Connection, message_id: str) -> None:
     """Remove the key of a request without effect, so that it can be repeated."""
-    db.execute("DELETE FROM idempotency_keys WHERE message_id = :message_id", message_id=message_id)
+    db.defer("DELETE FROM idempotency_keys WHERE message_id = :message_id", message_id=message_id)
 
 
 def forget_all(db: Connection, subject: str) -> None:

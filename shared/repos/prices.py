@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 
 from shared.cursor import END, Cursor
 from shared.database.connection import Connection, DuplicateKey
+from shared.database.deferred import Deferred
 from shared.errors import ChangedMeanwhile
 from shared.pricing import Price
 from shared.times import now_ms
@@ -27,8 +28,12 @@ class Version(Price):
 
 
 def find_current(db: Connection, model: str) -> Price | None:
-    return db.find(
-        Price,
+    return ask_current(db, model).first(Price)
+
+
+def ask_current(db: Connection, model: str) -> Deferred:
+    """Defer the reading of the current `Price`."""
+    return db.defer(
         """
         SELECT model, version, unit, message_fen, input_ufen, cached_ufen, output_ufen
         FROM prices

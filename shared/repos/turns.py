@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.database.connection import Connection
+from shared.database.deferred import Deferred
 from shared.errors import NotFound
 from shared.pricing import Tokens
 from shared.repos import rows
@@ -39,13 +40,24 @@ class Turn:
 
 
 @dataclass(frozen=True)
+class OpenTurn:
+    """The question of a turn, and what is counted of its subject: guests have no wallet."""
+
+    question: str | None
+    used: int | None
+    balance_fen: int | None
+    reserved_fen: int | None
+    entries: int | None
+
+
+@dataclass(frozen=True)
 class Stopped:
     message_id: str
     state: str
 
 
 def add(db: Connection, turn: Turn) -> None:
-    db.execute(
+    db.defer(
         """
         INSERT INTO turns
             (message_id, subject, user_id, conversation_id, question, model, payment, day,
@@ -82,41 +94,57 @@ def get(db: Connection, message_id: str) -> Turn:
     return found
 
 
-def mark_ended(db: Connection, message_id: str, state: str, *, at_ms: int) -> bool:
-    """Move an open turn to settled or released; return whether this call did it.
+def lock_open(db: Connection, turn: Turn) -> Deferred:
+    """Lock a turn if it is open, and the rows that count its subject's messages and money.
 
-    The instance that generates the answer and the sweeper may both call this. Change
-    money and quota only after a True.
+    The result is one `OpenTurn`, as these rows are now, or none if the turn has ended. On
+    MySQL the join order is forced: it is the order of the locks.
     """
-    return bool(
-        db.execute(
-            """
-            UPDATE turns
-            SET state = :state, ended_at_ms = :at_ms
-            WHERE message_id = :message_id AND state = 'open'
-            """,
-            message_id=message_id,
-            state=state,
-            at_ms=at_ms,
-        )
+    return db.defer(
+        """
+        SELECT /*! STRAIGHT_JOIN */ t.question, d.used, w.balance_fen, w.reserved_fen, w.entries
+        FROM turns AS t
+        LEFT JOIN daily_messages AS d ON d.subject = :subject AND d.day = :day
+        LEFT JOIN wallets AS w ON w.user_id = :user_id
+        WHERE t.message_id = :message_id AND t.state = 'open'
+        /*! FOR UPDATE */
+        """,
+        message_id=turn.message_id,
+        subject=turn.subject,
+        day=turn.day,
+        user_id=turn.user_id,
     )
 
 
-def record_outcome(
-    db: Connection, message_id: str, outcome: str, *, tokens: Tokens, charged_fen: int
+def end(
+    db: Connection,
+    message_id: str,
+    state: str,
+    outcome: str,
+    *,
+    tokens: Tokens,
+    charged_fen: int,
+    at_ms: int,
 ) -> None:
-    """Store the outcome, and its numbers in columns of their own for reports."""
-    db.execute(
+    """Move an open turn, which must be locked, to settled or released.
+
+    Store the outcome, and its numbers in columns of their own for reports.
+    """
+    db.defer(
         """
         UPDATE turns
-        SET outcome = :outcome,
+        SET state = :state,
+            ended_at_ms = :at_ms,
+            outcome = :outcome,
             counted_prompt_tokens = :prompt,
             cached_tokens = :cached,
             completion_tokens = :completion,
             charged_fen = :charged_fen
-        WHERE message_id = :message_id
+        WHERE message_id = :message_id AND state = 'open'
         """,
         message_id=message_id,
+        state=state,
+        at_ms=at_ms,
         outcome=outcome,
         prompt=tokens.prompt,
         cached=tokens.cached,
@@ -142,7 +170,7 @@ def lock(db: Connection, message_id: str) -> bool:
 def renew(db: Connection, message_ids: Sequence[str], *, until_ms: int) -> None:
     """Extend the leases of open turns, which the sweeper then leaves alone."""
     names, values = rows.in_list(message_ids)
-    db.execute(
+    db.defer(
         f"""
         UPDATE turns
         SET lease_until_ms = :until_ms
@@ -250,6 +278,6 @@ def forget_all_questions(db: Connection, user_id: str) -> None:
 
 
 def forget_question(db: Connection, message_id: str) -> None:
-    db.execute(
+    db.defer(
         "UPDATE turns SET question = NULL WHERE message_id = :message_id", message_id=message_id
     )

@@ -47,7 +47,7 @@ def add(
     at_ms: int,
 ) -> None:
     """`number` counts the calls of one turn; `tokens` are the turn's."""
-    db.execute(
+    db.defer(
         """
         INSERT INTO upstream_attempts
             (message_id, attempt, upstream, model, outcome, first_token_ms, duration_ms,

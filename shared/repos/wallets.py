@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from shared.cursor import END, Cursor
 from shared.database.connection import Connection, DuplicateKey
+from shared.database.deferred import Deferred
 from shared.ids import new_id
 from shared.times import now_ms
 
@@ -84,60 +85,65 @@ def lock(db: Connection, user_id: str) -> Wallet | None:
     )
 
 
-@dataclass(frozen=True)
-class Allowance:
-    """Messages used on a day, and the balance that is not reserved; None for guests."""
-
-    used: int
-    spendable_fen: int | None
-
-
-def find_allowance(db: Connection, subject: str, day: str) -> Allowance | None:
-    """Read both with one statement, because every answer reports them."""
-    return db.find(
-        Allowance,
-        """
-        SELECT d.used, w.balance_fen - w.reserved_fen AS spendable_fen
-        FROM daily_messages AS d
-        LEFT JOIN wallets AS w ON w.user_id = d.subject
-        WHERE d.subject = :subject AND d.day = :day
-        """,
-        subject=subject,
-        day=day,
-    )
-
-
-def start_turn(db: Connection, user_id: str, *, hold_fen: int, most_open: int) -> bool:
+def start_turn(db: Connection, user_id: str, *, hold_fen: int, most_open: int) -> Deferred:
     """Reserve the amount and count one more open turn, if balance and limit allow both."""
-    return bool(
-        db.execute(
-            """
-            UPDATE wallets
-            SET reserved_fen = reserved_fen + :hold_fen,
-                open_turns = open_turns + 1
-            WHERE user_id = :user_id
-                AND balance_fen - reserved_fen >= :hold_fen
-                AND open_turns < :most_open
-            """,
-            user_id=user_id,
-            hold_fen=hold_fen,
-            most_open=most_open,
-        )
+    return db.defer(
+        """
+        UPDATE wallets
+        SET reserved_fen = reserved_fen + :hold_fen,
+            open_turns = open_turns + 1
+        WHERE user_id = :user_id
+            AND balance_fen - reserved_fen >= :hold_fen
+            AND open_turns < :most_open
+        """,
+        user_id=user_id,
+        hold_fen=hold_fen,
+        most_open=most_open,
     )
 
 
-def end_turn(db: Connection, user_id: str, *, held_fen: int) -> None:
-    """Undo `start_turn`. Call it exactly once per turn, when the turn leaves `open`."""
-    db.execute(
+def hold(db: Connection, user_id: str, *, hold_fen: int) -> Deferred:
+    """Reserve the amount for a turn that `start_turn` has counted, if the balance allows it."""
+    return db.defer(
+        """
+        UPDATE wallets
+        SET reserved_fen = reserved_fen + :hold_fen
+        WHERE user_id = :user_id AND balance_fen - reserved_fen >= :hold_fen
+        """,
+        user_id=user_id,
+        hold_fen=hold_fen,
+    )
+
+
+def end_turn(db: Connection, user_id: str, *, held_fen: int, charged_fen: int = 0) -> None:
+    """Undo `start_turn`, and take the charge from the balance.
+
+    Call it exactly once per turn, when the turn leaves `open`. `add_charge` adds the ledger
+    entry of a charge. The balance covers it, because it covers what was held.
+    """
+    db.defer(
         """
         UPDATE wallets
         SET reserved_fen = reserved_fen - :held_fen,
-            open_turns = open_turns - 1
+            open_turns = open_turns - 1,
+            balance_fen = balance_fen - :charged_fen,
+            entries = entries + :entries
         WHERE user_id = :user_id
         """,
         user_id=user_id,
         held_fen=held_fen,
+        charged_fen=charged_fen,
+        entries=int(charged_fen > 0),
     )
+
+
+def add_charge(
+    db: Connection, user_id: str, amount_fen: int, *, key: str, balance_fen: int, entries: int
+) -> None:
+    """Add the ledger entry of a charge. Balance and entries are those of the locked wallet."""
+    after_fen = balance_fen - amount_fen
+    entry = LedgerEntry(new_id(), "charge", -amount_fen, after_fen, key, "", now_ms())
+    _add_entry(db, user_id, entry, entry_number=entries + 1)
 
 
 def book(
@@ -157,6 +163,7 @@ def book(
     entry = LedgerEntry(new_id(), kind, amount_fen, after.balance_fen, key, reason, now_ms())
     try:
         _add_entry(db, user_id, entry, entry_number=after.entries)
+        db.send()
     except DuplicateKey:  # booked after the snapshot of this transaction
         _move(db, user_id, -amount_fen, entries=-1)
         return None
@@ -181,7 +188,7 @@ def _move(db: Connection, user_id: str, amount_fen: int, *, entries: int) -> boo
 
 
 def _add_entry(db: Connection, user_id: str, entry: LedgerEntry, *, entry_number: int) -> None:
-    db.execute(
+    db.defer(
         """
         INSERT INTO ledger
             (id, user_id, entry_number, kind, amount_fen, balance_after_fen,

@@ -26,7 +26,6 @@ from shared.money.outcome import stored_outcome
 from shared.pricing import Tokens, amount_fen, price_json
 from shared.repos import answer_chunks, conversations, daily_messages, idempotency, sessions, turns
 from shared.repos.answer_chunks import AnswerChunk
-from shared.repos.conversations import ContextMessage
 from shared.repos.idempotency import IdempotencyKey
 from shared.repos.turns import Turn
 from shared.repos.wallets import Wallet
@@ -91,10 +90,7 @@ def test_an_answer_with_text_is_settled_from_what_is_stored_of_it() -> None:
     }
     assert summed_up(turn) == (100, 0, 4, cost)
     assert books(anna) == Wallet(1000 - cost, 0, 2, 0)
-    assert read(conversations.list_last, turn.conversation_id or "", count=9) == [
-        ContextMessage("user", "Why?"),
-        ContextMessage("assistant", "因为 so."),
-    ]
+    assert messages_of(turn) == [("user", "Why?"), ("assistant", "因为 so.")]
 
 
 @pytest.mark.usefixtures("database")
@@ -183,10 +179,14 @@ def test_what_an_instance_was_producing_when_it_was_killed_is_ended_by_the_sweep
     cost = 100 * len(said[:1])
     assert books(anna.id) == Wallet(500 - cost, 0, 1 + len(said[:1]), 0)
     assert outcome_of(turn)["finish_reason"] == "interrupted"
-    told = read(conversations.list_last, turn.conversation_id or "", count=9)
-    assert [one.content for one in told if one.role == "assistant"] == ["".join(said)] * len(
-        said[:1]
-    )
+    answers = [content for role, content in messages_of(turn) if role == "assistant"]
+    assert answers == ["".join(said)] * len(said[:1])
+
+
+def messages_of(turn: Turn) -> list[tuple[str, str]]:
+    """The role and the content of each message of the turn's conversation."""
+    found = read(conversations.list_messages, turn.conversation_id or "", after=None, count=9)
+    return [(message.role, message.content) for message in found]
 
 
 def open_turns(user_id: str, text: str) -> list[Turn]:
@@ -359,10 +359,7 @@ def test_pieces_of_what_ended_a_day_ago_are_removed_and_the_conversation_stays()
     assert run() == {**NOTHING, "answers": 3}
 
     assert [len(pieces_of(turn)) for turn in (*old, late, fresh)] == [0, 0, 0, 3, 3]
-    assert read(conversations.list_last, old[0].conversation_id or "", count=9) == [
-        ContextMessage("user", "Why?"),
-        ContextMessage("assistant", "因为 so."),
-    ]
+    assert messages_of(old[0]) == [("user", "Why?"), ("assistant", "因为 so.")]
 
 
 @pytest.mark.usefixtures("database")

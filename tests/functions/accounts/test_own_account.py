@@ -365,7 +365,8 @@ def test_a_running_answer_stops_and_ends_in_the_books(
         eventually(lambda: state_of(turn) != "open")
 
     assert (state_of(turn), books(anna.id).open_turns) == ("settled", 0)
-    assert read(conversations.list_last, turn.conversation_id or "", count=9) == []
+    of_turn = turn.conversation_id or ""
+    assert read(conversations.list_messages, of_turn, after=None, count=9) == []
     transaction(forget_content, anna.id)
     assert read(answer_chunks.list_from, turn.message_id, 0) == []
 

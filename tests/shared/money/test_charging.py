@@ -60,8 +60,13 @@ def a_turn(user_id: str, free: int = 0, day: str = DAY) -> Turn:
     )
 
 
-def terms(price: Price | None = PER_MESSAGE, most_open: int = 1000) -> ReservationTerms:
-    return ReservationTerms(most_open, lambda: price, max_tokens=1000)
+def terms(
+    price: Price | None = PER_MESSAGE, most_open: int = 1000, *, expects_payment: bool = False
+) -> ReservationTerms:
+    return ReservationTerms(most_open, lambda: price, 1000, expects_payment)
+
+
+WHATEVER_IS_EXPECTED = pytest.mark.parametrize("expects", [False, True])
 
 
 def ending(text: str, tokens: Tokens | None = None) -> Ending:
@@ -96,20 +101,33 @@ def test_the_formula_of_a_receipt_is_what_was_computed() -> None:
         assert charge["amount_fen"] == evaluated(charge["receipt"])
 
 
+@WHATEVER_IS_EXPECTED
 @pytest.mark.usefixtures("database")
-def test_free_messages_come_first_then_the_balance_then_nothing() -> None:
+def test_free_messages_come_first_then_the_balance_then_nothing(expects: bool) -> None:
     user_id = customer(250, day=DAY)
-    paid = [
-        transaction(charging.reserve, a_turn(user_id, free=2), terms()).payment for _ in range(4)
-    ]
-    assert paid == ["free", "free", "balance", "balance"]
+
+    def reserve(free: int, price: Price | None = PER_MESSAGE, most_open: int = 5) -> str:
+        given = terms(price, most_open, expects_payment=expects)
+        return transaction(charging.reserve, a_turn(user_id, free), given).payment
+
+    assert [reserve(2) for _ in range(4)] == ["free", "free", "balance", "balance"]
     with pytest.raises(InsufficientBalance):
-        transaction(charging.reserve, a_turn(user_id, free=2), terms())
+        reserve(2)
     with pytest.raises(DailyLimitReached):
-        transaction(charging.reserve, a_turn(user_id, free=2), terms(None))
-    with pytest.raises(TooManyStreams):
-        transaction(charging.reserve, a_turn(user_id, free=9), terms(most_open=4))
+        reserve(2, None)
+    for free in (2, 9):
+        with pytest.raises(TooManyStreams):
+            reserve(free, most_open=4)
     assert read(adds_up, user_id) == wallets.Wallet(250, 200, 1, 4)
+
+
+@WHATEVER_IS_EXPECTED
+@pytest.mark.usefixtures("database")
+def test_a_day_that_was_not_opened_must_be_prepared(expects: bool) -> None:
+    user_id = customer(250, day="2026-11-21")
+    with pytest.raises(charging.NotPrepared):
+        transaction(charging.reserve, a_turn(user_id, 1), terms(expects_payment=expects))
+    assert read(adds_up, user_id) == wallets.Wallet(250, 0, 1, 0)
 
 
 @pytest.mark.usefixtures("database")
@@ -198,8 +216,9 @@ ON_MARIADB = pytest.mark.parametrize("database", ["mariadb"], indirect=True)
 
 
 @ON_MARIADB
+@WHATEVER_IS_EXPECTED
 @pytest.mark.usefixtures("database")
-def test_the_reason_of_a_refusal_is_what_is_so_now() -> None:
+def test_the_reason_of_a_refusal_is_what_is_so_now(expects: bool) -> None:
     user_id = customer(10_000, day=DAY)
 
     def start_three() -> None:
@@ -209,7 +228,7 @@ def test_the_reason_of_a_refusal_is_what_is_so_now() -> None:
     def start_a_fourth(db: Connection) -> None:
         wallets.find(db, user_id)  # opens the snapshot
         elsewhere(start_three)
-        charging.reserve(db, a_turn(user_id), terms(most_open=3))
+        charging.reserve(db, a_turn(user_id), terms(most_open=3, expects_payment=expects))
 
     with pytest.raises(TooManyStreams):
         transaction(start_a_fourth)
@@ -217,8 +236,9 @@ def test_the_reason_of_a_refusal_is_what_is_so_now() -> None:
 
 
 @ON_MARIADB
+@WHATEVER_IS_EXPECTED
 @pytest.mark.usefixtures("database")
-def test_a_day_that_was_opened_meanwhile_is_open() -> None:
+def test_a_day_that_was_opened_meanwhile_is_open(expects: bool) -> None:
     user_id = customer(day="2026-11-21")
 
     def use_up_the_day() -> None:
@@ -228,10 +248,49 @@ def test_a_day_that_was_opened_meanwhile_is_open() -> None:
     def reserve_late(db: Connection) -> None:
         wallets.find(db, user_id)  # opens the snapshot
         elsewhere(use_up_the_day)
-        charging.reserve(db, a_turn(user_id, free=1), terms())
+        charging.reserve(db, a_turn(user_id, free=1), terms(expects_payment=expects))
 
     with pytest.raises(InsufficientBalance):
         transaction(reserve_late)
+
+
+@ON_MARIADB
+@pytest.mark.usefixtures("database")
+def test_a_free_message_that_was_given_back_meanwhile_is_taken() -> None:
+    """Payment was expected, and the snapshot shows that the free message is used."""
+    user_id = customer(250, day=DAY)
+    running = transaction(charging.reserve, a_turn(user_id, free=1), terms())
+
+    def reserve_late(db: Connection) -> str:
+        assert daily_messages.find_used(db, user_id, DAY) == 1  # opens the snapshot
+        elsewhere(lambda: transaction(conclude, running, ending("")))
+        given = terms(expects_payment=True)
+        return charging.reserve(db, a_turn(user_id, free=1), given).payment
+
+    assert transaction(reserve_late) == "free"
+    assert read(adds_up, user_id) == wallets.Wallet(250, 0, 1, 1)
+
+
+@ON_MARIADB
+@pytest.mark.usefixtures("database")
+def test_an_outcome_tells_the_quota_as_it_is_now() -> None:
+    user_id = customer(1000, day=DAY)
+    turn = transaction(charging.reserve, a_turn(user_id), terms())
+
+    def conclude_late(db: Connection) -> dict[str, object] | None:
+        wallets.find(db, user_id)  # opens the snapshot
+        elsewhere(lambda: transaction(wallets.book, user_id, "purchase", 500, key="order:3"))
+        return conclude(db, turn, ending("an answer"))
+
+    outcome = transaction(conclude_late)
+    assert outcome is not None
+    assert outcome["quota"] == {
+        "daily_limit": 0,
+        "used_today": 0,
+        "remaining": 0,
+        "balance_fen": 1400,
+    }
+    assert read(adds_up, user_id) == wallets.Wallet(1400, 0, 3, 0)
 
 
 @ON_MARIADB
