@@ -27,8 +27,8 @@ def complete(db: Connection, message_id: str, ending: Ending) -> bool:
     if ending.state == "released":
         return False
     is_kept = not _is_deleted(db, turn)
-    if turn.user_id and is_kept:
-        conversation.replace(db, turn, turn.user_id, ending)
+    if is_kept:
+        conversation.replace(db, turn, ending)
     _record(db, turn, ending)
     return is_kept
 
@@ -46,10 +46,5 @@ def _record(db: Connection, turn: Turn, ending: Ending) -> None:
     outcome |= {"finish_reason": ending.finish_reason, "usage": usage_json(ending.tokens)}
     if ending.error:
         outcome["error"] = ending.error
-    turns.record_outcome(
-        db,
-        turn.message_id,
-        json.dumps(outcome, ensure_ascii=False),
-        tokens=ending.tokens,
-        charged_fen=outcome["charge"]["amount_fen"],
-    )
+    text = json.dumps(outcome, ensure_ascii=False)
+    turns.change_outcome(db, turn.message_id, text, tokens=ending.tokens)

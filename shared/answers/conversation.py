@@ -58,15 +58,18 @@ def store(db: Connection, turn: Turn, question: str | None, reply: Reply) -> Non
     conversations.append(db, user_message, answer)
 
 
-def replace(db: Connection, turn: Turn, user_id: str, ending: Ending) -> None:
-    """Replace the stored answer by the one that its producer knows, or add both messages."""
-    conversation_id = turn.conversation_id
-    if conversation_id is None:
+def replace(db: Connection, turn: Turn, ending: Ending) -> None:
+    """Replace the stored answer by the one that its producer knows, or add both messages.
+
+    The turn must be locked.
+    """
+    if turn.user_id is None or turn.conversation_id is None:
         return
-    answer = _answer_message(turn, conversation_id, ending)
-    touched = conversations.touch(db, conversation_id, at_ms=answer.created_at_ms)
+    answer = _answer_message(turn, turn.conversation_id, ending)
+    touched = conversations.touch(db, turn.conversation_id, at_ms=answer.created_at_ms)
     if not (touched and conversations.replace_answer(db, answer)):
-        store(db, turn, user_id, ending)
+        is_first = turn.opens_conversation
+        store(db, turn, turn.question, Reply(answer, None if is_first else touched))
 
 
 def _answer_message(turn: Turn, conversation_id: str, ending: Ending) -> Message:

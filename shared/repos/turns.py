@@ -153,6 +153,25 @@ def end(
     )
 
 
+def change_outcome(db: Connection, message_id: str, outcome: str, *, tokens: Tokens) -> None:
+    """Replace the outcome and the token counts of an ended turn; its charge stays."""
+    db.defer(
+        """
+        UPDATE turns
+        SET outcome = :outcome,
+            counted_prompt_tokens = :prompt,
+            cached_tokens = :cached,
+            completion_tokens = :completion
+        WHERE message_id = :message_id AND state <> 'open'
+        """,
+        message_id=message_id,
+        outcome=outcome,
+        prompt=tokens.prompt,
+        cached=tokens.cached,
+        completion=tokens.completion,
+    )
+
+
 def lock(db: Connection, message_id: str) -> bool:
     """Lock a turn until the end of the transaction; say whether there is one.
 
