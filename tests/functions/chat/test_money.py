@@ -8,6 +8,7 @@ import pytest
 from shared.database.transactions import read
 from shared.repos import daily_messages, wallets
 from shared.times import now_ms, seconds_left_of_day, shanghai_day
+from tests.conftest import Configure
 from tests.events import Reply
 from tests.fakes.upstream import COMPLETION_TOKENS, PROMPT_TOKENS, Upstream
 from tests.functions.chat.chatting import (
@@ -183,9 +184,10 @@ def is_undecided(reply: Reply) -> bool:
 
 
 def test_at_midnight_in_shanghai_there_are_twenty_free_messages_again(
-    pair: Pair, join: SignUp, tmp_path: Path
+    pair: Pair, join: SignUp, configure: Configure, tmp_path: Path
 ) -> None:
     """The clocks of two running instances are moved past midnight; the test's clock is not."""
+    configure(JWT_EXPIRES_IN="2d")
     anna, clock = join(), tmp_path / "clock"
     midnight_ms = now_ms() + seconds_left_of_day(now_ms()) * 1000
 

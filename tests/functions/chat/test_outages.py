@@ -282,7 +282,7 @@ def test_an_attempt_whose_opening_did_not_reach_the_database_opens_it_again(
     remote: Remote, anna: Person
 ) -> None:
     """The reply to the statement before COMMIT is lost, and so the turn is not stored."""
-    lost = remote.proxy.lose_reply(b"INSERT INTO turns", after=b"INSERT INTO idempotency_keys")
+    lost = remote.proxy.lose_reply(b"UPDATE wallets", after=b"INSERT INTO idempotency_keys")
     first = ask(remote.web, token=anna.token, headers=KEY)
     again = ask(remote.web, token=anna.token, headers=KEY)
 
