@@ -1,15 +1,17 @@
 """POST /api/auth/login: log in with an email or username and a password."""
 
+from dataclasses import replace
+
 from pydantic import BaseModel, model_validator
 
 from functions.login.logic import authenticate, better_hash, is_first_admin
 from shared import log
 from shared.accounts import opening, sessions
 from shared.accounts.device_name import device_name
-from shared.database.connection import Connection
-from shared.database.transactions import read, transaction
-from shared.errors import WrongCredentials
+from shared.database.transactions import autocommit, read, transaction
+from shared.errors import AppError, WrongCredentials
 from shared.limits import rate_limits
+from shared.limits.rate_limits import Count
 from shared.repos import users
 from shared.repos.users import User
 from shared.web.endpoint import Request, Response, endpoint
@@ -33,20 +35,33 @@ class Login(BaseModel):
         return self.email or self.username or ""
 
 
-@endpoint("POST", "/api/auth/login", limit=rate_limits.by_address("anonymous"))
+@endpoint("POST", "/api/auth/login")
 def handler(request: Request) -> Response:
-    body = request.parse(Login)
-    with rate_limits.failures(
-        rate_limits.of_address("login_address", request),
-        rate_limits.of_address(
-            "login", request, body.login
-        ),  # by the name as sent, so that unknown names are counted like known ones
-    ):
+    call = rate_limits.of_address("anonymous", request)
+    body = _parsed(request, call)
+    with rate_limits.failures(*_limits(request, body.login), calls=[call]):
         if is_first_admin(body.login, body.password):
             _add_first_admin(body)
         user = authenticate(read(users.find_by_login, body.login), body.password)
-    better = better_hash(user, body.password)
-    return Response.ok(transaction(_open_session, user, better, device_name(request)))
+    user = _with_current_hash(user, body.password)
+    return Response.ok(autocommit(sessions.open_session, user, device_name(request)))
+
+
+def _parsed(request: Request, call: Count) -> Login:
+    """Parse the body. A request whose body is refused is counted here, the others later."""
+    try:
+        return request.parse(Login)
+    except AppError:
+        rate_limits.take(call)
+        raise
+
+
+def _limits(request: Request, login: str) -> tuple[Count, Count]:
+    """Counts for the address, and for the account by the name as sent, also if it is unknown."""
+    return (
+        rate_limits.of_address("login_address", request),
+        rate_limits.of_address("login", request, login),
+    )
 
 
 def _add_first_admin(body: Login) -> None:
@@ -57,15 +72,14 @@ def _add_first_admin(body: Login) -> None:
         log.write("error", "first_admin", problem="ADMIN_USERNAME belongs to another account")
 
 
-def _open_session(
-    db: Connection, user: User, better: str | None, device: str | None
-) -> dict[str, object]:
-    """Open a session, and store the better hash if there is one.
+def _with_current_hash(user: User, password: str) -> User:
+    """Store a hash with the current scheme and cost where the stored hash has older ones.
 
     Raises: WrongCredentials: the password changed while it was being checked.
     """
-    if not users.lock_unchanged(db, user):
+    better = better_hash(user, password)
+    if not better:
+        return user
+    if not transaction(users.replace_hash, user.id, old=user.password_hash, new=better):
         raise WrongCredentials
-    if better:
-        users.set_hash(db, user.id, better)
-    return sessions.open_session(db, user, device)
+    return replace(user, password_hash=better)

@@ -6,7 +6,7 @@ from shared.accounts import auth
 from shared.accounts.device_name import device_name
 from shared.accounts.tokens import Claims, refresh_hash
 from shared.database.connection import Connection
-from shared.database.transactions import read, transaction
+from shared.database.transactions import autocommit, read, transaction
 from shared.errors import InvalidRefreshToken, NotFound, RefreshTokenReused
 from shared.limits import rate_limits
 from shared.repos import sessions, users
@@ -19,8 +19,12 @@ _MOST_LISTED = 100
 @endpoint("POST", "/api/auth/refresh")
 def renew_session(request: Request) -> Response:
     body = request.parse(RenewSession)
-    _limit(request, body.refresh_token)
-    session = transaction(rotation.rotate, body.refresh_token, device_name(request))
+    renewal = read(sessions.find_renewal, refresh_hash(body.refresh_token))
+    if renewal is None:
+        rate_limits.take(rate_limits.of_address("anonymous", request))
+        raise InvalidRefreshToken
+    rate_limits.take(rate_limits.of_session("refresh", renewal.token.session_id))
+    session = autocommit(rotation.rotate, renewal, body.refresh_token, device_name(request))
     if session is None:
         raise RefreshTokenReused
     return Response.ok(session)
@@ -46,15 +50,6 @@ def list_sessions(request: Request) -> Response:
 def end_session(request: Request) -> Response:
     transaction(_end, auth.signed_in(request), request.path["session_id"])
     return Response.ok({"id": request.path["session_id"]})
-
-
-def _limit(request: Request, refresh_token: str) -> None:
-    """Count the request for its session, or for the client's address if the token is unknown."""
-    token = read(sessions.find_refresh_token, refresh_hash(refresh_token))
-    if token is None:
-        rate_limits.take(rate_limits.of_address("anonymous", request))
-    else:
-        rate_limits.take(rate_limits.of_session("refresh", token.session_id))
 
 
 def _end_by_claims(db: Connection, claims: Claims, *, everywhere: bool) -> int:

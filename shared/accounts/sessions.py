@@ -5,6 +5,7 @@ from shared.accounts import tokens
 from shared.accounts.session_json import session_json
 from shared.config import load
 from shared.database.connection import Connection
+from shared.errors import WrongCredentials
 from shared.ids import new_id
 from shared.repos import sessions
 from shared.repos.sessions import Session
@@ -13,19 +14,38 @@ from shared.times import now_ms
 
 
 def open_session(db: Connection, user: User, device: str | None) -> dict[str, object]:
-    """Return the session as the client receives it; the database stores hashes only."""
+    """Return the session as the client receives it; the database stores hashes only.
+
+    Needs no transaction. A logout in between ends the session, as one just after would. A
+    session without a refresh token, from a login that was interrupted, is of no use, and
+    maintenance removes it.
+
+    Raises: WrongCredentials: the password or the status of the account has changed since
+    it was read.
+    """
     session_id, refresh, now = new_id(), tokens.new_refresh(), now_ms()
-    sessions.add(db, Session(session_id, user.id, device, now, now))
-    store_refresh_token(db, refresh, session_id, opened_at_ms=now)
+    session = Session(session_id, user.id, device, now, now)
+    if not sessions.add_if_unchanged(db, session, user.password_hash):
+        raise WrongCredentials
+    if not store_refresh_token(db, refresh, session_id, opened_at_ms=now, even_if_ended=True):
+        raise WrongCredentials  # the account was deleted
     return issue(user, session_id, refresh)
 
 
 def store_refresh_token(
-    db: Connection, refresh_token: str, session_id: str, *, opened_at_ms: int
-) -> None:
-    """Store the hash of a new refresh token. It expires no later than the session."""
+    db: Connection,
+    refresh_token: str,
+    session_id: str,
+    *,
+    opened_at_ms: int,
+    even_if_ended: bool = False,
+) -> bool:
+    """Store the hash of a new refresh token. It expires no later than the session.
+
+    False where the session has ended or is gone. Raises: DuplicateKey: it was stored before.
+    """
     now = now_ms()
-    sessions.add_refresh_token(
+    return sessions.add_refresh_token(
         db,
         tokens.refresh_hash(refresh_token),
         session_id,
@@ -34,6 +54,7 @@ def store_refresh_token(
             now + load(settings.Tokens).refresh_seconds * 1000,
             opened_at_ms + load(settings.Sessions).longest_seconds * 1000,
         ),
+        even_if_ended=even_if_ended,
     )
 
 

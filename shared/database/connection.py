@@ -57,6 +57,10 @@ class DuplicateKey(DatabaseError):
         self.constraint = constraint
 
 
+class MissingValue(DatabaseError):
+    """The statement set a column to NULL that must have a value; it changed no row."""
+
+
 @dataclass(frozen=True)
 class Server:
     """The server's version and the approximate size of the database."""

@@ -20,6 +20,7 @@ from shared.database.connection import (
     DatabaseError,
     DuplicateKey,
     LostConnection,
+    MissingValue,
     Unreachable,
 )
 from shared.database.deferred import Deferred, Result
@@ -45,6 +46,7 @@ _LOST = {
     _CONNECTION_KILLED,
     ER.SERVER_SHUTDOWN,
 }
+_NULL_REFUSED = {ER.BAD_NULL_ERROR, 3673}  # 3673: MySQL 8.0 (ER_BAD_NULL_ERROR_NOT_IGNORED)
 _CONTENTION = {ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT}
 _CANNOT_CONNECT, _REFUSED, _UNKNOWN_HOST, _TLS_FAILED = 2002, 2003, 2005, 2026
 _TOO_MANY_USER_CONNECTIONS, _READ_ONLY_MODE = 1203, 1836
@@ -206,6 +208,8 @@ class MySql:
         code = error.args[0] if error.args else 0
         if code == ER.DUP_ENTRY:
             return DuplicateKey(_constraint(str(error.args[1])))
+        if code in _NULL_REFUSED:
+            return MissingValue(code)
         if code in _CONTENTION:
             return Contention(code)
         if isinstance(error, pymysql.InterfaceError) or (code in _LOST and not _timed_out(error)):
@@ -217,7 +221,9 @@ class MySql:
 
 @cache
 def _statement(sql: str) -> str:
-    """The statement with PyMySQL's `%(name)s` for every `:name`."""
+    """The statement with PyMySQL's `%(name)s` for every `:name`, and with MySQL's upsert."""
+    sql = re.sub(r"ON CONFLICT \([^)]*\) DO UPDATE SET", "ON DUPLICATE KEY UPDATE", sql)
+    sql = re.sub(r"\bexcluded\.(\w+)", r"VALUES(\1)", sql)
     return re.sub(r"(?<![:\w]):([a-z_][a-z0-9_]*)", r"%(\1)s", sql.replace("%", "%%"))
 
 

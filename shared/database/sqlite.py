@@ -15,6 +15,7 @@ from shared.database.connection import (
     Contention,
     DatabaseError,
     DuplicateKey,
+    MissingValue,
     Unreachable,
 )
 from shared.database.deferred import Deferred, Result
@@ -135,6 +136,8 @@ class Sqlite:
         message = str(error)
         if message.startswith("UNIQUE constraint failed"):
             return DuplicateKey(_constraint(message))
+        if message.startswith("NOT NULL constraint failed"):
+            return MissingValue(message)
         if _is_contention(error):
             return Contention(message)
         if isinstance(error, sqlite3.OperationalError) and "no such" in message:

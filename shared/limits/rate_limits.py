@@ -12,7 +12,7 @@ from shared.database import transactions
 from shared.database.connection import Connection
 from shared.errors import TooManyRequests, Unauthorized
 from shared.repos import rate_limits
-from shared.repos.rate_limits import Window
+from shared.repos.rate_limits import Counter, Window
 from shared.times import now_ms
 from shared.web.requests import Request
 
@@ -21,6 +21,7 @@ Name = Literal[
     "anonymous", "register", "register_daily", "login", "login_address", "refresh", "chat", "unpaid"
 ]
 _UNLIMITED = 2**31 - 1
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -79,22 +80,29 @@ def _is_signed_in(request: Request) -> bool:
 
 def take(*counts: Count) -> None:
     """Raises: TooManyRequests, DatabaseUnavailable."""
+    _take_at(counts, now_ms())
+
+
+def _take_at(counts: Sequence[Count], at_ms: int) -> None:
     if due := due_of(counts):
-        transactions.autocommit(spend, due, at_ms=now_ms())
+        transactions.autocommit(spend, due, at_ms=at_ms)
 
 
 @contextmanager
-def failures(*counts: Count) -> Iterator[None]:
-    """Count the block only if it raises.
+def failures(*counts: Count, calls: Sequence[Count] = ()) -> Iterator[None]:
+    """Count the block only if it raises; count `calls` in any case.
 
     It is counted before and subtracted after a success. Counting only after a failure
     would let many concurrent attempts start before the first failure is counted.
     """
-    due, at_ms = due_of(counts), now_ms()
-    if due:
-        transactions.autocommit(spend, due, at_ms=at_ms)
+    at_ms = now_ms()
+    try:
+        _take_at([*calls, *counts], at_ms)
+    except TooManyRequests:
+        take(*calls)
+        raise
     yield
-    if due:
+    if due := due_of(counts):
         transactions.autocommit(_give_back, due, at_ms=at_ms)
 
 
@@ -104,12 +112,12 @@ def due_of(counts: Sequence[Count]) -> list[Count]:
 
 
 def spend(connection: Connection, counts: Sequence[Count], *, at_ms: int) -> None:
-    """Count all of them, or none. Raises: TooManyRequests."""
-    for number, count in enumerate(counts):
-        ends_ms = _taken(connection, count, at_ms)
-        if ends_ms is not None:
-            _give_back(connection, counts[:number], at_ms=at_ms)
-            raise _refusal(count, ends_ms, at_ms)
+    """Count all of them, or none, in one statement at most. Raises: TooManyRequests."""
+    for _ in range(_ATTEMPTS):
+        if not counts or rate_limits.take_all(connection, _counters(counts), at_ms=at_ms):
+            return
+        refuse_used_up(connection, counts, at_ms=at_ms)
+    raise _refusal(counts[0], at_ms, at_ms)  # each time another request had left room by then
 
 
 def refuse_used_up(connection: Connection, counts: Sequence[Count], *, at_ms: int) -> None:
@@ -128,9 +136,8 @@ def refuse_full(count: Count, window: Window | None, *, at_ms: int) -> None:
 
 def record(connection: Connection, counts: Sequence[Count], *, at_ms: int) -> None:
     """Count all of them, also beyond their limits."""
-    for count in counts:
-        rate = count.rate and replace(count.rate, most=_UNLIMITED)
-        _taken(connection, replace(count, rate=rate), at_ms)
+    counters = [replace(counter, most=_UNLIMITED) for counter in _counters(counts)]
+    rate_limits.take_all(connection, counters, at_ms=at_ms)
 
 
 def _refusal(count: Count, ends_ms: int, at_ms: int) -> TooManyRequests:
@@ -138,18 +145,16 @@ def _refusal(count: Count, ends_ms: int, at_ms: int) -> TooManyRequests:
     return TooManyRequests(retry_after_seconds=wait, limit=count.name)
 
 
-def _taken(connection: Connection, count: Count, at_ms: int) -> int | None:
-    if count.rate is None:
-        return None
-    most, window_ms = count.rate.most, count.rate.seconds * 1000
-    return rate_limits.take(
-        connection, count.name, count.subject, most=most, window_ms=window_ms, at_ms=at_ms
-    )
-
-
 def _give_back(connection: Connection, counts: Sequence[Count], *, at_ms: int) -> None:
-    for count in counts:
-        rate_limits.give_back(connection, count.name, count.subject, taken_ms=at_ms)
+    rate_limits.give_back(connection, _counters(counts), taken_ms=at_ms)
+
+
+def _counters(counts: Sequence[Count]) -> list[Counter]:
+    return [
+        Counter(count.name, count.subject, count.rate.most, count.rate.seconds * 1000)
+        for count in counts
+        if count.rate
+    ]
 
 
 def _rate(name: Name) -> Rate | None:

@@ -1,14 +1,16 @@
 """Counters of rate limits, in fixed windows that the first request opens.
 
-Run these without a transaction: each statement decides and commits by itself.
+Run these without a transaction: each statement decides and commits by itself. Statements
+lock the rows of several counters in the order of the primary key.
 """
 
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.database.connection import Connection, DuplicateKey
+from shared.database.connection import Connection, MissingValue
+from shared.repos import rows
 
-_ATTEMPTS = 3
+_COLUMNS = ("name", "subject", "started_ms", "ends_ms", "used")
 
 
 @dataclass(frozen=True)
@@ -17,61 +19,72 @@ class Window:
     used: int
 
 
-def take(
-    db: Connection, name: str, subject: str, *, most: int, window_ms: int, at_ms: int
-) -> int | None:
-    """Count one more request; at the limit, return when the window ends instead.
+@dataclass(frozen=True)
+class Counter:
+    """A counter with its limit, which is the same for all counters of one name."""
 
-    Takes one statement where a row exists and is below its limit.
+    name: str
+    subject: str
+    most: int
+    window_ms: int
+
+
+def take_all(db: Connection, counters: Sequence[Counter], *, at_ms: int) -> bool:
+    """Count one more request in all counters, or in none where one is at its limit; say whether.
+
+    One statement, whether or not the rows exist. `used` becomes NULL at a limit, which the
+    column refuses, and a statement that fails changes no row. `ends_ms` is set last: MySQL,
+    unlike SQLite, goes on with the new value.
     """
-    for _ in range(_ATTEMPTS):
-        if _count(db, name, subject, most=most, window_ms=window_ms, at_ms=at_ms):
-            return None
-        window = find(db, name, subject)
-        if window is None:
-            with suppress(DuplicateKey):  # a concurrent request inserted it first
-                _open(db, name, subject, window_ms=window_ms, at_ms=at_ms)
-                return None
-        elif window.used >= most and window.ends_ms > at_ms:
-            return window.ends_ms
-    return at_ms  # concurrent requests used up each new window
-
-
-def _count(
-    db: Connection, name: str, subject: str, *, most: int, window_ms: int, at_ms: int
-) -> bool:
-    """`ends_ms` is set last: MySQL, unlike SQLite, goes on with the new value."""
-    return bool(
+    ordered = sorted(counters, key=_key)
+    opened = [_opened(counter, at_ms) for counter in ordered]
+    placeholders, values = rows.values(_COLUMNS, opened)
+    limits, limit_values = _limits(ordered)
+    try:
         db.execute(
-            """
-            UPDATE rate_limits
-            SET used = CASE WHEN ends_ms <= :at_ms THEN 1 ELSE used + 1 END,
-                started_ms = CASE WHEN ends_ms <= :at_ms THEN :at_ms ELSE started_ms END,
-                ends_ms = CASE WHEN ends_ms <= :at_ms THEN :at_ms + :window_ms ELSE ends_ms END
-            WHERE name = :name
-                AND subject = :subject
-                AND (ends_ms <= :at_ms OR used < :most)
-            """,
-            name=name,
-            subject=subject,
-            most=most,
-            window_ms=window_ms,
+            f"""
+            INSERT INTO rate_limits (name, subject, started_ms, ends_ms, used)
+            VALUES {placeholders}
+            ON CONFLICT (name, subject) DO UPDATE SET
+                used = CASE
+                    WHEN rate_limits.ends_ms <= :at_ms THEN 1
+                    WHEN rate_limits.used < CASE rate_limits.name {limits} END
+                        THEN rate_limits.used + 1
+                END,
+                started_ms = CASE
+                    WHEN rate_limits.ends_ms <= :at_ms THEN :at_ms ELSE rate_limits.started_ms
+                END,
+                ends_ms = CASE
+                    WHEN rate_limits.ends_ms <= :at_ms THEN excluded.ends_ms
+                    ELSE rate_limits.ends_ms
+                END
+            """,  # noqa: S608  # names of parameters, made here
             at_ms=at_ms,
+            **values,
+            **limit_values,
         )
-    )
+    except MissingValue:
+        return False
+    return True
 
 
-def _open(db: Connection, name: str, subject: str, *, window_ms: int, at_ms: int) -> None:
-    db.execute(
-        """
-        INSERT INTO rate_limits (name, subject, started_ms, ends_ms, used)
-        VALUES (:name, :subject, :at_ms, :at_ms + :window_ms, 1)
-        """,
-        name=name,
-        subject=subject,
-        window_ms=window_ms,
-        at_ms=at_ms,
-    )
+def _key(counter: Counter) -> tuple[str, str]:
+    return counter.name, counter.subject
+
+
+def _opened(counter: Counter, at_ms: int) -> dict[str, object]:
+    """The row of a window that begins now with one request."""
+    ends_ms = at_ms + counter.window_ms
+    values = (counter.name, counter.subject, at_ms, ends_ms, 1)
+    return dict(zip(_COLUMNS, values, strict=True))
+
+
+def _limits(counters: Sequence[Counter]) -> tuple[str, dict[str, object]]:
+    """WHEN clauses from names of counters to their limits, and the parameters that they name."""
+    most = {counter.name: counter.most for counter in counters}
+    names, values = rows.numbered("limit", list(most)), rows.numbered("most", list(most.values()))
+    clauses = [f"WHEN :{name} THEN :{value}" for name, value in zip(names, values, strict=True)]
+    return " ".join(clauses), {**names, **values}
 
 
 def find(db: Connection, name: str, subject: str) -> Window | None:
@@ -87,17 +100,20 @@ def find(db: Connection, name: str, subject: str) -> Window | None:
     )
 
 
-def give_back(db: Connection, name: str, subject: str, *, taken_ms: int) -> None:
-    """Subtract a counted request, unless a new window has begun since."""
+def give_back(db: Connection, counters: Sequence[Counter], *, taken_ms: int) -> None:
+    """Subtract a counted request from each, except where a new window has begun since."""
+    names = rows.numbered("name", [counter.name for counter in counters])
+    subjects = rows.numbered("subject", [counter.subject for counter in counters])
+    keys = [f"(name = :{n} AND subject = :{s})" for n, s in zip(names, subjects, strict=True)]
     db.execute(
-        """
+        f"""
         UPDATE rate_limits
         SET used = used - 1
-        WHERE name = :name AND subject = :subject AND used > 0 AND started_ms <= :taken_ms
-        """,
-        name=name,
-        subject=subject,
+        WHERE ({" OR ".join(keys)}) AND used > 0 AND started_ms <= :taken_ms
+        """,  # noqa: S608  # names of parameters, made here
         taken_ms=taken_ms,
+        **names,
+        **subjects,
     )
 
 

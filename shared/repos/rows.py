@@ -13,9 +13,14 @@ def values(
     return placeholders, dict(zip((name for row in names for name in row), row_values, strict=True))
 
 
+def numbered(name: str, parameters: Sequence[object]) -> dict[str, object]:
+    """Names for several parameters: name_a, name_b and so on."""
+    return {f"{name}_{_letters(number)}": one for number, one in enumerate(parameters)}
+
+
 def in_list(ids: Sequence[str]) -> tuple[str, dict[str, object]]:
     """The placeholders inside IN (...), and the parameters that they name."""
-    parameters: dict[str, object] = {f"id_{_letters(number)}": id for number, id in enumerate(ids)}
+    parameters = numbered("id", ids)
     return ", ".join(f":{name}" for name in parameters), parameters
 
 

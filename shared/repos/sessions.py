@@ -1,9 +1,11 @@
 """Sessions and the hashes of their refresh tokens."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from shared.database.connection import Connection
 from shared.errors import NotFound
+from shared.repos.users import User
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,30 @@ class RefreshToken:
 
 
 @dataclass(frozen=True)
+class Renewal:
+    """A refresh token and the active account that it renews a session of.
+
+    `user` is None where the session has ended or the account is disabled.
+    """
+
+    token: RefreshToken
+    user: User | None
+
+
+@dataclass(frozen=True)
 class Family:
-    """The refresh tokens of a session: how many, and the hash of the one not used yet."""
+    """The refresh tokens of a session: how many, and the hashes of those not used yet.
+
+    There is one, or two while a renewal is running or after one was interrupted.
+    """
 
     size: int
-    unused_hash: str | None
+    first_unused: str | None
+    last_unused: str | None
+
+    @property
+    def unused(self) -> set[str | None]:
+        return {self.first_unused, self.last_unused} - {None}
 
 
 def add(db: Connection, session: Session) -> None:
@@ -43,6 +64,27 @@ def add(db: Connection, session: Session) -> None:
         VALUES (:id, :user_id, :device, :created_at_ms, :used_at_ms)
         """,
         **vars(session),
+    )
+
+
+def add_if_unchanged(db: Connection, session: Session, password_hash: str | None) -> bool:
+    """Add if the account is active and this is still its password hash; return whether.
+
+    Passwords are checked outside of transactions, so the hash may have changed since. The
+    statement waits for a change of the account that is not committed yet.
+    """
+    return bool(
+        db.execute(
+            """
+            INSERT INTO sessions (id, user_id, device, created_at_ms, used_at_ms)
+            SELECT :id, id, :device, :created_at_ms, :used_at_ms
+            FROM users
+            WHERE id = :user_id AND password_hash = :password_hash AND disabled_at_ms IS NULL
+            /*! FOR UPDATE */
+            """,
+            **vars(session),
+            password_hash=password_hash,
+        )
     )
 
 
@@ -94,17 +136,33 @@ def end_all(db: Connection, user_id: str, *, at_ms: int, but: str = "") -> int:
 
 
 def add_refresh_token(
-    db: Connection, token_hash: str, session_id: str, *, issued_at_ms: int, expires_at_ms: int
-) -> None:
-    db.execute(
-        """
-        INSERT INTO refresh_tokens (token_hash, session_id, issued_at_ms, expires_at_ms)
-        VALUES (:token_hash, :session_id, :issued_at_ms, :expires_at_ms)
-        """,
-        token_hash=token_hash,
-        session_id=session_id,
-        issued_at_ms=issued_at_ms,
-        expires_at_ms=expires_at_ms,
+    db: Connection,
+    token_hash: str,
+    session_id: str,
+    *,
+    issued_at_ms: int,
+    expires_at_ms: int,
+    even_if_ended: bool = False,
+) -> bool:
+    """Add if the session is live; return whether. The statement waits for an uncommitted end.
+
+    Raises: DuplicateKey: it was added before.
+    """
+    return bool(
+        db.execute(
+            """
+            INSERT INTO refresh_tokens (token_hash, session_id, issued_at_ms, expires_at_ms)
+            SELECT :token_hash, id, :issued_at_ms, :expires_at_ms
+            FROM sessions
+            WHERE id = :session_id AND (ended_at_ms IS NULL OR :even_if_ended)
+            /*! LOCK IN SHARE MODE */
+            """,
+            token_hash=token_hash,
+            session_id=session_id,
+            issued_at_ms=issued_at_ms,
+            expires_at_ms=expires_at_ms,
+            even_if_ended=even_if_ended,
+        )
     )
 
 
@@ -137,12 +195,35 @@ def find_refresh_token(db: Connection, token_hash: str) -> RefreshToken | None:
     )
 
 
+def find_renewal(db: Connection, token_hash: str) -> Renewal | None:
+    return db.find(
+        _renewal,
+        """
+        SELECT t.session_id, s.user_id, s.created_at_ms AS opened_at_ms, t.expires_at_ms,
+            t.used_at_ms, u.id, u.email, u.username, u.password_hash, u.role, u.created_at_ms,
+            u.disabled_at_ms
+        FROM refresh_tokens AS t
+        JOIN sessions AS s ON s.id = t.session_id
+        LEFT JOIN users AS u
+            ON u.id = s.user_id AND u.disabled_at_ms IS NULL AND s.ended_at_ms IS NULL
+        WHERE t.token_hash = :token_hash
+        """,
+        token_hash=token_hash,
+    )
+
+
+def _renewal(**columns: Any) -> Renewal:
+    token, user = ({f.name: columns[f.name] for f in fields(one)} for one in (RefreshToken, User))
+    return Renewal(RefreshToken(**token), User(**user) if columns["id"] else None)
+
+
 def get_family(db: Connection, session_id: str) -> Family:
     [family] = db.find_all(
         Family,
         """
         SELECT COUNT(*) AS size,
-            MAX(CASE WHEN used_at_ms IS NULL THEN token_hash END) AS unused_hash
+            MIN(CASE WHEN used_at_ms IS NULL THEN token_hash END) AS first_unused,
+            MAX(CASE WHEN used_at_ms IS NULL THEN token_hash END) AS last_unused
         FROM refresh_tokens
         WHERE session_id = :session_id
         """,

@@ -182,24 +182,6 @@ def set_hash(db: Connection, user_id: str, password_hash: str) -> None:
         raise NotFound
 
 
-def lock_unchanged(db: Connection, user: User) -> bool:
-    """Lock an active account if its password hash is still this one; say whether it is.
-
-    The update changes nothing: it only locks the row until the transaction ends.
-    """
-    return bool(
-        db.execute(
-            """
-            UPDATE users
-            SET password_hash = password_hash
-            WHERE id = :id AND password_hash = :hash AND disabled_at_ms IS NULL
-            """,
-            id=user.id,
-            hash=user.password_hash,
-        )
-    )
-
-
 def replace_hash(db: Connection, user_id: str, *, old: str | None, new: str) -> bool:
     """Store a new hash if the account is active and `old` is still its hash; return whether.
 

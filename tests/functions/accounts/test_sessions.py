@@ -19,6 +19,7 @@ from shared.database.connection import Connection
 from shared.database.deferred import Deferred
 from shared.database.transactions import transaction
 from shared.ids import new_id
+from shared.repos import sessions
 from shared.times import iso_utc, now_ms
 from tests.conftest import Configure
 from tests.events import invoke
@@ -174,7 +175,9 @@ def _renew_and_die(refresh_token: str) -> None:
 
 def _rotate_and_die(refresh_token: str) -> None:
     def work(db: Connection) -> None:
-        rotation.rotate(db, refresh_token, None)
+        renewal = sessions.find_renewal(db, refresh_hash(refresh_token))
+        assert renewal is not None
+        rotation.rotate(db, renewal, refresh_token, None)
         os.kill(os.getpid(), signal.SIGKILL)
 
     transaction(work)
