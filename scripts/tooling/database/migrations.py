@@ -130,12 +130,15 @@ def _apply(connection: Connection, migration: Migration) -> None:
 
 
 def _run(connection: Connection, statement: str) -> None:
-    """Run a statement; objects that an interrupted run has already made are no error."""
+    """Run a statement; what an interrupted run has already made or dropped is no error."""
     try:
         connection.execute(statement)
     except Exception as error:
-        exists = {1050, 1060, 1061}  # table, column, index: MySQL, "Server Error Message Reference"
-        if not _matches(error, codes=exists, words=("already exists", "duplicate column")):
+        # A table, column or index exists, or is not there to drop: MySQL, "Server Error Message
+        # Reference".
+        done = {1050, 1060, 1061, 1091}
+        words = ("already exists", "duplicate column", "no such index")
+        if not _matches(error, codes=done, words=words):
             raise
 
 

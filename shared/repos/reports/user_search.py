@@ -102,8 +102,10 @@ def get(db: Connection, user_id: str, day: str) -> ListedUser:
 def _index_hint(filters: UserFilter) -> str:
     """The index with the order of the list: left alone, MariaDB sorts all rows for deep pages.
 
-    Disabled accounts are few, and have an index of their own.
+    Disabled accounts, and those that a text finds, are few, and have indexes of their own.
     """
+    if filters.text:
+        return ""
     if filters.role is not None:
         return " /*! FORCE INDEX (ix_users_role) */"
     return "" if filters.is_disabled else " /*! FORCE INDEX (ix_users_created) */"
