@@ -1,7 +1,7 @@
 """Every setting of the product, one section per concern."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -359,6 +359,33 @@ def storage_endpoint(text: str) -> str:
 
 def storage_region(text: str) -> str:
     return text.removeprefix("oss-")
+
+
+def days_kept(fewest: int) -> Callable[[str], int]:
+    """A number of days, at least `fewest`; 0 means for ever."""
+
+    def parse(text: str) -> int:
+        days = whole(0, 36_500)(text)
+        if 0 < days < fewest:
+            raise ValueError(f"must be 0 (for ever) or at least {fewest} days")
+        return days
+
+    return parse
+
+
+@dataclass(frozen=True)
+class Retention:
+    """Days that rows are kept, worked off by maintenance; 0 means for ever.
+
+    Money (ledger, wallets, orders, prices) and the audit log have no setting: they are
+    kept for ever. What is promised for a day (answers to watch or repeat) has none either.
+    """
+
+    conversations_days: int = env("KEEP_CONVERSATIONS_DAYS", parse=days_kept(7), default=0)
+    turns_days: int = env("KEEP_TURNS_DAYS", parse=days_kept(7), default=180)
+    sessions_days: int = env("KEEP_SESSIONS_DAYS", parse=days_kept(1), default=1)
+    counts_days: int = env("KEEP_COUNTS_DAYS", parse=days_kept(2), default=7)
+    finished_days: int = env("KEEP_FINISHED_DAYS", parse=days_kept(1), default=90)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta, timezone
 
 # The time zone of quota days; China has had one zone without summer time since 1991.
 SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
+DAY_MS = 24 * 3600 * 1000
 
 
 def now_ms() -> int:
@@ -24,6 +25,11 @@ def iso_utc_if(at_ms: int | None) -> str | None:
 def shanghai_day(at_ms: int) -> str:
     """`2026-11-22`"""
     return datetime.fromtimestamp(at_ms / 1000, SHANGHAI).date().isoformat()
+
+
+def day_start_ms(day: str) -> int:
+    """The first millisecond of a day such as `2026-11-22`."""
+    return int(datetime.fromisoformat(day).replace(tzinfo=SHANGHAI).timestamp()) * 1000
 
 
 def seconds_left_of_day(at_ms: int) -> int:

@@ -1,19 +1,21 @@
 """GET /api/admin/usage: requests, tokens, times, revenue and costs of a period."""
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
+from shared import settings
 from shared.accounts import auth
+from shared.config import load
 from shared.database.connection import Connection
 from shared.database.transactions import read
 from shared.errors import InvalidRequest
 from shared.pricing import cost_fen
 from shared.repos.reports import usage
 from shared.repos.reports.usage import UsageTotals
-from shared.times import SHANGHAI, now_ms, shanghai_day
+from shared.times import day_start_ms, now_ms, shanghai_day
 from shared.web.endpoint import Request, Response, endpoint
 
 _MOST_DAYS = 92
@@ -60,6 +62,7 @@ def get_usage(request: Request) -> Response:
 
 
 def _usage_json(db: Connection, query: UsageQuery) -> dict[str, object]:
+    _refuse_removed(query)
     period = _start_ms(query.first), _start_ms(query.to)
     turns = usage.count_turns(db, *period)
     if turns > _MOST_TURNS:
@@ -78,9 +81,17 @@ def _usage_json(db: Connection, query: UsageQuery) -> dict[str, object]:
     }
 
 
+def _refuse_removed(query: UsageQuery) -> None:
+    """Raises: InvalidRequest: maintenance has removed turns of the period."""
+    days = load(settings.Retention).turns_days
+    first = _today() - timedelta(days=days)
+    if days and query.first < first:
+        problem = f"turns are kept for {days} days (KEEP_TURNS_DAYS); the first day is {first}"
+        raise InvalidRequest(details=[{"field": "query.from", "problem": problem}])
+
+
 def _start_ms(day: date) -> int:
-    start = datetime(day.year, day.month, day.day, tzinfo=SHANGHAI)
-    return int(start.timestamp()) * 1000
+    return day_start_ms(day.isoformat())
 
 
 def sum_json(row: UsageTotals) -> dict[str, object]:

@@ -21,7 +21,8 @@ class Counts:
 
     `settled` and `released` turns ended; `failed` ones stay open for the next run. `answers`
     lost their chunks; the messages are kept. `addresses` are the daily counts of addresses:
-    see shared.accounts.address_quota. The others are removed rows.
+    see shared.accounts.address_quota. The others are removed rows; what begins with `old_`
+    was older than its setting says.
     """
 
     settled: int = 0
@@ -35,6 +36,12 @@ class Counts:
     refresh_tokens: int = 0
     sessions: int = 0
     addresses: int = 0
+    old_conversations: int = 0
+    old_turns: int = 0
+    old_days: int = 0
+    old_sessions: int = 0
+    old_exports: int = 0
+    old_invites: int = 0
 
     def add(self, name: str, count: int) -> None:
         setattr(self, name, getattr(self, name) + count)

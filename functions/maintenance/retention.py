@@ -4,7 +4,9 @@ import time
 from collections.abc import Callable
 
 from functions.maintenance.chores import Chore, Counts, each
+from shared import settings
 from shared.accounts.erasure import forget_content
+from shared.config import load
 from shared.database.transactions import read, transaction
 from shared.repos import (
     answer_chunks,
@@ -14,9 +16,9 @@ from shared.repos import (
     sessions,
     users,
 )
-from shared.times import now_ms, shanghai_day
+from shared.times import DAY_MS, now_ms, shanghai_day
 
-KEPT_MS = 24 * 3600 * 1000
+KEPT_MS = DAY_MS  # what the API promises for a day
 BATCH = 100
 ERASED_MS = 3600 * 1000  # longer than any answer runs
 
@@ -34,11 +36,13 @@ def remove_limits(until: float, counts: Counts) -> None:
 
 
 def remove_refresh_tokens(until: float, counts: Counts) -> None:
-    _batches("refresh_tokens", sessions.remove_expired_tokens, _limit_ms(), until, counts)
+    if before_ms := _session_limit_ms():
+        _batches("refresh_tokens", sessions.remove_expired_tokens, before_ms, until, counts)
 
 
 def remove_sessions(until: float, counts: Counts) -> None:
-    _batches("sessions", sessions.remove_ended, _limit_ms(), until, counts)
+    if before_ms := _session_limit_ms():
+        _batches("sessions", sessions.remove_ended, before_ms, until, counts)
 
 
 def remove_addresses(until: float, counts: Counts) -> None:
@@ -65,6 +69,11 @@ CHORES: dict[str, Chore] = {
 
 def _limit_ms() -> int:
     return now_ms() - KEPT_MS
+
+
+def _session_limit_ms() -> int | None:
+    days = load(settings.Retention).sessions_days
+    return now_ms() - days * DAY_MS if days else None
 
 
 def _batches(

@@ -30,6 +30,12 @@ class ConversationSummary:
 
 
 @dataclass(frozen=True)
+class OldConversation:
+    id: str
+    user_id: str
+
+
+@dataclass(frozen=True)
 class Message:
     """`model`, `finish_reason` and the token counts are an assistant's."""
 
@@ -270,3 +276,52 @@ def list_last(db: Connection, conversation_id: str, user_id: str, *, count: int)
         user_id=user_id,
         count=count,
     )
+
+
+def list_untouched(db: Connection, *, before_ms: int, count: int) -> list[OldConversation]:
+    """Conversations whose last message is older, the oldest first."""
+    return db.find_all(
+        OldConversation,
+        """
+        SELECT id, user_id
+        FROM conversations /*! FORCE INDEX (ix_conversations_updated) */
+        WHERE updated_at_ms < :before_ms
+        ORDER BY updated_at_ms, id
+        LIMIT :count
+        """,
+        before_ms=before_ms,
+        count=count,
+    )
+
+
+def lock_untouched(db: Connection, conversation_id: str, before_ms: int) -> bool:
+    """Lock a conversation if its last message is still older; say whether it is.
+
+    The update changes nothing: it only locks the row until the transaction ends.
+    """
+    return bool(
+        db.execute(
+            "UPDATE conversations SET title = title WHERE id = :id AND updated_at_ms < :before_ms",
+            id=conversation_id,
+            before_ms=before_ms,
+        )
+    )
+
+
+def remove_messages(db: Connection, conversation_id: str, *, count: int) -> int:
+    """Delete up to `count` messages of a conversation, the oldest first; return how many."""
+    oldest = db.find_all(
+        lambda id: str(id),
+        """
+        SELECT id
+        FROM messages
+        WHERE conversation_id = :conversation_id
+        ORDER BY created_at_ms, id
+        LIMIT :count
+        """,
+        conversation_id=conversation_id,
+        count=count,
+    )
+    for message_id in oldest:
+        db.execute("DELETE FROM messages WHERE id = :id", id=message_id)
+    return len(oldest)

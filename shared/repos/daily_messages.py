@@ -134,3 +134,22 @@ def remove_addresses(db: Connection, before_day: str, *, count: int) -> int:
     for row in rows:
         db.execute("DELETE FROM daily_messages WHERE subject = :subject AND day = :day", **row)
     return len(rows)
+
+
+def remove_days(db: Connection, before_day: str, *, count: int) -> int:
+    """Delete up to `count` counts of earlier days; return how many."""
+    found = db.find_all(
+        lambda **row: row,
+        """
+        SELECT subject, day
+        FROM daily_messages
+        WHERE day < :before_day
+        ORDER BY day, subject
+        LIMIT :count
+        """,
+        before_day=before_day,
+        count=count,
+    )
+    for row in found:
+        db.execute("DELETE FROM daily_messages WHERE subject = :subject AND day = :day", **row)
+    return len(found)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from shared.cursor import END, Cursor
 from shared.database.connection import Connection
 from shared.errors import NotFound
+from shared.ids import lowest_id
 
 
 @dataclass(frozen=True)
@@ -271,3 +272,27 @@ def forget_object(db: Connection, export_id: str) -> bool:
             export_id=export_id,
         )
     )
+
+
+def list_ended(db: Connection, *, before_ms: int, after: str, count: int) -> list[str]:
+    """Exports that began and ended before, by their ids, which are ordered by time."""
+    return db.find_all(
+        lambda id: str(id),
+        """
+        SELECT id
+        FROM exports
+        WHERE id > :after AND id < :lowest_id AND ended_at_ms < :before_ms
+        ORDER BY id
+        LIMIT :count
+        """,
+        after=after,
+        lowest_id=lowest_id(before_ms),
+        before_ms=before_ms,
+        count=count,
+    )
+
+
+def remove(db: Connection, export_id: str) -> bool:
+    """Delete an export that has ended; say whether it was there."""
+    sql = "DELETE FROM exports WHERE id = :id AND ended_at_ms IS NOT NULL"
+    return bool(db.execute(sql, id=export_id))

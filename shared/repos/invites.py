@@ -156,3 +156,42 @@ def use(db: Connection, code: str, user_id: str, *, at_ms: int) -> bool:
 def _invite(**row: Any) -> Invite:
     """Databases store booleans as 1 and 0."""
     return Invite(**{**row, "is_active": bool(row["is_active"])})
+
+
+def list_deactivated(db: Connection, *, before_ms: int, after: str, count: int) -> list[str]:
+    """Deactivated codes that were created before and that nobody used."""
+    return db.find_all(
+        lambda code: str(code),
+        """
+        SELECT code
+        FROM invites /*! FORCE INDEX (ix_invites_unused) */
+        WHERE used = 0 AND is_active = 0 AND created_at_ms < :before_ms AND code > :after
+        ORDER BY code
+        LIMIT :count
+        """,
+        before_ms=before_ms,
+        after=after,
+        count=count,
+    )
+
+
+def list_expired(db: Connection, *, before_ms: int, after: str, count: int) -> list[str]:
+    """Codes that expired before and that nobody used."""
+    return db.find_all(
+        lambda code: str(code),
+        """
+        SELECT code
+        FROM invites /*! FORCE INDEX (ix_invites_expires) */
+        WHERE used = 0 AND expires_at_ms < :before_ms AND code > :after
+        ORDER BY code
+        LIMIT :count
+        """,
+        before_ms=before_ms,
+        after=after,
+        count=count,
+    )
+
+
+def remove_unused(db: Connection, code: str) -> bool:
+    """Delete a code that nobody used; say whether it was there."""
+    return bool(db.execute("DELETE FROM invites WHERE code = :code AND used = 0", code=code))

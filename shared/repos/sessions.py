@@ -5,6 +5,7 @@ from typing import Any
 
 from shared.database.connection import Connection
 from shared.errors import NotFound
+from shared.ids import lowest_id
 from shared.repos.users import User
 
 
@@ -288,12 +289,7 @@ def remove_all(db: Connection, user_id: str) -> None:
         lambda id: str(id), "SELECT id FROM sessions WHERE user_id = :user_id", user_id=user_id
     )
     for session_id in of_user:
-        _remove(db, session_id)
-
-
-def _remove(db: Connection, session_id: str) -> None:
-    db.execute("DELETE FROM refresh_tokens WHERE session_id = :id", id=session_id)
-    db.execute("DELETE FROM sessions WHERE id = :id", id=session_id)
+        remove(db, session_id)
 
 
 def remove_ended(db: Connection, before_ms: int, *, count: int) -> int:
@@ -311,7 +307,7 @@ def remove_ended(db: Connection, before_ms: int, *, count: int) -> int:
         count=count,
     )
     for session_id in ended:
-        _remove(db, session_id)
+        remove(db, session_id)
     return len(ended)
 
 
@@ -346,3 +342,26 @@ def remove_expired_tokens(db: Connection, before_ms: int, *, count: int) -> int:
             at_ms=before_ms,
         )
     return len(expired)
+
+
+def list_opened(db: Connection, *, before_ms: int, after: str, count: int) -> list[str]:
+    """Sessions that were opened before, by their ids, which are ordered by time."""
+    return db.find_all(
+        lambda id: str(id),
+        """
+        SELECT id
+        FROM sessions
+        WHERE id > :after AND id < :lowest_id
+        ORDER BY id
+        LIMIT :count
+        """,
+        after=after,
+        lowest_id=lowest_id(before_ms),
+        count=count,
+    )
+
+
+def remove(db: Connection, session_id: str) -> bool:
+    """Delete a session with its tokens; say whether it was there."""
+    db.execute("DELETE FROM refresh_tokens WHERE session_id = :id", id=session_id)
+    return bool(db.execute("DELETE FROM sessions WHERE id = :id", id=session_id))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from shared.database.connection import Connection
 from shared.database.deferred import Deferred
 from shared.errors import NotFound
+from shared.ids import lowest_id
 from shared.pricing import Tokens
 from shared.repos import rows
 
@@ -299,4 +300,45 @@ def forget_all_questions(db: Connection, user_id: str) -> None:
 def forget_question(db: Connection, message_id: str) -> None:
     db.defer(
         "UPDATE turns SET question = NULL WHERE message_id = :message_id", message_id=message_id
+    )
+
+
+def has_open(db: Connection, conversation_id: str) -> bool:
+    """Say whether an answer of the conversation is being generated."""
+    return db.exists(
+        """
+        SELECT message_id
+        FROM turns
+        WHERE conversation_id = :conversation_id AND state = 'open'
+        LIMIT 1
+        """,
+        conversation_id=conversation_id,
+    )
+
+
+def list_ended(db: Connection, *, before_ms: int, after: str, count: int) -> list[str]:
+    """Turns that began and ended before, by their ids, which are ordered by time."""
+    return db.find_all(
+        lambda message_id: str(message_id),
+        """
+        SELECT message_id
+        FROM turns /*! FORCE INDEX (PRIMARY) */
+        WHERE message_id > :after AND message_id < :lowest_id AND ended_at_ms < :before_ms
+        ORDER BY message_id
+        LIMIT :count
+        """,
+        after=after,
+        lowest_id=lowest_id(before_ms),
+        before_ms=before_ms,
+        count=count,
+    )
+
+
+def remove(db: Connection, message_id: str) -> bool:
+    """Delete a turn that has ended, whose calls and chunks are gone; say whether it was there."""
+    return bool(
+        db.execute(
+            "DELETE FROM turns WHERE message_id = :id AND state <> 'open'",
+            id=message_id,
+        )
     )

@@ -66,3 +66,8 @@ def add(
         duration_ms=call.duration_ms,
         cost_ufen=call.cost_ufen(tokens),
     )
+
+
+def remove(db: Connection, message_id: str) -> None:
+    """Delete the calls of a turn."""
+    db.execute("DELETE FROM upstream_attempts WHERE message_id = :id", id=message_id)

@@ -221,3 +221,12 @@ def list_entries(
         before=(after or END).at,
         count=count,
     )
+
+
+def keep_receipt(db: Connection, message_id: str, receipt: str) -> None:
+    """Store the receipt (JSON) of a charge beside it, because its turn will be deleted."""
+    db.execute(
+        "UPDATE ledger SET receipt = :receipt WHERE business_key = :key",
+        receipt=receipt,
+        key=f"charge:{message_id}",
+    )

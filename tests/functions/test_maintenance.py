@@ -56,7 +56,8 @@ HOUR_MS = 3600 * 1000
 DAY_MS = 24 * HOUR_MS
 COUNTED = ("settled", "released", "failed", "keys", "answers", "limits")
 ENDED = ("refresh_tokens", "sessions", "addresses", "exports_resumed", "exports_ended")
-NOTHING = dict.fromkeys((*COUNTED, *ENDED), 0)
+AGED = ("turns", "conversations", "days", "sessions", "exports", "invites")
+NOTHING = dict.fromkeys((*COUNTED, *ENDED, *(f"old_{name}" for name in AGED)), 0)
 PIECES = (AnswerChunk("reasoning", "Hm."), AnswerChunk("text", "因为"), AnswerChunk("text", " so."))
 
 
@@ -425,7 +426,8 @@ def test_an_unforeseen_failure_tells_the_platform_no_more_than_its_type(
     configure: Configure, capsys: pytest.CaptureFixture[str], tmp_path: object
 ) -> None:
     """The database has no tables, so the driver's message would quote the statement."""
-    configure(DATABASE_URL=f"sqlite:///{tmp_path}/canary-empty.db")
+    url = f"sqlite:///{tmp_path}/canary-empty.db"
+    configure(DATABASE_URL=url, KEEP_CONVERSATIONS_DAYS="30")
 
     with pytest.raises(TimerFailed, match=r"^OperationalError$") as raised:
         run()

@@ -27,6 +27,7 @@ ORDERS = Dataset(
     """,
 )
 
+# `receipt` is filled when the turn of a charge is removed; before, USAGE has the receipt.
 TRANSACTIONS = Dataset(
     columns=(
         text("id"),
@@ -38,6 +39,7 @@ TRANSACTIONS = Dataset(
         text("business_key", only=ADMINS),
         text("reason"),
         time("created_at"),
+        text("receipt"),
     ),
     of_period="""
         FROM ledger /*! FORCE INDEX (ix_ledger_created) */

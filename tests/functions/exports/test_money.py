@@ -72,6 +72,7 @@ def test_the_ledger_leaves_entry_by_entry() -> None:
         "business_key": f"grant:{user_id}",
         "reason": "",
         "created_at": "",
+        "receipt": None,
     }
 
 

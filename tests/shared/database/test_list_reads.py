@@ -9,7 +9,18 @@ import pytest
 from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
 from shared.exports.datasets import DATASETS, OWN_DATASETS
-from shared.repos import invites, models, prices, sessions, upstreams
+from shared.ids import lowest_id
+from shared.repos import (
+    conversations,
+    daily_messages,
+    export_jobs,
+    invites,
+    models,
+    prices,
+    sessions,
+    turns,
+    upstreams,
+)
 from shared.repos.reports import usage, user_search
 from shared.repos.reports.dataset import Dataset
 from shared.repos.reports.user_search import UserFilter
@@ -26,6 +37,7 @@ from tests.shared.database.test_deep_pages import (
     Row,
     audit_entry,
     entry,
+    export,
     identifier,
     insert,
     invite,
@@ -190,6 +202,53 @@ QUERIES: dict[str, Query] = {
     ),
 }
 Tables = Mapping[str, Sequence[Row]]
+
+
+def listed(query: Callable[..., Sequence[object]], **parameters: object) -> Callable[..., int]:
+    """The first batch of what maintenance removes: rows from before the 301st one."""
+    return lambda db: len(query(db, before_ms=AGED_MS + 300, count=100, **parameters))
+
+
+def aged(row: Callable[[int], Row], id_column: str, *moments: str) -> list[Row]:
+    """Rows whose ids are ordered by time, each a millisecond younger than the one before."""
+    numbers = range(ALL)
+    at = {number: dict.fromkeys(moments, AGED_MS + number) for number in numbers}
+    return [{**row(n), id_column: lowest_id(AGED_MS + n), **at[n]} for n in numbers]
+
+
+def dead_code(number: int) -> Row:
+    return {**invite(number), "is_active": number % 2, "expires_at_ms": AGED_MS + number}
+
+
+def day(number: int) -> Row:
+    return {"subject": identifier(number), "day": f"2026-01-{1 + number // 200:02}", "used": 1}
+
+
+AGED_MS = 1_700_000_000_000
+OLD_TALKS = {"conversations": aged(listed_conversation, "id", "updated_at_ms")}
+CODES = {"invites": aged(dead_code, "code", "created_at_ms", "expires_at_ms")}
+REMOVED = {
+    "old turns": Query(
+        listed(turns.list_ended, after=""),
+        {"turns": aged(turn, "message_id", "created_at_ms", "ended_at_ms")},
+        parents=USERS,
+    ),
+    "old conversations": Query(listed(conversations.list_untouched), OLD_TALKS, parents=USERS),
+    "old sessions": Query(
+        listed(sessions.list_opened, after=""), {"sessions": aged(session, "id")}, parents=USERS
+    ),
+    "old exports": Query(
+        listed(export_jobs.list_ended, after=""),
+        {"exports": aged(export, "id", "created_at_ms", "ended_at_ms")},
+        parents=USERS,
+    ),
+    "deactivated codes": Query(listed(invites.list_deactivated, after=""), CODES, parents=USERS),
+    "expired codes": Query(listed(invites.list_expired, after=""), CODES, most=5, parents=USERS),
+    "old days": Query(
+        lambda db: daily_messages.remove_days(db, "2026-01-03", count=100),
+        {"daily_messages": generated(day)},
+    ),
+}
 EXPORTED: dict[str, tuple[Tables, Tables]] = {
     "users": (NAMED, {}),
     "conversations": (CONVERSATIONS, USERS),
@@ -214,7 +273,7 @@ def datasets() -> dict[str, Query]:
     return queries
 
 
-ALL_QUERIES = {**QUERIES, **datasets()}
+ALL_QUERIES = {**QUERIES, **datasets(), **REMOVED}
 
 
 @pytest.mark.parametrize("database", ["mariadb"], indirect=True)
