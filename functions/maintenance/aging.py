@@ -137,7 +137,7 @@ def _remove_listed(name: str, listed: List, remove: Remove, until: float, counts
 def _remove_turn(db: Connection, message_id: str) -> bool:
     """Remove a turn that has ended; its charge keeps the receipt in the ledger."""
     turn = turns.find(db, message_id)
-    if turn is None or turn.state == "open":
+    if turn is None:
         return False
     receipt = _receipt(turn)
     if receipt:
