@@ -36,7 +36,7 @@ from shared.repos import (
     upstream_calls,
 )
 from shared.repos.answer_chunks import AnswerChunk
-from shared.repos.conversations import ContextMessage, OldConversation
+from shared.repos.conversations import OldConversation
 from shared.repos.export_jobs import Job
 from shared.repos.invites import Invite
 from shared.repos.orders import Order
@@ -391,9 +391,7 @@ def kept_talk(conversation_id: str, user_id: str) -> bool:
 
 
 def messages_of(conversation_id: str) -> int:
-    found = read(conversations.list_last, conversation_id, count=10_000)
-    assert all(isinstance(one, ContextMessage) for one in found)
-    return len(found)
+    return count_of(f"messages WHERE conversation_id = '{conversation_id}'")
 
 
 def add_messages(db: Connection, conversation_id: str, numbers: range) -> None:

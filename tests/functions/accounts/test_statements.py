@@ -5,7 +5,7 @@ BEGIN and COMMIT are counted like all statements: each is a round trip.
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 from shared.accounts.tokens import refresh_after
 from shared.database import transactions
 from shared.database.connection import Connection
+from shared.database.deferred import Deferred
 from shared.database.transactions import transaction
 from tests.conftest import WITHOUT_LIMITS, Configure
 from tests.events import Reply
@@ -138,13 +139,13 @@ def _die(statement: int, work: Callable[..., Reply], arguments: tuple[Any, ...])
 
 @contextmanager
 def _killed_before(statement: int) -> Iterator[None]:
-    run, sent = Connection._run, list[str]()
+    send, sent = Connection._send, list[Deferred]()
 
-    def counting(db: Connection, cursor: Any, sql: str, parameters: dict[str, object]) -> Any:
-        sent.append(sql)
-        if len(sent) == statement:
+    def counting(db: Connection, pending: Sequence[Deferred]) -> None:
+        sent.extend(pending)
+        if len(sent) >= statement:
             os.kill(os.getpid(), signal.SIGKILL)
-        return run(db, cursor, sql, parameters)
+        send(db, pending)
 
-    setattr(Connection, "_run", counting)  # noqa: B010  # in a process of its own
+    setattr(Connection, "_send", counting)  # noqa: B010  # in a process of its own
     yield
