@@ -1,11 +1,14 @@
 """The free messages of a day, across the deletion of an account and its registration again."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
+import pymysql
 import pytest
 
+from functions.account import erasure
 from functions.account.index import handler as account
 from functions.admin.index import handler as admin
 from functions.credits.index import handler as credits
@@ -14,6 +17,7 @@ from functions.maintenance.chores import Counts
 from shared.database.transactions import read, transaction
 from shared.repos import daily_messages, users
 from shared.repos.daily_messages import ADDRESS
+from shared.settings import database_url
 from shared.times import now_ms, shanghai_day
 from tests.conftest import Configure
 from tests.events import invoke
@@ -21,6 +25,8 @@ from tests.fakes.upstream import Upstream
 from tests.functions.accounts.devices import together
 from tests.functions.chat.chatting import ask
 from tests.functions.conftest import SignUp
+from tests.locks import held, wait_for_lock, waiting_thread
+from tests.patience import HANG_SECONDS
 from tests.people import PASSWORD, Person, add_user, admin_token, log_in, register, token_of, use_up
 from tests.web import WebFunction
 
@@ -155,6 +161,45 @@ def test_deleting_and_registering_at_once_never_resets_the_day() -> None:
         anna = logged_in() if 201 in statuses else signed_up()
         assert used_today(anna) == 20
         leave(anna)
+
+
+@pytest.fixture(params=["REPEATABLE READ", "READ COMMITTED"])
+def isolation(request: pytest.FixtureRequest, mariadb_server: str) -> Iterator[None]:
+    """The server's default isolation: that of MySQL, and that of managed servers."""
+    with administered(mariadb_server) as execute:
+        execute(f"SET GLOBAL TRANSACTION ISOLATION LEVEL {request.param}")
+        yield
+        execute("SET GLOBAL TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+
+@contextmanager
+def administered(server: str) -> Iterator[Callable[[str], object]]:
+    target = database_url(f"{server}/mysql")
+    password = target.password.reveal()
+    with (
+        pymysql.connect(
+            host=target.host, port=target.port, user=target.user, password=password
+        ) as connection,
+        connection.cursor() as cursor,
+    ):
+        yield cursor.execute
+
+
+@pytest.mark.usefixtures("isolation")
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+def test_a_registration_waits_for_the_deletion_whose_count_it_continues(database: str) -> None:
+    """At READ COMMITTED, copying the count does not wait for the row of the address."""
+    anna = signed_up()
+    use_up(anna, 7)
+    with held() as deleting, waiting_thread() as submit:
+        erasure.erase(deleting, read(users.get, anna.id))
+        registering = submit(try_to_register)
+        wait_for_lock(database, registering)
+        deleting.commit()
+
+        assert registering.result(HANG_SECONDS) == 201
+
+    assert used_today(logged_in()) == 7
 
 
 def logged_in() -> Person:

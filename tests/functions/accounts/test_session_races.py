@@ -4,9 +4,7 @@ In the first tests one side holds its transaction open while the other one waits
 locks. SQLite has one writer at a time, so there the one simply follows the other.
 """
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from multiprocessing import get_context
 from typing import Any
@@ -24,20 +22,14 @@ from shared.repos import sessions
 from shared.times import now_ms
 from tests.events import Reply, invoke
 from tests.functions.accounts.devices import count, leave, outcome, renew, revoke
+from tests.locks import held, wait_for_lock, waiting_thread
 from tests.patience import HANG_SECONDS
 from tests.people import PASSWORD, log_in, register
-from tests.web import eventually
 
 INVALID = (401, "invalid_refresh_token")
 REFUSED = (401, "invalid_token")
 LIVE = "SELECT COUNT(*) AS n FROM sessions WHERE ended_at_ms IS NULL"
 STORED = "SELECT COUNT(*) AS n FROM refresh_tokens"
-# information_schema.innodb_trx is no help: it shows an old state while it is read often.
-LOCK_WAITS = """
-    SELECT variable_value AS n
-    FROM information_schema.global_status
-    WHERE variable_name = 'Innodb_row_lock_current_waits'
-"""
 
 Session = dict[str, Any]
 SqlOfAnEnd = Callable[[Connection, Claims, Claims], object]
@@ -157,30 +149,3 @@ def assert_nothing_is_left_of(session: Session, newest: str) -> None:
     assert outcome(asked) == REFUSED
     assert [outcome(renew(one)) for one in (session["refresh_token"], newest)] == [INVALID] * 2
     assert count(f"{LIVE} AND id = '{claims(session).session_id}'") == 0
-
-
-@contextmanager
-def held() -> Iterator[Connection]:
-    """A transaction on a connection of its own."""
-    connection = transactions.connect(HANG_SECONDS, HANG_SECONDS)
-    try:
-        connection.begin()
-        yield connection
-    finally:
-        connection.close()
-
-
-@contextmanager
-def waiting_thread() -> Iterator[Callable[[Callable[[], Reply]], "Future[Reply]"]]:
-    """Submit a request to a thread, which closes its connection at the end."""
-    with ThreadPoolExecutor(1) as pool:
-        try:
-            yield pool.submit
-        finally:
-            pool.submit(transactions.disconnect).result(HANG_SECONDS)
-
-
-def wait_for_lock(database: str, request: "Future[Reply]") -> None:
-    """Wait until the request waits for a lock, or has ended; SQLite does not show the lock."""
-    if not database.startswith("sqlite"):
-        eventually(lambda: request.done() or count(LOCK_WAITS))
