@@ -1,0 +1,128 @@
+"""A worker: a copy of the tree, with a database server and a folder for files of its own."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.util import cache_from_source
+from pathlib import Path
+from typing import Literal
+
+from scripts.tooling.database.mariadb import private_server
+from scripts.tooling.mutation.mutants import Mutant
+
+Verdict = Literal["caught", "timeout", "survived"]
+
+_LEFT_OUT = (
+    ".git",
+    ".venv*",
+    ".local",
+    ".build",
+    ".env",
+    ".*_cache",
+    "__pycache__",
+    "node_modules",
+)
+# SQLite first: it is faster, and most mutants are caught there.
+_PASSES = ("not mariadb", "mariadb")
+_PASSED, _NO_TESTS = 0, 5
+_SLOWER = 4  # a machine may be this much busier than during the run without a mutant
+
+
+class TestsFail(Exception):
+    """Tests fail without a mutant; the text is the end of their output."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    tree: Path
+    environment: Mapping[str, str]
+    grace_seconds: float
+
+    def measure(self, file: str) -> float:
+        """The seconds that a file of tests takes without a mutant. Raises: TestsFail."""
+        started = time.monotonic()
+        failure = self._run([file], None)
+        if failure is not None:
+            raise TestsFail(failure)
+        return time.monotonic() - started
+
+    def judge(self, mutant: Mutant, tests: Sequence[str], usual_seconds: float) -> Verdict:
+        """Run the tests on the mutant until one fails, or until they take far too long."""
+        with self._changed(mutant):
+            try:
+                failure = self._run(tests, self.grace_seconds + _SLOWER * usual_seconds)
+            except subprocess.TimeoutExpired:
+                return "timeout"
+        return "survived" if failure is None else "caught"
+
+    @contextmanager
+    def _changed(self, mutant: Mutant) -> Iterator[None]:
+        path = self.tree / mutant.module
+        original = path.read_bytes()
+        try:
+            _write(path, mutant.source)
+            yield
+        finally:
+            _write(path, original)
+
+    def _run(self, tests: Sequence[str], limit: float | None) -> str | None:
+        """Run the tests; return the end of the output if one fails, None if all pass.
+
+        Raises: TimeoutExpired.
+        """
+        deadline = None if limit is None else time.monotonic() + limit
+        for selection in _PASSES:
+            left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+            code, output = self._pytest([*tests, "-k", selection], left)
+            if code not in {_PASSED, _NO_TESTS}:
+                return output[-3000:]
+        return None
+
+    def _pytest(self, arguments: Sequence[str], seconds: float | None) -> tuple[int, str]:
+        options = ("-x", "-q", "--tb=short", "-p", "no:xdist", "-p", "no:cacheprovider")
+        with tempfile.TemporaryDirectory(dir=self.environment["TMPDIR"]) as folder:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "pytest", *options, f"--basetemp={folder}/t", *arguments],
+                cwd=self.tree,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+            try:
+                output, _ = process.communicate(timeout=seconds)
+            finally:
+                with suppress(ProcessLookupError):  # also what the tests left running
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        return process.returncode, output
+
+
+@contextmanager
+def working(root: Path, grace_seconds: float) -> Iterator[Worker]:
+    """A worker on a fresh copy of the tree; the copy and its server end with it."""
+    with (
+        tempfile.TemporaryDirectory(prefix="mutate-", ignore_cleanup_errors=True) as folder,
+        private_server() as server,
+    ):
+        tree, files = Path(folder, "tree"), Path(folder, "tmp")
+        shutil.copytree(root, tree, ignore=shutil.ignore_patterns(*_LEFT_OUT))
+        files.mkdir()
+        yield Worker(
+            tree, {**os.environ, "TEST_MYSQL_URL": server, "TMPDIR": str(files)}, grace_seconds
+        )
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write the module and remove its bytecode, which could pass for that of the new text."""
+    path.write_bytes(content)
+    Path(cache_from_source(str(path))).unlink(missing_ok=True)
