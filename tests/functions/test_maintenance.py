@@ -95,6 +95,20 @@ def test_an_answer_with_text_is_settled_from_what_is_stored_of_it() -> None:
 
 
 @pytest.mark.usefixtures("database")
+def test_an_answer_stands_after_its_question_also_by_a_clock_that_is_behind() -> None:
+    """The instance that ends it has a clock a minute behind that of the one that began it."""
+    began_ms = now_ms() + 60_000
+    turn = abandoned(customer(), *PIECES, created_at_ms=began_ms)
+
+    run()
+
+    sql = "SELECT role, created_at_ms - :at AS ms FROM messages WHERE conversation_id = :id"
+    rows = read(lambda db: db.find_all(dict, sql, at=began_ms, id=turn.conversation_id))
+    assert {row["role"]: row["ms"] for row in rows} == {"user": 0, "assistant": 1}
+    assert outcome_of(turn)["latency_ms"] == 0
+
+
+@pytest.mark.usefixtures("database")
 def test_its_receipt_is_enough_to_compute_the_charge_again() -> None:
     turn = abandoned(customer(1000), *PIECES, price=PER_TOKEN)
     run()

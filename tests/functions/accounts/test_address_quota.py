@@ -100,6 +100,18 @@ def test_the_count_of_an_address_never_falls() -> None:
 
 
 @pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("opened", [False, True])
+def test_of_an_account_that_used_nothing_no_count_is_kept(opened: bool) -> None:
+    anna = add_user(password_hash=None)
+    if opened:
+        use_up(anna, 0)
+
+    assert invoke(account, "DELETE", "/api/account", token=token_of(anna.id)).status == 200
+
+    assert [one for one in subjects() if one.startswith(ADDRESS)] == []
+
+
+@pytest.mark.usefixtures("database")
 def test_a_username_stands_in_for_an_address() -> None:
     nameless = add_user(email=None, username="anna", password_hash=None)
     use_up(nameless, 5)

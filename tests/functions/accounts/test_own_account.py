@@ -232,6 +232,17 @@ def test_an_account_without_a_password_shows_that_it_has_just_signed_in() -> Non
     assert log_in(password="another horse").status == 200
 
 
+@pytest.mark.usefixtures("database")
+def test_the_session_that_asks_must_be_recent_and_no_other_one_will_do() -> None:
+    old, recent = register().data, log_in().data
+    execute("UPDATE users SET password_hash = NULL")
+    sql = "UPDATE sessions SET created_at_ms = created_at_ms - 601000 WHERE id = :id"
+    execute(sql, id=tokens.read_access(old["access_token"]).session_id)
+
+    assert outcome(change(old, email="new@example.com")) == (403, "recent_sign_in_required")
+    assert change(recent, email="new@example.com").status == 200
+
+
 def somebody_with_everything() -> Any:
     """A user with money, an answered and an unanswered question, a key and an order."""
     anna = register().data

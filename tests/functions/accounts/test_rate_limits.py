@@ -213,6 +213,16 @@ def test_a_window_begins_with_the_first_and_then_ends(configure: Configure) -> N
 
 
 @pytest.mark.usefixtures("database")
+def test_the_shortest_wait_is_one_second(configure: Configure) -> None:
+    configure(ANONYMOUS_LIMIT="1/1s")
+
+    def refused() -> str | None:
+        return log_in().headers.get("Retry-After")
+
+    assert eventually(refused) == "1"
+
+
+@pytest.mark.usefixtures("database")
 def test_calls_without_an_account_count_together_whatever_comes_of_them(
     configure: Configure,
 ) -> None:
