@@ -103,7 +103,7 @@ def test_an_answer_stands_after_its_question_also_by_a_clock_that_is_behind() ->
     run()
 
     sql = "SELECT role, created_at_ms - :at AS ms FROM messages WHERE conversation_id = :id"
-    rows = read(lambda db: db.find_all(dict, sql, at=began_ms, id=turn.conversation_id))
+    rows = read(Connection.find_all, dict[str, object], sql, at=began_ms, id=turn.conversation_id)
     assert {row["role"]: row["ms"] for row in rows} == {"user": 0, "assistant": 1}
     assert outcome_of(turn)["latency_ms"] == 0
 
