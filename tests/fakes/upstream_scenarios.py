@@ -110,6 +110,7 @@ def _on_data_lines(document: object) -> bytes:
 # Irregular, but complete answers.
 streamed("plain", *PLAIN)
 streamed("one-segment", WHOLE)
+streamed("one-character", OPENING, said("好"), STOP, COUNTED, DONE)
 streamed("crlf", *WHOLE.replace(b"\n", b"\r\n").splitlines(keepends=True))
 streamed("crlf-split", *WHOLE.replace(b"\n", b"\r\x00\n").split(b"\x00"))
 streamed("lone-cr", WHOLE.replace(b"\n", b"\r"))

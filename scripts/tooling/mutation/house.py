@@ -21,7 +21,7 @@ class NotListed(Exception):
 
 @dataclass(frozen=True)
 class House:
-    """Test files by module, the likeliest first; equivalent mutants with their reason.
+    """Tests by module, as pytest takes them, the likeliest first; equivalent mutants with their reason.
 
     An equivalent mutant is known by its module, its function and the changed text, not
     by its line.
@@ -53,7 +53,7 @@ def read_house(root: Path) -> House:
     """Raises: NotListed, where a file of tests is missing."""
     content = yaml.safe_load((root / FILE).read_text("utf-8"))
     for file in sorted({file for tests in content["tests"].values() for file in tests}):
-        if not (root / file).exists():
+        if not (root / file.partition("::")[0]).exists():
             raise NotListed(f"{FILE} names tests that are missing: {file}")
     equivalent = {_key(one): str(one["reason"]) for one in content.get("equivalent") or ()}
     return House({module: tuple(tests) for module, tests in content["tests"].items()}, equivalent)

@@ -94,7 +94,7 @@ def _arithmetic(source: Source, node: ast.BinOp) -> Iterator[Edit]:
 
 def _is_text(node: ast.expr) -> bool:
     return isinstance(node, ast.JoinedStr) or (
-        isinstance(node, ast.Constant) and isinstance(node.value, str)
+        isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
     )
 
 

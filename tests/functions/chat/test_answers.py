@@ -70,6 +70,7 @@ COMPLETE = {
         AS_DOCUMENTED,
     ),
     "content-parts": AS_DOCUMENTED,
+    "one-character": ("好", "stop", True),
     "json-of-any-length": ("长" * 20_000, "stop", True),
     **dict.fromkeys(CACHED, AS_DOCUMENTED),
     "long-finish-reason": (SENTENCE, "x" * 32, True),

@@ -92,6 +92,16 @@ def test_the_next_question_continues_it_streamed_or_not(
     assert context(fake) == ["one", SENTENCE, "two", SENTENCE, "three"]
 
 
+def test_an_answer_of_one_character_is_kept(
+    stored: WebFunction, anna: Person, fake: Upstream
+) -> None:
+    question = "scenario: one-character"
+    first = ask(stored, question, token=anna.token).data["conversation_id"]
+    ask(stored, "go on", token=anna.token, conversation_id=first)
+
+    assert context(fake) == [question, "好", "go on"]
+
+
 def test_the_context_is_the_last_ten_turns_in_order_and_of_this_conversation_only(
     stored: WebFunction, anna: Person, fake: Upstream
 ) -> None:
