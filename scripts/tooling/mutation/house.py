@@ -21,7 +21,7 @@ class NotListed(Exception):
 
 @dataclass(frozen=True)
 class House:
-    """Tests by module, as pytest takes them, the likeliest first; equivalent mutants with their reason.
+    """Tests by module, as pytest takes them, the likeliest first; and equivalent mutants.
 
     An equivalent mutant is known by its module, its function and the changed text, not
     by its line.

@@ -95,7 +95,10 @@ def test_an_end_that_waits_for_a_renewal_ends_what_was_renewed(
 ) -> None:
     mine, other = register().data, log_in().data
     with held() as renewing, waiting_thread() as submit:
-        renewed: Any = rotation.rotate(renewing, mine["refresh_token"], None)
+        parent = mine["refresh_token"]
+        renewal = sessions.find_renewal(renewing, tokens.refresh_hash(parent))
+        assert renewal
+        renewed: Any = rotation.rotate(renewing, renewal, parent, None)
         ending = submit(partial(end, mine, other))
         wait_for_lock(database, ending)
         renewing.commit()
