@@ -5,8 +5,9 @@ from pydantic import BaseModel
 from shared.accounts import address_quota, invitations, sessions
 from shared.accounts.device_name import device_name
 from shared.accounts.opening import new_user
-from shared.database.connection import Connection
+from shared.database.connection import Connection, DuplicateKey
 from shared.database.transactions import transaction
+from shared.errors import OutcomeUnknown
 from shared.limits import rate_limits
 from shared.repos import users
 from shared.repos.invites import Invite
@@ -31,8 +32,26 @@ def handler(request: Request) -> Response:
     body = request.parse(Register)
     invite = invitations.check(body.invite_code)
     user = new_user(body.email, body.username, body.password)
-    session = transaction(_add, user, invite, device_name(request))
-    return Response.ok(session, 201)
+    return Response.ok(_opened(user, invite, device_name(request)), 201)
+
+
+def _opened(user: User, invite: Invite | None, device: str | None) -> dict[str, object]:
+    """If the reply to COMMIT is lost, go on with the account that it may have opened."""
+    try:
+        return transaction(_add, user, invite, device)
+    except OutcomeUnknown as lost:
+        try:
+            return transaction(_add_again, user, invite, device)
+        except DuplicateKey:  # it has just become visible
+            raise lost from None
+
+
+def _add_again(
+    db: Connection, user: User, invite: Invite | None, device: str | None
+) -> dict[str, object]:
+    if users.find(db, user.id):
+        return sessions.open_session(db, user, device)
+    return _add(db, user, invite, device)
 
 
 def _add(
