@@ -94,9 +94,9 @@ def most_fen(price: Price, prompt_tokens: int, max_tokens: int) -> int:
     return amount_fen(price, Tokens(prompt_tokens, max_tokens))
 
 
-def formula(price: Price) -> str:
-    """The formula of the amount, in terms of the receipt's other fields."""
-    if price.unit == "message":
+def formula(unit: object) -> str:
+    """The formula of an amount, in terms of the receipt's other fields; `unit` is the price's."""
+    if unit == "message":
         return "amount_fen = message_fen"
     return (
         "amount_fen = min(ceil(((prompt_tokens - cached_tokens) * input_fen_per_million"

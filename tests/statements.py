@@ -1,9 +1,12 @@
 """Statements that this thread's kept connection sends to the database."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import pytest
+
 from shared.database.connection import Connection
+from shared.database.deferred import Deferred
 from shared.database.transactions import read
 
 _QUESTIONS = "SHOW SESSION STATUS LIKE 'Questions'"
@@ -14,7 +17,7 @@ def sent_statements() -> Iterator[list[str]]:
     """List every statement of the block, BEGIN and COMMIT among them.
 
     SQLite reports each statement that it runs. MariaDB counts them for the connection,
-    which is compared: a statement that bypasses `Connection.execute` would be missed.
+    which is compared: a statement that bypasses `Connection` would be missed.
     """
     statements = list[str]()
     connection = read(lambda db: db)
@@ -46,14 +49,12 @@ def _recorded(connection: Connection, statements: list[str]) -> Iterator[None]:
         finally:
             raw.set_trace_callback(None)
         return
-    query = raw.query
+    send = connection._send
 
-    def recording(sql: str | bytes, *more: object) -> object:
-        statements.append(sql if isinstance(sql, str) else sql.decode())
-        return query(sql, *more)
+    def recording(pending: Sequence[Deferred]) -> None:
+        statements.extend(one.sql for one in pending)
+        send(pending)
 
-    raw.query = recording
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connection, "_send", recording)
         yield
-    finally:
-        del raw.query

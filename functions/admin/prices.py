@@ -78,7 +78,7 @@ def version_json(version: Version) -> dict[str, object]:
 
 
 def _with_formula(price: Price) -> dict[str, object]:
-    return {**price_json(price), "formula": formula(price)}
+    return {**price_json(price), "formula": formula(price.unit)}
 
 
 endpoints = (list_prices, change_price)

@@ -36,5 +36,5 @@ def pricing_json(quota: Quota, prices: Sequence[Price]) -> dict[str, object]:
         "guest_daily_messages": quota.guest_daily_messages,
         "credit_system": quota.enable_credit_system,
         "message_price_fen": quota.message_price_fen,
-        "models": [{**price_json(price), "formula": formula(price)} for price in prices],
+        "models": [{**price_json(price), "formula": formula(price.unit)} for price in prices],
     }

@@ -17,6 +17,7 @@ from shared import settings
 from shared.config import load
 from shared.database.connection import Connection
 from shared.database.transactions import autocommit, read, transaction
+from shared.money.outcome import stored_outcome
 from shared.repos import (
     answer_chunks,
     conversations,
@@ -148,7 +149,7 @@ def _remove_turn(db: Connection, message_id: str) -> bool:
 
 
 def _receipt(turn: Turn) -> str:
-    charge = json.loads(turn.outcome or "{}").get("charge") or {}
+    charge = stored_outcome(turn).get("charge") or {}
     return json.dumps(charge["receipt"], ensure_ascii=False) if charge.get("receipt") else ""
 
 

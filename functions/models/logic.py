@@ -26,7 +26,7 @@ def models_json(models: Sequence[Offered], prices: Mapping[str, Price]) -> Model
 
 def _price_json(price: Price | None) -> Mapping[str, object] | None:
     """As in /api/credits/pricing; None where the credit system is off."""
-    return {**price_json(price), "formula": formula(price)} if price else None
+    return {**price_json(price), "formula": formula(price.unit)} if price else None
 
 
 def response(content: ModelsJson, age_seconds: int, known: str) -> Response:

@@ -4,15 +4,13 @@ The producer knows the whole answer, the sweeper only the stored part. The charg
 state of the turn stay as they are: what is added costs nothing.
 """
 
-import json
-from typing import Any
-
 from shared.answers import conversation
 from shared.answers.ending import Ending
 from shared.database.connection import Connection
-from shared.money.outcome import stored_outcome, usage_json
-from shared.repos import turns, users
+from shared.money.outcome import outcome_text, stored_outcome, usage_json
+from shared.repos import conversations, turns, users
 from shared.repos.turns import Turn
+from shared.times import now_ms
 
 
 def complete(db: Connection, message_id: str, ending: Ending) -> bool:
@@ -34,17 +32,19 @@ def complete(db: Connection, message_id: str, ending: Ending) -> bool:
 
 
 def _is_deleted(db: Connection, turn: Turn) -> bool:
-    """Deleting a conversation removes its questions; other turns have no conversation."""
+    """A released turn has its question, and a settled one its conversation, until a deletion.
+
+    The conversation is locked, so a deletion waits.
+    """
     if turn.conversation_id and turn.question is None:
-        return True
+        return not conversations.touch(db, turn.conversation_id, at_ms=now_ms())
     return turn.user_id is not None and users.is_erased(db, turn.user_id)
 
 
 def _record(db: Connection, turn: Turn, ending: Ending) -> None:
-    outcome: dict[str, Any] = stored_outcome(turn)
+    outcome = stored_outcome(turn)
     outcome.pop("error", None)
     outcome |= {"finish_reason": ending.finish_reason, "usage": usage_json(ending.tokens)}
     if ending.error:
         outcome["error"] = ending.error
-    text = json.dumps(outcome, ensure_ascii=False)
-    turns.change_outcome(db, turn.message_id, text, tokens=ending.tokens)
+    turns.change_outcome(db, turn.message_id, outcome_text(outcome), tokens=ending.tokens)

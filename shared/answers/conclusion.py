@@ -4,14 +4,12 @@ Only the first call for a turn has an effect. The caller is the instance that ge
 the answer, or the sweeper if that instance was killed.
 """
 
-import json
-
 from shared.answers import conversation
 from shared.answers.ending import Ending
 from shared.database.connection import Connection
 from shared.money import charging
 from shared.money.charging import Charge
-from shared.money.outcome import outcome_json
+from shared.money.outcome import outcome_json, outcome_text
 from shared.repos import idempotency, turns
 from shared.repos.turns import OpenTurn, Turn
 from shared.times import now_ms
@@ -44,7 +42,7 @@ def conclude(db: Connection, turn: Turn, ending: Ending) -> dict[str, object] | 
         db,
         turn.message_id,
         ending.state,
-        json.dumps(outcome, ensure_ascii=False),
+        outcome_text(outcome),
         tokens=ending.tokens,
         charged_fen=charge.amount_fen,
         at_ms=ended_at_ms,

@@ -6,7 +6,7 @@ from shared.answers.ending import Ending
 from shared.database.connection import Connection
 from shared.database.deferred import Deferred
 from shared.ids import new_id
-from shared.repos import conversations, turns
+from shared.repos import conversations
 from shared.repos.conversations import Conversation, Message
 from shared.repos.turns import Turn
 from shared.times import now_ms
@@ -52,7 +52,6 @@ def store(db: Connection, turn: Turn, question: str | None, reply: Reply) -> Non
         opened = Conversation(answer.conversation_id, turn.user_id, title, turn.created_at_ms)
         conversations.add(db, opened, updated_at_ms=answer.created_at_ms)
     elif not reply.touched:
-        turns.forget_question(db, turn.message_id)
         return
     user_message = Message(new_id(), answer.conversation_id, "user", question, turn.created_at_ms)
     conversations.append(db, user_message, answer)

@@ -197,6 +197,6 @@ def charge_for(turn: Turn, tokens: Tokens) -> Charge:
         **usage_json(tokens),
         "reserved_fen": turn.reserved_fen,
         "price": price_json(price),
-        "formula": formula(price),
+        "formula": formula(price.unit),
     }
     return Charge("balance", min(amount_fen(price, tokens), turn.reserved_fen), receipt)

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
-from shared.pricing import Tokens
+from shared.pricing import Tokens, formula
 from shared.repos.turns import Turn
 
 
@@ -36,7 +37,19 @@ def usage_json(tokens: Tokens) -> dict[str, object]:
     }
 
 
-def stored_outcome(turn: Turn) -> dict[str, object]:
+def outcome_text(outcome: Mapping[str, Any]) -> str:
+    """The outcome as it is stored: JSON without the formula, which follows from the unit."""
+    charge = outcome.get("charge") or {}
+    if charge.get("receipt"):
+        receipt = {name: value for name, value in charge["receipt"].items() if name != "formula"}
+        outcome = {**outcome, "charge": {**charge, "receipt": receipt}}
+    return json.dumps(outcome, ensure_ascii=False, separators=(",", ":"))
+
+
+def stored_outcome(turn: Turn) -> dict[str, Any]:
     """The outcome that was recorded when the turn ended; empty while it is open."""
-    outcome: dict[str, object] = json.loads(turn.outcome) if turn.outcome else {}
+    outcome: dict[str, Any] = json.loads(turn.outcome) if turn.outcome else {}
+    receipt = (outcome.get("charge") or {}).get("receipt")
+    if receipt:
+        receipt["formula"] = formula(receipt["price"]["unit"])
     return outcome

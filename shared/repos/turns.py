@@ -13,7 +13,10 @@ from shared.repos import rows
 
 @dataclass(frozen=True)
 class Turn:
-    """`outcome` is the JSON that the client received at the end; `subject` a user or a guest."""
+    """`outcome` is JSON, see shared.money.outcome; `subject` is a user or a guest.
+
+    `question` and `price` are those of an open turn; a released one keeps its question.
+    """
 
     message_id: str
     subject: str
@@ -129,7 +132,8 @@ def end(
 ) -> None:
     """Move an open turn, which must be locked, to settled or released.
 
-    Store the outcome, and its numbers in columns of their own for reports.
+    Store the outcome, and its numbers in columns of their own for reports. What is stored
+    elsewhere by now is removed: the question in the messages, the price in the outcome.
     """
     db.defer(
         """
@@ -140,7 +144,9 @@ def end(
             counted_prompt_tokens = :prompt,
             cached_tokens = :cached,
             completion_tokens = :completion,
-            charged_fen = :charged_fen
+            charged_fen = :charged_fen,
+            price = '',
+            question = CASE WHEN :state = 'released' THEN question END
         WHERE message_id = :message_id AND state = 'open'
         """,
         message_id=message_id,
@@ -294,12 +300,6 @@ def forget_all_questions(db: Connection, user_id: str) -> None:
         WHERE user_id = :user_id AND (question IS NOT NULL OR state = 'open')
         """,
         user_id=user_id,
-    )
-
-
-def forget_question(db: Connection, message_id: str) -> None:
-    db.defer(
-        "UPDATE turns SET question = NULL WHERE message_id = :message_id", message_id=message_id
     )
 
 

@@ -54,7 +54,8 @@ TRANSACTIONS = Dataset(
 )
 
 # One row per turn, also for turns without an answer. `upstream` to `duration_ms` are of the
-# last call to an upstream. The question is for its owner only. Owners find the times after
+# last call to an upstream. The question is for its owner only, and that of a settled turn is
+# in the messages instead. Owners find the times after
 # the state, administrators before it.
 USAGE = Dataset(
     columns=(

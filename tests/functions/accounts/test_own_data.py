@@ -115,7 +115,7 @@ def test_a_copy_holds_a_row_of_everything_that_is_ones_own() -> None:
         "completion_tokens": 2,
     }
     [used] = copy["usage"]
-    assert (used["question"], used["state"], used["charged_fen"]) == ("Why, anna?", "settled", 100)
+    assert (used["question"], used["state"], used["charged_fen"]) == (None, "settled", 100)
     assert json.loads(used["receipt"])["reserved_fen"] == 100
     assert [(one["kind"], one["amount_fen"], one["reason"]) for one in copy["transactions"]] == [
         ("grant", 1000, "for anna"),
