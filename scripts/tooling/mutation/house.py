@@ -21,7 +21,7 @@ class NotListed(Exception):
 
 @dataclass(frozen=True)
 class House:
-    """Tests by module, as pytest takes them, the likeliest first; and equivalent mutants.
+    """The tests of each module, the likeliest first, and why a mutant is equivalent.
 
     An equivalent mutant is known by its module, its function and the changed text, not
     by its line.
