@@ -48,19 +48,19 @@ class Worker:
     def measure(self, file: str) -> float:
         """The seconds that a file of tests takes without a mutant. Raises: TestsFail."""
         started = time.monotonic()
-        failure = self._run([file], None)
-        if failure is not None:
-            raise TestsFail(failure)
+        code, output = self._pytest([file], None)
+        if code != _PASSED:
+            raise TestsFail(output[-3000:])
         return time.monotonic() - started
 
     def judge(self, mutant: Mutant, tests: Sequence[str], usual_seconds: float) -> Verdict:
         """Run the tests on the mutant until one fails, or until they take far too long."""
         with self._changed(mutant):
             try:
-                failure = self._run(tests, self.grace_seconds + _SLOWER * usual_seconds)
+                passes = self._passes(tests, self.grace_seconds + _SLOWER * usual_seconds)
             except subprocess.TimeoutExpired:
                 return "timeout"
-        return "survived" if failure is None else "caught"
+        return "survived" if passes else "caught"
 
     @contextmanager
     def _changed(self, mutant: Mutant) -> Iterator[None]:
@@ -72,18 +72,15 @@ class Worker:
         finally:
             _write(path, original)
 
-    def _run(self, tests: Sequence[str], limit: float | None) -> str | None:
-        """Run the tests; return the end of the output if one fails, None if all pass.
-
-        Raises: TimeoutExpired.
-        """
-        deadline = None if limit is None else time.monotonic() + limit
+    def _passes(self, tests: Sequence[str], limit: float) -> bool:
+        """Whether all tests pass within the limit. Raises: TimeoutExpired."""
+        deadline = time.monotonic() + limit
         for selection in _PASSES:
-            left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
-            code, output = self._pytest([*tests, "-k", selection], left)
+            left = max(deadline - time.monotonic(), 0.0)
+            code, _ = self._pytest([*tests, "-k", selection], left)
             if code not in {_PASSED, _NO_TESTS}:
-                return output[-3000:]
-        return None
+                return False
+        return True
 
     def _pytest(self, arguments: Sequence[str], seconds: float | None) -> tuple[int, str]:
         options = ("-x", "-q", "--tb=short", "-p", "no:xdist", "-p", "no:cacheprovider")
