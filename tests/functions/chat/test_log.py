@@ -83,6 +83,16 @@ def test_a_failure_of_the_model_is_one_record_that_says_why(
 
 
 @pytest.mark.parametrize("stream", [False, True])
+def test_the_record_of_an_answer_that_broke_off_says_why(stream: bool, chat: WebFunction) -> None:
+    request_id = request_id_of()
+    ask(chat, "scenario: error-later", headers={"X-Fc-Request-Id": request_id}, stream=stream)
+
+    logged = record(chat, request_id)
+    assert (logged["status"], logged["error"]) == (200, "upstream_error")
+    assert logged["context"]["reason"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
 def test_a_person_is_a_hash(stream: bool, stored: WebFunction, sign_up: SignUp) -> None:
     person, request_id = sign_up(), request_id_of()
     ask(stored, token=person.token, headers={"X-Fc-Request-Id": request_id}, stream=stream)
