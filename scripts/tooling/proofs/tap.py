@@ -11,6 +11,7 @@ from typing import Any
 class Trigger:
     """Acts at the nth `statement` of a connection that has sent `after` since its BEGIN.
 
+    Both may travel in one packet, with the statement behind.
     The statement does not reach the database; with `at_reply` it does, and its reply is lost.
     """
 
@@ -21,7 +22,8 @@ class Trigger:
     at_reply: bool = False
 
     def is_due(self, sent: bytes, data: bytes) -> bool:
-        if self.nth and self.statement in data and self.after in sent:
+        before, found, _ = data.partition(self.statement)
+        if self.nth and found and self.after in sent + before:
             self.nth -= 1
             return not self.nth
         return False
