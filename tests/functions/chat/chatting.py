@@ -185,7 +185,7 @@ def pieces_of(answer: httpx.Response) -> Iterator[bytes]:
 def heard_until(pieces: Iterator[bytes], text: str) -> bytes:
     """Read events until this much of an answer has arrived, in any number of events."""
     heard = b""
-    while "".join(text_told(piece) for piece in heard.split(b"\n\n")) != text:
+    while not "".join(text_told(piece) for piece in heard.split(b"\n\n")).startswith(text):
         heard += next(pieces)
     return heard
 

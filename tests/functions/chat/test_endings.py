@@ -81,7 +81,12 @@ def doomed(pair: Pair) -> Iterator[WebFunction]:
 
 def states(person: Person) -> dict[str, str]:
     """The final state of each turn, by its scenario."""
-    sql = "SELECT question, state FROM turns WHERE user_id = :id"
+    sql = """
+        SELECT COALESCE(t.question, m.content) AS question, t.state
+        FROM turns AS t
+        LEFT JOIN messages AS m ON m.conversation_id = t.conversation_id AND m.role = 'user'
+        WHERE t.user_id = :id
+    """
     found: list[dict[str, str]] = read(Connection.find_all, dict, sql, id=person.id)
     return {one["question"].removeprefix("scenario: "): one["state"] for one in found}
 
