@@ -4,7 +4,7 @@ import itertools
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from functions.login.index import handler as login
 from functions.register.index import handler as registration
@@ -28,6 +28,9 @@ _numbers = itertools.count(1)
 class HasId(Protocol):
     @property
     def id(self) -> str: ...
+
+
+UserWithId = TypeVar("UserWithId", bound=HasId)
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,13 @@ def grant(user: HasId, fen: int, *, key: str = "") -> None:
     """Add money to the account's balance, under a random key if none is given."""
     transaction(wallets.open_wallet, user.id)
     transaction(wallets.book, user.id, "grant", fen, key=key or f"grant:{new_id()}")
+
+
+def paying(user: UserWithId, fen: int) -> UserWithId:
+    """The user, without free messages today and with this much money."""
+    use_up(user)
+    grant(user, fen)
+    return user
 
 
 def use_up(user: HasId, messages: int = 20) -> None:

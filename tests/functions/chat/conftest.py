@@ -6,19 +6,24 @@ import pytest
 
 from shared.database.transactions import read, transaction
 from shared.repos import prices
-from tests.functions.conftest import SignUp
+from tests.functions.chat.outages import Remote, remote_instance
+from tests.functions.conftest import Pair, SignUp
 from tests.functions.wallets import PER_TOKEN
-from tests.people import Person, grant, use_up
+from tests.people import Person, paying
 from tests.web import WebFunction, serving
 
 
 @pytest.fixture
 def payer(sign_up: SignUp) -> Person:
     """A user with money and without free messages."""
-    payer = sign_up()
-    use_up(payer)
-    grant(payer, 10_000)
-    return payer
+    return paying(sign_up(), 10_000)
+
+
+@pytest.fixture
+def remote(pair: Pair) -> Iterator[Remote]:
+    """An instance on the database of `pair`, which a test takes away."""
+    with remote_instance(pair) as instance:
+        yield instance
 
 
 @pytest.fixture

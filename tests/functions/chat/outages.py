@@ -17,6 +17,9 @@ from tests.web import WebFunction, eventually, serving
 
 BALANCE_FEN = 10_000
 PRICE_FEN = 100
+KEY = {"Idempotency-Key": "the key of a client"}
+HELD = "scenario: held"
+MIDWAY = "scenario: held-midway"
 
 
 @dataclass(frozen=True)

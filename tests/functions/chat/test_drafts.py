@@ -27,7 +27,7 @@ from tests.functions.chat.chatting import (
 from tests.functions.conftest import Pair, SignUp
 from tests.ledger_checks import adds_up
 from tests.patience import HANG_SECONDS
-from tests.people import Person, grant, use_up
+from tests.people import Person, paying
 from tests.web import WebFunction, eventually, serving
 
 ENDLESS = "scenario: endless"
@@ -37,10 +37,7 @@ LEASE_MS = 30_000
 @pytest.fixture
 def anna(join: SignUp) -> Person:
     """A user with money and no free messages."""
-    anna = join()
-    use_up(anna)
-    grant(anna, 1000)
-    return anna
+    return paying(join(), 1000)
 
 
 @contextmanager

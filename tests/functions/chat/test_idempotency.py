@@ -23,7 +23,7 @@ from tests.functions.chat.chatting import (
 )
 from tests.functions.conftest import Pair, SignUp
 from tests.ledger_checks import adds_up
-from tests.people import Person, grant, use_up
+from tests.people import Person, paying
 from tests.web import WebFunction
 
 KEY = {"Idempotency-Key": "the key of a client"}
@@ -32,10 +32,7 @@ KEY = {"Idempotency-Key": "the key of a client"}
 @pytest.fixture
 def anna(join: SignUp) -> Person:
     """A user with plenty of money and no free messages."""
-    anna = join()
-    use_up(anna)
-    grant(anna, 100_000)
-    return anna
+    return paying(join(), 100_000)
 
 
 def test_a_hundred_at_once_have_one_effect(pair: Pair, anna: Person, fake: Upstream) -> None:

@@ -1,6 +1,6 @@
 """A producer that comes back after the sweeper ended its turn adds what it knows, at no cost."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -24,37 +24,26 @@ from tests.functions.chat.chatting import (
 )
 from tests.functions.chat.outages import (
     BALANCE_FEN,
+    HELD,
+    KEY,
+    MIDWAY,
     PRICE_FEN,
     Remote,
     assert_charged,
     history,
-    remote_instance,
     turns_of,
     wait_until_open,
 )
 from tests.functions.conftest import Pair, SignUp
 from tests.patience import HANG_SECONDS
-from tests.people import PASSWORD, Person, grant, use_up
+from tests.people import PASSWORD, Person, paying
 from tests.web import WebFunction, eventually
-
-KEY = {"Idempotency-Key": "the key of a client"}
-HELD = "scenario: held"
-MIDWAY = "scenario: held-midway"
 
 
 @pytest.fixture
 def anna(join: SignUp) -> Person:
     """A user with money and no free messages."""
-    anna = join()
-    use_up(anna)
-    grant(anna, BALANCE_FEN)
-    return anna
-
-
-@pytest.fixture
-def remote(pair: Pair) -> Iterator[Remote]:
-    with remote_instance(pair) as instance:
-        yield instance
+    return paying(join(), BALANCE_FEN)
 
 
 def sweep(message_id: str) -> str:

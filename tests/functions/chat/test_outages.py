@@ -26,6 +26,9 @@ from tests.functions.chat.chatting import (
 )
 from tests.functions.chat.outages import (
     BALANCE_FEN,
+    HELD,
+    KEY,
+    MIDWAY,
     PRICE_FEN,
     Remote,
     assert_charged,
@@ -37,27 +40,14 @@ from tests.functions.chat.outages import (
 )
 from tests.functions.conftest import Pair, SignUp
 from tests.patience import HANG_SECONDS
-from tests.people import Person, grant, use_up
+from tests.people import Person, paying
 from tests.web import WebFunction, eventually
-
-KEY = {"Idempotency-Key": "the key of a client"}
-HELD = "scenario: held"
-MIDWAY = "scenario: held-midway"
 
 
 @pytest.fixture
 def anna(join: SignUp) -> Person:
     """A user with money and no free messages."""
-    anna = join()
-    use_up(anna)
-    grant(anna, BALANCE_FEN)
-    return anna
-
-
-@pytest.fixture
-def remote(pair: Pair) -> Iterator[Remote]:
-    with remote_instance(pair) as instance:
-        yield instance
+    return paying(join(), BALANCE_FEN)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from shared import settings
 from shared.ids import new_id
 from tests.functions.chat.chatting import Stream, post
 from tests.functions.conftest import SignUp
-from tests.people import Person, grant, use_up
+from tests.people import Person, paying
 from tests.web import WebFunction, serving
 
 Instance = tuple[WebFunction, Wire]
@@ -65,8 +65,7 @@ def person(join: SignUp, payment: str, instance: Instance) -> tuple[Person, str]
     """A user who has sent a message today, and the conversation that it began."""
     anna = join()
     if payment == "paid":
-        use_up(anna)
-        grant(anna, 100_000)
+        paying(anna, 100_000)
     reply = post(instance[0], {"message": "first"}, token=anna.token)
     assert reply.status == 200
     return anna, str(reply.data["conversation_id"])

@@ -42,7 +42,7 @@ from tests.functions.conftest import Pair, SignUp
 from tests.functions.wallets import abandoned
 from tests.ledger_checks import adds_up
 from tests.patience import HANG_SECONDS, promised
-from tests.people import Person, admin_token, customer, grant, token_of, use_up
+from tests.people import Person, admin_token, customer, paying, token_of
 from tests.web import WebFunction, eventually, serving
 
 ENDLESS = "scenario: endless"
@@ -52,10 +52,7 @@ LIST = "/api/conversations"
 @pytest.fixture
 def anna(join: SignUp) -> Person:
     """A user with money and no free messages."""
-    anna = join()
-    use_up(anna)
-    grant(anna, 1000)
-    return anna
+    return paying(join(), 1000)
 
 
 def begin(web: WebFunction, message: str, person: Person) -> str:

@@ -21,7 +21,7 @@ from tests.functions.chat.chatting import (
 )
 from tests.functions.conftest import Pair, SignUp
 from tests.ledger_checks import adds_up
-from tests.people import Person, grant, use_up
+from tests.people import Person, paying
 from tests.web import WebFunction, serving
 
 V1 = "/v1/chat/completions"
@@ -38,10 +38,7 @@ def bounded(stored: WebFunction) -> Iterator[Pair]:
 @pytest.fixture
 def anna(sign_up: SignUp) -> Person:
     """A user with money and without free messages."""
-    anna = sign_up()
-    use_up(anna)
-    grant(anna, 10_000)
-    return anna
+    return paying(sign_up(), 10_000)
 
 
 def ask_v1(web: WebFunction, person: Person, text: str, **headers: str) -> Reply:
