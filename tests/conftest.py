@@ -10,7 +10,7 @@ import pytest
 from pytest_timeout import Settings
 
 from scripts.tooling.database import migrations
-from scripts.tooling.database.mariadb import private_server
+from scripts.tooling.database.mariadb import create_database, private_server
 from shared import config, settings
 from shared.database import transactions
 
@@ -112,8 +112,7 @@ def database(request: pytest.FixtureRequest, configure: Configure, tmp_path: Pat
 def mariadb_database(mariadb_server: str) -> Iterator[str]:
     """One migrated database for the whole run; each test leaves it empty."""
     name = f"test_{secrets.token_hex(4)}"
-    _run(f"{mariadb_server}/mysql", f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-    url = f"{mariadb_server}/{name}"
+    url = create_database(mariadb_server, name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", url)
         _forget()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pymysql
 import pytest
 
+from scripts.tooling.database.mariadb import create_database
 from scripts.tooling.environment import ROOT
 from shared import settings
 from tests.conftest import WITHOUT_LIMITS, Configure
@@ -115,9 +116,9 @@ def chat_database(
 @contextmanager
 def _mariadb(server: str) -> Iterator[str]:
     name = f"chat_{secrets.token_hex(4)}"
-    _run(f"{server}/mysql", f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-    _migrate(f"{server}/{name}")
-    yield f"{server}/{name}"
+    url = create_database(server, name)
+    _migrate(url)
+    yield url
     _run(f"{server}/mysql", f"DROP DATABASE {name}")
 
 

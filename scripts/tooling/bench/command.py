@@ -1,8 +1,8 @@
 """Benchmarks of the product, one subcommand each."""
 
-import argparse
 from collections.abc import Sequence
-from importlib import import_module
+
+from scripts.tooling import subcommands
 
 BENCHMARKS = {
     "stream": "the latency that the product adds to a model of a fixed rate",
@@ -16,15 +16,10 @@ BENCHMARKS = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="scripts/bench",
-        description=__doc__,
-        epilog="\n".join(f"{name:12} {text}" for name, text in BENCHMARKS.items()),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    return subcommands.run(
+        "scripts/bench",
+        "Benchmarks of the product.",
+        "scripts.tooling.bench",
+        BENCHMARKS,
+        arguments,
     )
-    parser.add_argument("benchmark", choices=BENCHMARKS)
-    parser.add_argument(
-        "options", nargs=argparse.REMAINDER, help="options of the benchmark; -h lists them"
-    )
-    parsed = parser.parse_args(arguments)
-    return int(import_module(f"scripts.tooling.bench.{parsed.benchmark}").main(parsed.options))

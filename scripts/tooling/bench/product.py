@@ -1,15 +1,12 @@
-"""The measured product: a database, users, and a process of the chat function."""
+"""The database of a benchmark, and its users."""
 
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pymysql
-
 from scripts.tooling.database import migrations
-from scripts.tooling.database.mariadb import private_server
-from shared import settings
+from scripts.tooling.database.mariadb import create_database, private_server
 from shared.accounts import tokens
 from shared.accounts.tokens import Claims
 from shared.database import transactions
@@ -21,22 +18,14 @@ from shared.repos.sessions import Session
 from shared.repos.users import User
 from shared.times import now_ms, shanghai_day
 
-_NAME = "bench"
-_SAMPLE_SECONDS = 0.05
-
 
 @contextmanager
 def database() -> Iterator[dict[str, str]]:
     """Yield variables for a migrated, empty database; this process gets them as well."""
     with private_server() as server:
-        target = settings.database_url(f"{server}/mysql")
-        with pymysql.connect(
-            host=target.host, port=target.port, user=target.user, password=target.password.reveal()
-        ) as connection:
-            connection.cursor().execute(f"CREATE DATABASE {_NAME} CHARACTER SET utf8mb4")
         variables = {
             "APP_ENV": "test",
-            "DATABASE_URL": f"{server}/{_NAME}",
+            "DATABASE_URL": create_database(server, "bench"),
             "JWT_SECRET": secrets.token_hex(32),
             "JWT_EXPIRES_IN": "1d",
         }

@@ -9,6 +9,7 @@ import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from scripts.tooling.bench.load import Request, TimedAnswer, ask, ask_concurrently
 from scripts.tooling.bench.model import SECONDS_PER_TOKEN, TOKENS
@@ -91,7 +92,7 @@ async def _compare(
 ) -> Measured:
     """Measure a process that is warm: its start is not part of the results."""
     ours = [_to_product(function.port, token) for token in tokens]
-    directly = [_to_model(int(model_url.split(":")[2].partition("/")[0]))] * len(ours)
+    directly = [_to_model(urlsplit(model_url).port or 80)] * len(ours)
     await asyncio.gather(*(ask(ours[0]) for _ in range(_WARM_UP)))
     rounds = max(rounds, -(-_FEWEST_ANSWERS // len(ours)))
     direct = await ask_concurrently(directly, rounds=rounds, over_seconds=_ANSWER_SECONDS)

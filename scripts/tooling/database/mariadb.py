@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pymysql
 
+from shared import settings
+
 _PROGRAMS = ("mariadbd", "mariadb-install-db")
 _START_SECONDS = 60
 
@@ -65,6 +67,16 @@ def private_server() -> Iterator[str]:
             log.seek(0)
             raise ServerFailed(log.read().decode(errors="replace")[-2000:])
         yield f"mysql://tester:{password}@127.0.0.1:{port}"
+
+
+def create_database(server: str, name: str) -> str:
+    """Create an empty database on a server with this base URL; return the database's URL."""
+    target = settings.database_url(f"{server}/mysql")
+    with pymysql.connect(
+        host=target.host, port=target.port, user=target.user, password=target.password.reveal()
+    ) as connection:
+        connection.cursor().execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+    return f"{server}/{name}"
 
 
 def ensure_installed() -> None:

@@ -8,9 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-import pymysql
-
 from scripts.tooling.database import migrations
+from scripts.tooling.database.mariadb import create_database
 from scripts.tooling.database.restartable import RestartableServer, restartable_server
 from scripts.tooling.environment import ROOT
 from scripts.tooling.local.gateway.builtin import Instance
@@ -22,10 +21,8 @@ from scripts.tooling.proofs.clients import KINDS
 from scripts.tooling.proofs.model import Model, model
 from scripts.tooling.proofs.state import PRICE_FEN
 from scripts.tooling.proofs.tap import Tap, tap_before
-from shared import settings
 from shared.database import transactions
 
-_NAME = "proof"
 _SWEEP_SECONDS = 5.0  # production sweeps once a minute
 
 
@@ -87,14 +84,9 @@ async def product() -> AsyncIterator[Product]:
 
 def _migrated(server: RestartableServer) -> dict[str, str]:
     """The variables of all functions, with an empty database; this process gets them as well."""
-    target = settings.database_url(f"{server.url}/mysql")
-    with pymysql.connect(
-        host=target.host, port=target.port, user=target.user, password=target.password.reveal()
-    ) as connection:
-        connection.cursor().execute(f"CREATE DATABASE {_NAME} CHARACTER SET utf8mb4")
     variables = {
         "APP_ENV": "test",
-        "DATABASE_URL": f"{server.url}/{_NAME}?ssl-mode=disabled",
+        "DATABASE_URL": f"{create_database(server.url, 'proof')}?ssl-mode=disabled",
         "JWT_SECRET": secrets.token_hex(32),
         "JWT_EXPIRES_IN": "1d",
         "OPENAI_MODEL": "words",
