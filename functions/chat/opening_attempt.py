@@ -7,6 +7,7 @@ reservation and its idempotency key until the sweeper ends it.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from functions.chat.duplicates import Duplicate
@@ -63,14 +64,10 @@ class OpeningAttempt:
             raise DatabaseUnavailable(reason="the client's time is over")
 
     async def _find_out(self, open_again: Open) -> Opened:
-        """The key of the attempt itself is no duplicate: its commit has just become visible."""
+        """A DuplicateKey is that of the attempt itself: its commit has just become visible."""
         while True:
-            try:
-                opened = await open_again()
-                if not isinstance(opened, Duplicate) or opened.message_id != self.message_id:
-                    return opened
-            except (DatabaseUnavailable, DuplicateKey):
-                pass
+            with suppress(DatabaseUnavailable, DuplicateKey):
+                return await open_again()
             await asyncio.sleep(_PAUSE_SECONDS)
 
     def _release(self) -> None:

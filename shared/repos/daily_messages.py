@@ -119,8 +119,8 @@ def copy_count(db: Connection, origin: str, subject: str, day: str) -> None:
 
 def remove_addresses(db: Connection, before_day: str, *, count: int) -> int:
     """Delete up to `count` counts of addresses of earlier days; return how many."""
-    rows = db.find_all(
-        lambda **row: row,
+    return _remove(
+        db,
         """
         SELECT subject, day
         FROM daily_messages
@@ -131,15 +131,12 @@ def remove_addresses(db: Connection, before_day: str, *, count: int) -> int:
         before_day=before_day,
         count=count,
     )
-    for row in rows:
-        db.execute("DELETE FROM daily_messages WHERE subject = :subject AND day = :day", **row)
-    return len(rows)
 
 
 def remove_days(db: Connection, before_day: str, *, count: int) -> int:
     """Delete up to `count` counts of earlier days; return how many."""
-    found = db.find_all(
-        lambda **row: row,
+    return _remove(
+        db,
         """
         SELECT subject, day
         FROM daily_messages
@@ -150,6 +147,11 @@ def remove_days(db: Connection, before_day: str, *, count: int) -> int:
         before_day=before_day,
         count=count,
     )
+
+
+def _remove(db: Connection, query: str, **parameters: object) -> int:
+    """Delete the counts that the query finds, by their keys; return how many."""
+    found = db.find_all(lambda **row: row, query, **parameters)
     for row in found:
         db.execute("DELETE FROM daily_messages WHERE subject = :subject AND day = :day", **row)
     return len(found)

@@ -105,18 +105,24 @@ def get(db: Connection, user_id: str) -> User:
     return found
 
 
+# The account `u` is not disabled, and its session `s` has not ended.
+IS_ACTIVE = """
+    s.id = :session_id AND s.ended_at_ms IS NULL
+    AND u.id = :user_id AND u.disabled_at_ms IS NULL
+"""
+
+
 def find_active(db: Connection, user_id: str, *, session_id: str) -> User | None:
     """Find an account that is not disabled, by a session of it that has not ended."""
     return db.find(
         User,
-        """
+        f"""
         SELECT u.id, u.email, u.username, u.password_hash, u.role, u.created_at_ms,
             u.disabled_at_ms
         FROM sessions AS s
         JOIN users AS u ON u.id = s.user_id
-        WHERE s.id = :session_id AND s.ended_at_ms IS NULL
-            AND u.id = :user_id AND u.disabled_at_ms IS NULL
-        """,
+        WHERE {IS_ACTIVE}
+        """,  # noqa: S608  # our own condition
         user_id=user_id,
         session_id=session_id,
     )
