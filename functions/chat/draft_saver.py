@@ -61,7 +61,7 @@ def save(db: Connection, drafts: Sequence[Draft]) -> list[int]:
 
 
 def save_all(db: Connection, draft: Draft) -> None:
-    """Replace whatever is stored of an answer that has ended."""
+    """Store all chunks of an answer that has ended, in place of those stored before."""
     draft.saved, draft.save_failed = 0, True
     save(db, [draft])
 

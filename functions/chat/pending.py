@@ -49,7 +49,7 @@ class PendingTransaction(Generic[T]):
 
 
 class PendingTransactions:
-    """All transactions that nobody waits for any more, in the order in which they came.
+    """Transactions without a waiting client, the oldest first.
 
     They stand in line, so that they do not take all database threads from new requests.
     The number and the size are bounded: beyond that, the oldest is left to the sweeper.

@@ -22,7 +22,7 @@ from shared.times import now_ms
 
 @dataclass(frozen=True)
 class Settlement:
-    """What a turn is settled or released with: all that is kept while the database is away."""
+    """Data to settle or release one turn; it is kept while the database is away."""
 
     row: Turn
     draft: Draft

@@ -28,7 +28,7 @@ class TokenCounter:
         return self._output(self._received)
 
     def output_with(self, text: str) -> int:
-        """What `output` would be after this text."""
+        """The value of `output` if this text came next."""
         return self._output(self._received.with_text(text))
 
     def take(self, event: Event) -> None:

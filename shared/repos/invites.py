@@ -159,7 +159,7 @@ def _invite(**row: Any) -> Invite:
 
 
 def list_deactivated(db: Connection, *, before_ms: int, after: str, count: int) -> list[str]:
-    """Deactivated codes that were created before and that nobody used."""
+    """Unused, deactivated codes that are older than `before_ms`."""
     return db.find_all(
         lambda code: str(code),
         """

@@ -1,7 +1,4 @@
-"""What a tree says of its mutants: the tests of each module, and the equivalent mutants.
-
-Both stand in `mutation.yaml` at the root of the tree.
-"""
+"""The file `mutation.yaml` of a tree: the tests of each module, and the equivalent mutants."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -132,7 +132,7 @@ async def _ask_all(made: Product, one: Round) -> None:
 
 
 def _problems(client: Client, task: "asyncio.Task[None]") -> list[str]:
-    """What is wrong with what a client was given."""
+    """Violations in the answer of one client."""
     if not task.done():
         return [f"{client.question}: no answer in time"]
     error = task.exception()

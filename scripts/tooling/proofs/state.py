@@ -1,4 +1,4 @@
-"""What must be true in the database after the answers of a proof were given."""
+"""Checks of the database after a proof."""
 
 from collections.abc import Iterator
 from typing import Any
