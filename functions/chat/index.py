@@ -2,16 +2,16 @@
 
 from pydantic import BaseModel
 
-from functions.chat import openai_endpoints
-from functions.chat.admission import admit
-from functions.chat.caller import Caller
-from functions.chat.chat_format import ChatFormat
-from functions.chat.chat_request import ChatRequest
-from functions.chat.delivery import AnswerSource, deliver, stream
-from functions.chat.draft_saver import draft_saver
-from functions.chat.generation import generations
-from functions.chat.stored_answer import StoredAnswer
-from functions.chat.watchers import watchers
+from functions.chat.chat_api.format import ChatFormat
+from functions.chat.chat_api.request import ChatRequest
+from functions.chat.delivery.delivery import AnswerSource, deliver, stream
+from functions.chat.delivery.stored_answer import StoredAnswer
+from functions.chat.delivery.watchers import watchers
+from functions.chat.generation.draft_saver import draft_saver
+from functions.chat.generation.generation import generations
+from functions.chat.openai_api import endpoints as openai_endpoints
+from functions.chat.opening.admission import admit
+from functions.chat.opening.caller import Caller
 from shared.accounts import auth
 from shared.database import threads
 from shared.database.connection import Connection

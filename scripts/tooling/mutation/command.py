@@ -1,7 +1,7 @@
 """Mutation testing: changes modules one mistake at a time and runs their tests on each.
 
 A mutant that no test notices survives, and shows what the tests do not hold. Everything
-runs on copies of the tree, each with a private database server. `mutation.yaml` names the
+runs on copies of the tree, each with a private database server. `tests/mutation.yaml` names the
 tests of each module, and the mutants that are equivalent to the original, with the reason.
 """
 
@@ -57,7 +57,9 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("paths", nargs="*", help="modules or folders in mutation.yaml; default all")
+    parser.add_argument(
+        "paths", nargs="*", help="modules or folders in tests/mutation.yaml; default all"
+    )
     parser.add_argument("--sample", type=int, help="judge only so many, spread over the modules")
     parser.add_argument("--seed", type=int, default=1, help="of the sample (default: 1)")
     parser.add_argument("--list", action="store_true", help="print the mutants and run nothing")

@@ -1,4 +1,4 @@
-"""The file `mutation.yaml` of a tree: the tests of each module, and the equivalent mutants."""
+"""The file `tests/mutation.yaml`: the tests of each module, and the equivalent mutants."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import yaml
 
 from scripts.tooling.mutation.mutants import Mutant
 
-FILE = "mutation.yaml"
+FILE = "tests/mutation.yaml"
 
 
 class NotListed(Exception):

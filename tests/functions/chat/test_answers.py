@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from functions.chat.answer import Answer
+from functions.chat.generation.answer import Answer
 from shared.llm.estimate import estimate_tokens
 from shared.llm.events import Delta, Reasoning
 from tests.fakes.upstream import (

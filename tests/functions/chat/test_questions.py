@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from functions.chat import personas
-from functions.chat.context import fit_context
+from functions.chat.prompt import personas
+from functions.chat.prompt.context import fit_context
 from shared.llm.estimate import estimate_tokens
 from tests.fakes.upstream import Upstream
 from tests.functions.chat.chatting import ask, hear, post
 from tests.web import WebFunction, serving
 
-PROMPTS = Path(personas.__file__).parent / "prompts"
+PROMPTS = Path(personas.__file__).parent / "texts"
 SAID = [
     {"role": "user", "content": "我叫小明"},
     {"role": "assistant", "content": "你好，小明"},

@@ -28,7 +28,7 @@ FILES = {
         "from endless import drain\n\n\n"
         "def test_it():\n    items = [1]\n    drain(items)\n    assert items == []\n"
     ),
-    "mutation.yaml": """
+    "tests/mutation.yaml": """
 tests:
   caught.py: [test_caught.py]
   survived.py: [test_survived.py]
@@ -71,7 +71,9 @@ def tree(tmp_path: Path) -> Path:
 
 def planted(root: Path, files: Mapping[str, str]) -> Path:
     for name, text in files.items():
-        (root / name).write_text(text)
+        path = root / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
     return root
 
 
@@ -88,7 +90,10 @@ def mutate(root: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 def listed(root: Path, source: str) -> set[str]:
     """The changed lines of all mutants of a module."""
-    planted(root, {"one.py": source, "mutation.yaml": "tests: {one.py: [one.py]}\n"})
+    planted(
+        root,
+        {"one.py": source, "tests/mutation.yaml": "tests: {one.py: [one.py]}\n"},
+    )
     done = mutate(root, "--list")
     assert done.returncode == 0, done.stderr
     return set(re.findall(r"^\+ (.*)", done.stdout, re.MULTILINE))
@@ -110,7 +115,7 @@ def test_each_mutant_is_caught_or_named_and_the_tree_is_not_touched(tree: Path) 
         r"^survived.py:2 is_grown\n- return age > 17\n\+ (.*)$", done.stdout, re.MULTILINE
     )
     assert survivors == ["return age >= 17", "return age > 16", "return age > 18"]
-    assert {path.name: path.read_text() for path in tree.iterdir()} == FILES
+    assert {name: (tree / name).read_text() for name in FILES} == FILES
 
 
 def test_a_run_without_survivors_succeeds(tree: Path) -> None:
@@ -132,8 +137,11 @@ def test_an_equivalent_mutant_is_known_wherever_it_moves(tree: Path) -> None:
     [
         ({"equal.py": "def larger(a, b):\n    return max(a, b)\n"}, "equal.py has no such mutant"),
         ({"caught.py": "def double(n):\n    return n\n"}, "assert 2 == 4"),
-        ({"mutation.yaml": "tests: {}"}, "names no tests for caught.py"),
-        ({"mutation.yaml": "tests: {caught.py: [x.py]}"}, "tests that are missing: x.py"),
+        ({"tests/mutation.yaml": "tests: {}"}, "names no tests for caught.py"),
+        (
+            {"tests/mutation.yaml": "tests: {caught.py: [x.py]}"},
+            "tests that are missing: x.py",
+        ),
     ],
     ids=["not-equivalent-any-more", "tests-fail-without-a-mutant", "no-tests", "missing-tests"],
 )

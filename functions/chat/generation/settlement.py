@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from functions.chat.draft_saver import Draft, draft_saver, save, save_all
-from functions.chat.pending import PendingTransaction
+from functions.chat.generation.draft_saver import Draft, draft_saver, save, save_all
+from functions.chat.generation.pending import PendingTransaction
 from shared.answers.completion import complete
 from shared.answers.conclusion import conclude
 from shared.answers.ending import Ending

@@ -1,9 +1,9 @@
-"""Personas: system messages from the prompt files in `prompts/`, one for each type and language."""
+"""Personas: system messages from the files in `texts/`, one for each type and language."""
 
 from functools import cache
 from pathlib import Path
 
-_FOLDER = Path(__file__).parent / "prompts"
+_FOLDER = Path(__file__).parent / "texts"
 
 
 @cache

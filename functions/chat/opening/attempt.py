@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from functions.chat.duplicates import Duplicate
-from functions.chat.pending import PendingTransaction, pending
+from functions.chat.generation.pending import PendingTransaction, pending
+from functions.chat.opening.duplicates import Duplicate
 from functions.chat.turn import PreparedTurn
 from shared.answers.conclusion import conclude
 from shared.answers.ending import Ending

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
-from functions.chat.answer import text_of
+from functions.chat.generation.answer import text_of
 from functions.chat.outcome import Outcome
 from functions.chat.turn import AnswerHead
 from shared.repos.answer_chunks import AnswerChunk

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
 
-from functions.chat import personas
-from functions.chat.context import fit_context
+from functions.chat.prompt import personas
+from functions.chat.prompt.context import fit_context
 from shared import settings
 from shared.config import load
 from shared.web.client_ip import language

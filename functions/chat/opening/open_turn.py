@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from functions.chat.admission import admit_message
-from functions.chat.caller import Caller
-from functions.chat.duplicates import Duplicate, claim_key, earlier_request
-from functions.chat.history import ask_history
-from functions.chat.model_choice import choose_model, max_tokens, model_options
-from functions.chat.opening_attempt import OpeningAttempt
+from functions.chat.opening.admission import admit_message
+from functions.chat.opening.attempt import OpeningAttempt
+from functions.chat.opening.caller import Caller
+from functions.chat.opening.duplicates import Duplicate, claim_key, earlier_request
+from functions.chat.opening.model_choice import choose_model, max_tokens, model_options
+from functions.chat.prompt.history import ask_history
 from functions.chat.turn import LEASE_MS, AnswerHead, AnswerRequest, PreparedTurn
 from shared import settings
 from shared.config import load

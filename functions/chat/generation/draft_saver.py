@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from functions.chat.answer import Answer
+from functions.chat.generation.answer import Answer
 from functions.chat.turn import LEASE_MS
 from shared import log
 from shared.database import threads

@@ -1,9 +1,9 @@
 """POST /v1/chat/completions, GET /v1/models: the same chat for clients of OpenAI's API."""
 
-from functions.chat.admission import admit
-from functions.chat.delivery import AnswerSource, deliver
-from functions.chat.openai_format import OpenAIFormat, error_json, model_json
-from functions.chat.openai_request import CompletionRequest
+from functions.chat.delivery.delivery import AnswerSource, deliver
+from functions.chat.openai_api.format import OpenAIFormat, error_json, model_json
+from functions.chat.openai_api.request import CompletionRequest
+from functions.chat.opening.admission import admit
 from shared.errors import AnswerPending, AppError, InvalidRequest, ModelNotFound, PromptTooLong
 from shared.llm import routing
 from shared.web.endpoint import Request, Response, endpoint

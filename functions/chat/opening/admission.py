@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from functions.chat.caller import Caller, identify_caller
+from functions.chat.opening.caller import Caller, identify_caller
 from shared.accounts.tokens import Claims
 from shared.database import threads
 from shared.database.connection import Connection

@@ -5,14 +5,14 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from functions.chat.answer import Answer
-from functions.chat.draft_saver import Draft, draft_saver
-from functions.chat.duplicates import Duplicate
-from functions.chat.opening import open_turn
+from functions.chat.generation.answer import Answer
+from functions.chat.generation.draft_saver import Draft, draft_saver
+from functions.chat.generation.output_limit import limited
+from functions.chat.generation.pending import pending
+from functions.chat.generation.settlement import Settlement
+from functions.chat.opening.duplicates import Duplicate
+from functions.chat.opening.open_turn import open_turn
 from functions.chat.outcome import Outcome
-from functions.chat.output_limit import limited
-from functions.chat.pending import pending
-from functions.chat.settlement import Settlement
 from functions.chat.turn import AnswerHead, AnswerRequest, PreparedTurn
 from shared import log, settings
 from shared.answers.ending import Ending

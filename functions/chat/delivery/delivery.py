@@ -4,10 +4,10 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from typing import Protocol
 
-from functions.chat.duplicates import Duplicate
-from functions.chat.generation import start_generation
+from functions.chat.delivery.stored_answer import StoredAnswer
+from functions.chat.generation.generation import start_generation
+from functions.chat.opening.duplicates import Duplicate
 from functions.chat.outcome import Outcome
-from functions.chat.stored_answer import StoredAnswer
 from functions.chat.turn import AnswerHead, AnswerRequest
 from shared.errors import AppError
 from shared.repos.answer_chunks import AnswerChunk

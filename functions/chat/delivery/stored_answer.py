@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
-from functions.chat.duplicates import Duplicate
+from functions.chat.opening.duplicates import Duplicate
 from functions.chat.outcome import Outcome
 from functions.chat.turn import AnswerHead
 from shared.database import threads
