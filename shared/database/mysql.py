@@ -27,10 +27,12 @@ from shared.database.deferred import Deferred, Result
 from shared.database.mysql_rows import Row, RowReader
 from shared.settings import DatabaseTarget
 
-# The server's lock timeout is shorter than our query timeout.
+# The server's lock timeout is shorter than our query timeout. Managed servers may have READ
+# COMMITTED as their default, where the snapshot of an export would change while it is read.
 _SESSION = (
     "SET sql_mode = 'STRICT_ALL_TABLES,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION',"
-    " time_zone = '+00:00', innodb_lock_wait_timeout = 3"
+    " time_zone = '+00:00', innodb_lock_wait_timeout = 3;"
+    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
 )
 
 _LOCK_NAME = "CONCAT(%(name)s, '.', MD5(DATABASE()))"

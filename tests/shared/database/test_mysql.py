@@ -3,11 +3,12 @@
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from shared.database import transactions
 from shared.database.connection import Connection, Contention
 from shared.database.transactions import read, transaction
 from shared.errors import DatabaseUnavailable
@@ -151,3 +152,27 @@ def test_the_session_is_strict_and_in_utc() -> None:
         "NO_ENGINE_SUBSTITUTION",
     }
     assert (zone, wait) == ("+00:00", 3)
+
+
+@pytest.fixture
+def read_committed(server: Ask) -> Iterator[None]:
+    """The default isolation of some managed servers."""
+    server("SET GLOBAL TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    transactions.disconnect()
+    yield
+    server("SET GLOBAL TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+
+@pytest.mark.usefixtures("read_committed")
+def test_a_transaction_reads_one_state_whatever_the_default_of_the_server() -> None:
+    def count(connection: Connection) -> int | None:
+        return connection.find(lambda users: int(users), "SELECT COUNT(*) AS users FROM users")
+
+    def count_twice(connection: Connection) -> tuple[int | None, int | None]:
+        before = count(connection)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(register, email="a@example.com").result()
+        return before, count(connection)
+
+    assert transaction(count_twice) == (0, 0)
+    assert read(count) == 1
