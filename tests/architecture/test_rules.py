@@ -12,6 +12,7 @@ from scripts.tooling.gate.rules import (
     changelog,
     directions,
     endpoints,
+    locks,
     manifest,
     module_map,
     personal_data,
@@ -26,11 +27,12 @@ TABLES = (*endpoints.API_TABLES, endpoints.FAIR_REQUESTS)
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A copy of the files that the rules read, for a test to change."""
-    for folder in ("functions", "shared", "scripts/migrations"):
+    for folder in ("functions", "shared", "scripts/migrations", "scripts/locks"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     for name in (
         *("s.yaml", ".env.example", "CHANGELOG.md", "pyproject.toml"),
         *(endpoints.FAIR_REQUESTS, endpoints.COLD_STARTS),
+        *("requirements.txt", "requirements-serve.txt", "requirements-dev.txt"),
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
@@ -45,7 +47,13 @@ def replace(file: Path, old: str, new: str) -> None:
 
 @pytest.mark.parametrize(
     "check",
-    [*endpoints.CHECKS, *personal_data.CHECKS, *module_map.CHECKS, *changelog.CHECKS],
+    [
+        *endpoints.CHECKS,
+        *personal_data.CHECKS,
+        *module_map.CHECKS,
+        *changelog.CHECKS,
+        *locks.CHECKS,
+    ],
     ids=lambda check: check.__name__,
 )
 def test_the_tree_keeps_the_rules(check: endpoints.Check) -> None:
@@ -279,3 +287,26 @@ def test_the_gate_runs_every_rule() -> None:
 
     every = {directions, endpoints, manifest, module_map, personal_data, settings, changelog}
     assert {*gate.MODULES, manifest} == every
+
+
+def test_a_pin_that_is_not_locked_is_named_for_each_lock_that_has_it(tree: Path) -> None:
+    replace(tree / "requirements.txt", "pyjwt==", "pyjwt==1")
+    replace(tree / "requirements-dev.txt", "pytest==", "pytest==1")
+
+    found = [line.partition("; ")[0] for line in locks.stale_locks(tree)]
+
+    version = re.compile(r"==[\d.]+")
+    assert [version.sub("", line) for line in found] == [
+        "scripts/locks/requirements-dev.txt: pyjwt is missing",
+        "scripts/locks/requirements-dev.txt: pytest is missing",
+        "scripts/locks/requirements-serve.txt: pyjwt is missing",
+    ]
+
+
+def test_a_package_without_hashes_is_named(tree: Path) -> None:
+    lock = tree / "scripts/locks/uv.txt"
+    lock.write_text("uv==1.0\n", "utf-8")
+
+    assert list(locks.packages_without_hashes(tree)) == [
+        "scripts/locks/uv.txt: uv==1.0 has no hash; run scripts/lock"
+    ]

@@ -19,7 +19,7 @@ from scripts.tooling.build.imports import OURS, ImportProblem, Reached, reached_
 from scripts.tooling.build.wheels import Store, Target, WheelProblem
 from scripts.tooling.manifest.s_yaml import Function, Manifest, ManifestError, line_of, load
 from scripts.tooling.setup import interpreters
-from scripts.tooling.setup.bootstrap import ROOT
+from scripts.tooling.setup.bootstrap import EVERYTHING, ROOT
 
 EPOCH_SECONDS = 1577836800  # 2020-01-01; a zip cannot store times before 1980
 FCIGNORE = ".env\n.env.*\n.fcignore\n"
@@ -111,7 +111,8 @@ def _stage(function: Function, root: Path, kept: Path, *, compiled: bool) -> Sta
     target = Target(function.python.removeprefix("python"))
     python = _compiler(target) if compiled else None
     reached = _reached(function, root)
-    pins = wheels.read_pins(root / "requirements.txt", target)
+    lock = root / "scripts" / "locks" / EVERYTHING
+    pins = wheels.read_pins(root / "requirements.txt", lock, target)
     needed = Store(kept, target, pins).with_dependencies(_distributions(function, reached, root))
     stage = root / ".build" / function.name
     with _replacing(stage) as fresh:

@@ -1,6 +1,11 @@
-"""Pinned wheels for the target Python: found by import name, downloaded once, unpacked."""
+"""Pinned wheels for the target Python: found by import name, downloaded once, unpacked.
 
+A file whose hash is not in scripts/locks is refused, also if it was downloaded before.
+"""
+
+import hashlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -36,11 +41,19 @@ class WheelProblem(Exception):
 
 @dataclass(frozen=True)
 class Pin:
+    """`hashes` are those of its files, in the form of pip: `sha256:...`."""
+
     name: str
     version: Version
+    hashes: frozenset[str]
 
     def __str__(self) -> str:
         return f"{self.name}=={self.version}"
+
+    @property
+    def line(self) -> str:
+        """A line of a requirements file."""
+        return " ".join([str(self), *(f"--hash={one}" for one in sorted(self.hashes))])
 
 
 @dataclass(frozen=True)
@@ -68,12 +81,13 @@ class Target:
         return {**{name: str(value) for name, value in default_environment().items()}, **linux}
 
 
-def read_pins(requirements: Path, target: Target) -> dict[str, Pin]:
-    """Read the pins of a requirements file that apply to the target.
+def read_pins(requirements: Path, lock: Path, target: Target) -> dict[str, Pin]:
+    """Read the pins of a requirements file that apply to the target, with their hashes.
 
-    Raises: WheelProblem for a line that does not pin exactly one version.
+    Raises: WheelProblem for a line that does not pin exactly one version, or is not locked.
     """
     pins: dict[str, Pin] = {}
+    hashes = _read_hashes(lock)
     for number, line in enumerate(requirements.read_text(encoding="utf-8").splitlines(), 1):
         if not line.partition("#")[0].strip():
             continue
@@ -81,8 +95,23 @@ def read_pins(requirements: Path, target: Target) -> dict[str, Pin]:
         if target.accepts(requirement.marker):
             (specifier,) = requirement.specifier
             name = canonicalize_name(requirement.name)
-            pins[name] = Pin(name, Version(specifier.version))
+            version = Version(specifier.version)
+            if (name, version) not in hashes:
+                raise WheelProblem(f"{name}=={version} has no hashes yet: run scripts/lock")
+            pins[name] = Pin(name, version, hashes[name, version])
     return pins
+
+
+def _read_hashes(lock: Path) -> dict[tuple[str, Version], frozenset[str]]:
+    entries = re.split(r"\n(?=\S)", lock.read_text(encoding="utf-8"))
+    found = (re.match(r"([\w.-]+)==([^\s;]+)", entry) for entry in entries)
+    return {
+        (canonicalize_name(match[1]), Version(match[2])): frozenset(
+            re.findall(r"--hash=(\S+)", match.string)
+        )
+        for match in found
+        if match
+    }
 
 
 def _requirement(text: str, where: str) -> Requirement:
@@ -159,7 +188,7 @@ class Store:
     def _kept(self, pin: Pin) -> Path | None:
         for wheel in sorted(self.folder.glob("*.whl")):
             name, version, _, _ = parse_wheel_filename(wheel.name)
-            if (name, version) == (pin.name, pin.version):
+            if (name, version) == (pin.name, pin.version) and _is_locked(wheel, pin):
                 return wheel
         return None
 
@@ -168,13 +197,11 @@ class Store:
         published = [pin for pin in pins if pin.name not in FROM_SOURCE]
         with tempfile.TemporaryDirectory(dir=self.folder) as downloads:
             if published:
-                self._pip(
-                    "download", *self._target_options(), "--dest", downloads, *map(str, published)
-                )
+                self._pip("download", published, *self._target_options(), "--dest", downloads)
             for pin in pins:
                 if pin.name in FROM_SOURCE:
                     self._pip(
-                        "wheel", "--no-cache-dir", "--wheel-dir", downloads, str(pin), CC="false"
+                        "wheel", [pin], "--no-cache-dir", "--wheel-dir", downloads, CC="false"
                     )
             for wheel in Path(downloads).glob("*.whl"):
                 _check_purity(wheel)
@@ -185,17 +212,27 @@ class Store:
         fit += [f"--platform={platform}" for platform in PLATFORMS]
         return [*fit, f"--python-version={self.target.python}"]
 
-    def _pip(self, verb: str, *arguments: str, **variables: str) -> None:
+    def _pip(self, verb: str, pins: Iterable[Pin], *arguments: str, **variables: str) -> None:
         command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-        done = subprocess.run(
-            [*command, verb, "--no-deps", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **variables},
-            check=False,
-        )
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
+            requirements.write("\n".join(pin.line for pin in pins))
+            requirements.flush()
+            wanted = ["--require-hashes", f"--requirement={requirements.name}"]
+            done = subprocess.run(
+                [*command, verb, "--no-deps", *arguments, *wanted],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **variables},
+                check=False,
+            )
         if done.returncode:
             raise WheelProblem(f"pip found no wheels:\n{done.stdout.decode(errors='replace')}")
+
+
+def _is_locked(wheel: Path, pin: Pin) -> bool:
+    """A wheel that was built here has no hash of its own; its source had."""
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    return pin.name in FROM_SOURCE or f"sha256:{digest}" in pin.hashes
 
 
 def _check_purity(wheel: Path) -> None:

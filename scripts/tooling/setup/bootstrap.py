@@ -18,10 +18,11 @@ Every executable in scripts/ starts with the first python3 on PATH and has this 
     sys.exit(main(sys.argv[1:]))
 
 A command that only serves or migrates calls `inside_venv(__file__, SERVING)`, which installs only
-the packages for serving. All commands share the environment `.venv`, on the best Python found.
-FC_AI_PYTHON=3.10 selects that version, in `.venv-3.10`. Until inside_venv returns, only the
-standard library is available and the Python may be 3.8; so this module, installers.py and
-interpreters.py use nothing newer.
+the packages for serving. What is installed stands in scripts/locks/, with hashes; `scripts/lock`
+makes these files from the requirements. All commands share the environment `.venv`, on the best
+Python found. FC_AI_PYTHON=3.10 selects that version, in `.venv-3.10`. Until inside_venv returns,
+only the standard library is available and the Python may be 3.8; so this module, installers.py
+and interpreters.py use nothing newer.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from pathlib import Path
 from scripts.tooling.setup import installers, interpreters
 
 ROOT = Path(__file__).resolve().parents[3]
+LOCKS = ROOT / "scripts" / "locks"
 
 SERVING = "requirements-serve.txt"
 EVERYTHING = "requirements-dev.txt"
@@ -96,15 +98,14 @@ def _stamp(venv: Path, requirements: str) -> Path:
 
 
 def _fingerprint(requirements: str) -> str:
-    texts = [(ROOT / name).read_bytes() for name in _files(requirements, "-[rc]")]
-    return hashlib.sha256(b"\0".join(texts)).hexdigest()
+    return hashlib.sha256((LOCKS / requirements).read_bytes()).hexdigest()
 
 
-def _files(requirements: str, reference: str) -> list[str]:
+def _with_included(requirements: str) -> list[str]:
     """The file, and the files that it includes in lines such as `-r requirements.txt`."""
     text = (ROOT / requirements).read_text(encoding="utf-8")
-    named = re.findall(rf"^{reference} (\S+)", text, flags=re.MULTILINE)
-    return [requirements, *(file for name in named for file in _files(name, reference))]
+    named = re.findall(r"^-r (requirements-\S+)", text, flags=re.MULTILINE)
+    return [requirements, *(file for name in named for file in _with_included(name))]
 
 
 def _create(venv: Path, versions: Sequence[str]) -> None:
@@ -123,11 +124,11 @@ def _create(venv: Path, versions: Sequence[str]) -> None:
 
 def _install(venv: Path, requirements: str) -> None:
     """Install the requirements; stamps are written last, so that a failure is tried again."""
-    fresh = {_stamp(venv, name): _fingerprint(name) for name in _files(requirements, "-r")}
+    fresh = {_stamp(venv, name): _fingerprint(name) for name in _with_included(requirements)}
     for stamp in fresh:
         with contextlib.suppress(FileNotFoundError):
             stamp.unlink()
-    installers.install(venv, ROOT / requirements)
+    installers.install(venv, LOCKS / requirements)
     for stamp, fingerprint in fresh.items():
         stamp.write_text(fingerprint)
 

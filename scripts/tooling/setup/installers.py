@@ -1,4 +1,4 @@
-"""Installs requirement files into an environment, with uv, or with pip if uv is not available.
+"""Installs locked requirements into an environment, with uv, or with pip if uv is not available.
 
 uv takes a tenth of the time of pip; pip downloads it first. Like bootstrap.py this module
 needs only the standard library of Python 3.8.
@@ -14,7 +14,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-_UV = "uv==0.13.9"
+_UV = Path(__file__).resolve().parents[2] / "locks" / "uv.txt"
+_LOCKED = ["--require-hashes", "--requirement"]  # a file with another hash is not installed
 
 # Settings of pip for reaching a registry, and the variables of uv that mean the same.
 _AS_UV = {
@@ -27,7 +28,7 @@ _AS_UV = {
 
 
 def install(venv: Path, requirements: Path) -> None:
-    """Install the requirements; installed packages that satisfy them stay as they are.
+    """Install a file of scripts/locks; installed packages that satisfy it stay as they are.
 
     Raises:
         SystemExit: pip failed; its output has been printed.
@@ -37,11 +38,11 @@ def install(venv: Path, requirements: Path) -> None:
     uv = _uv(venv, pip)
     if uv is None:
         say("uv cannot be had here, so pip installs, which takes longer")
-    elif _succeeds([*uv, "--requirement", str(requirements)], _as_uv(settings)):
+    elif _succeeds([*uv, *_LOCKED, str(requirements)], _as_uv(settings)):
         return
     else:
         say("uv could not install it, so pip tries")
-    code, output = run([*pip, "install", "--no-compile", "--requirement", str(requirements)])
+    code, output = run([*pip, "install", "--no-compile", *_LOCKED, str(requirements)])
     if code != 0:
         sys.stderr.write(output)
         sys.exit(f"The packages of {requirements.name} could not be installed; pip says why above.")
@@ -73,7 +74,7 @@ def _uv(venv: Path, pip: Sequence[str]) -> list[str] | None:
     """Return the command of uv for the environment; None if uv cannot be installed."""
     program = venv / "bin" / "uv"
     if not program.exists():
-        _succeeds([*pip, "install", "--no-compile", "--only-binary=:all:", _UV])
+        _succeeds([*pip, "install", "--no-compile", "--only-binary=:all:", *_LOCKED, str(_UV)])
     command = [str(program), "pip", "install", "--python", str(venv / "bin" / "python")]
     return command if program.exists() else None
 

@@ -1,7 +1,9 @@
 """scripts/build stages the imports of each function, reproducibly."""
 
+import hashlib
 import marshal
 import os
+import re
 import shutil
 import sys
 import tarfile
@@ -139,7 +141,7 @@ def project(tmp_path: Path, shelf: Path) -> Project:
         if talk:
             manifest += FUNCTION.format(name="talk", runtime="custom.debian11") + COMMAND
         write(root, "s.yaml", manifest)
-        write(root, "requirements.txt", PINS)
+        pin(root, shelf, PINS)
         write(root, ".env", "SECRET=1\n")
         write(root, "functions/__init__.py", "")
         write(root, "functions/hello/__init__.py", "")
@@ -167,6 +169,17 @@ def write(root: Path, place: str, text: str) -> None:
     file = root / place
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
+
+
+def pin(root: Path, shelf: Path, pins: str) -> None:
+    """Require these, and lock the hashes of their files on the shelf; of no file, a made-up one."""
+    write(root, "requirements.txt", pins)
+    locked = []
+    for name, version in re.findall(r"^(\w+)==([\w.]+)", pins, flags=re.MULTILINE):
+        found = [path.read_bytes() for path in shelf.glob(f"{name}-{version}*")]
+        hashes = [hashlib.sha256(content).hexdigest() for content in found] or ["0" * 64]
+        locked += [f"{name}=={version} \\", *(f"    --hash=sha256:{one}" for one in hashes)]
+    write(root, "scripts/locks/requirements-dev.txt", "\n".join(locked))
 
 
 def files(stage: Path) -> list[str]:
@@ -385,9 +398,12 @@ def test_an_import_that_cannot_be_staged_is_named(
         ),
     ],
 )
-def test_pins_that_do_not_fit_are_named(pins: str, problem: str, project: Project) -> None:
+def test_pins_that_do_not_fit_are_named(
+    pins: str, problem: str, project: Project, shelf: Path
+) -> None:
+    make_wheel(shelf, "h11", "0.7", [])
     root = project(talk=True)
-    write(root, "requirements.txt", pins)
+    pin(root, shelf, pins)
 
     with pytest.raises(WheelProblem) as caught:
         build(root, compiled=False)
@@ -400,7 +416,7 @@ def test_what_is_published_as_source_only_is_built_without_a_compiler(
 ) -> None:
     root = project()
     make_source(shelf, tmp_path / "source", BACKEND)
-    write(root, "requirements.txt", PINS + "oss2==2.19.1  # storage\n")
+    pin(root, shelf, PINS + "oss2==2.19.1  # storage\n")
     write(root, "functions/hello/index.py", "import oss2\n")
 
     (hello,) = build(root, ["hello"], compiled=False)
@@ -414,19 +430,62 @@ def test_a_source_that_gives_a_wheel_for_one_platform_is_refused(
 ) -> None:
     root = project()
     make_source(shelf, tmp_path / "source", BACKEND.replace('"false"', '"cc"'))
-    write(root, "requirements.txt", PINS + "oss2==2.19.1  # storage\n")
+    pin(root, shelf, PINS + "oss2==2.19.1  # storage\n")
     write(root, "functions/hello/index.py", "import oss2\n")
 
     with pytest.raises(WheelProblem, match=r"linux_x86_64\.whl was to be built from source"):
         build(root, ["hello"], compiled=False)
 
 
-def test_a_wheel_that_nobody_has_is_reported_in_the_words_of_pip(project: Project) -> None:
+def test_a_wheel_that_nobody_has_is_reported_in_the_words_of_pip(
+    project: Project, shelf: Path
+) -> None:
     root = project(talk=True)
-    write(root, "requirements.txt", PINS.replace("click==8.5.1", "click==8.5.99"))
+    pin(root, shelf, PINS.replace("click==8.5.1", "click==8.5.99"))
 
     with pytest.raises(WheelProblem, match=r"No matching distribution found for click==8\.5\.99"):
         build(root, compiled=False)
+
+
+def test_a_pin_that_is_not_locked_is_named(project: Project) -> None:
+    root = project(talk=True)
+    write(root, "requirements.txt", PINS.replace("click==8.5.1", "click==8.5.2"))
+
+    with pytest.raises(WheelProblem, match=r"click==8\.5\.2 has no hashes yet: run scripts/lock"):
+        build(root, compiled=False)
+
+
+def test_a_wheel_that_is_not_the_locked_one_is_refused(project: Project, shelf: Path) -> None:
+    root = project(talk=True)
+    make_wheel(shelf, "click", "8.5.1", ["colorama"])
+
+    with pytest.raises(WheelProblem, match="DO NOT MATCH THE HASHES"):
+        build(root, compiled=False)
+
+
+def test_a_source_that_is_not_the_locked_one_is_refused(
+    project: Project, shelf: Path, tmp_path: Path
+) -> None:
+    root = project()
+    make_source(shelf, tmp_path / "source", BACKEND)
+    pin(root, shelf, PINS + "oss2==2.19.1  # storage\n")
+    make_source(shelf, tmp_path / "source", BACKEND + "# changed\n")
+    write(root, "functions/hello/index.py", "import oss2\n")
+
+    with pytest.raises(WheelProblem, match="DO NOT MATCH THE HASHES"):
+        build(root, ["hello"], compiled=False)
+
+
+def test_a_downloaded_wheel_that_was_changed_is_replaced(project: Project, shelf: Path) -> None:
+    root = project(talk=True)
+    build(root, compiled=False)
+    (kept,) = root.rglob("click-8.5.1-*.whl")
+    content = kept.read_bytes()
+    make_wheel(kept.parent, "click", "8.5.1", ["colorama"])
+
+    build(root, compiled=False)
+
+    assert kept.read_bytes() == content
 
 
 def test_a_handler_in_no_file_is_named_with_its_line(project: Project) -> None:

@@ -1,6 +1,7 @@
 """A command starts with any python3 and continues in the project's environment."""
 
 import ast
+import hashlib
 import os
 import re
 import shutil
@@ -53,9 +54,11 @@ def project(tmp_path: Path) -> Path:
         command.write_text(COMMAND)
         command.chmod(0o755)
     tool = _wheel(tmp_path, "1", name="tool")
-    (tmp_path / "requirements.txt").touch()
-    (tmp_path / "requirements-dev.txt").write_text(f"-r requirements-serve.txt\n{tool}\n")
-    _require(tmp_path, _wheel(tmp_path, "1", "hello"))
+    (tmp_path / "requirements-serve.txt").touch()
+    (tmp_path / "requirements-dev.txt").write_text("-r requirements-serve.txt\n")
+    (tmp_path / "scripts" / "locks").mkdir()
+    (tmp_path / "scripts" / "locks" / "uv.txt").write_text("uv==0 --hash=sha256:00\n")
+    _require(tmp_path, _wheel(tmp_path, "1", "hello"), tool)
     return tmp_path
 
 
@@ -74,8 +77,19 @@ def _wheel(folder: Path, version: str, text: str = "", name: str = "greeting") -
     return path
 
 
-def _require(project: Path, wheel: Path) -> None:
-    (project / "requirements-serve.txt").write_text(f"-c requirements.txt\n{wheel}\n")
+def _require(project: Path, wheel: Path, *tools: Path) -> None:
+    """Lock the wheel for serving, and more for tools."""
+    _lock(project, "requirements-serve.txt", *map(_line, [wheel]))
+    _lock(project, "requirements-dev.txt", *map(_line, [wheel, *tools]))
+
+
+def _lock(project: Path, name: str, *lines: str) -> None:
+    (project / "scripts" / "locks" / name).write_text("\n".join([*lines, ""]))
+
+
+def _line(wheel: Path, requirement: str = "") -> str:
+    digest = hashlib.sha256(wheel.read_bytes() if wheel.exists() else b"").hexdigest()
+    return f"{requirement or wheel} --hash=sha256:{digest}"
 
 
 def _start(
@@ -120,7 +134,8 @@ def test_a_pin_that_changes_is_installed_by_every_command_that_has_it(project: P
     _run(project, command="work")
     assert _run(project) == (0, ".venv hello with the tool\n", "")
 
-    (project / "requirements.txt").write_text("# another pin\n")
+    for lock in (project / "scripts" / "locks").iterdir():
+        lock.write_text(f"# another pin\n{lock.read_text()}")
 
     assert _run(project) == (0, ".venv hello with the tool\n", INSTALLING)
     added = INSTALLING.replace("serve", "dev")
@@ -145,9 +160,27 @@ def test_a_failed_installation_says_so_and_is_tried_again(project: Path) -> None
     assert _run(project) == (0, ".venv changed alone\n", INSTALLING)
 
 
+def test_a_file_that_is_not_the_locked_one_is_not_installed(project: Path) -> None:
+    _wheel(project, "1", "hello, and more")
+
+    code, out, err = _run(project)
+
+    assert (code, out) == (1, "")
+    assert "DO NOT MATCH THE HASHES" in err
+
+
+def test_uv_installs_no_file_that_is_not_the_locked_one(project: Path, shelf: Path) -> None:
+    _wheel(project, "1", "hello, and more")
+
+    code, out, err = _run(project, PIP_FIND_LINKS=str(shelf))
+
+    assert (code, out) == (1, "")
+    assert "uv could not install it, so pip tries" in err
+
+
 @pytest.fixture
-def shelf(tmp_path: Path) -> Path:
-    """A folder with a wheel of uv for pip, made of the installed uv."""
+def shelf(project: Path, tmp_path: Path) -> Path:
+    """A folder with a wheel of uv for pip, made of the installed uv and locked."""
     program = Path(sys.prefix) / "bin" / "uv"
     if not program.exists():
         pytest.skip("this environment was installed by pip")
@@ -161,6 +194,8 @@ def shelf(tmp_path: Path) -> Path:
             f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         )
         wheel.writestr(f"{info}/RECORD", "")
+    (made,) = (tmp_path / "shelf").iterdir()
+    _lock(project, "uv.txt", _line(made, f"uv=={version}"))
     return tmp_path / "shelf"
 
 
@@ -174,13 +209,17 @@ def test_uv_installs_where_it_can_be_had(project: Path, shelf: Path) -> None:
 
 def test_pip_installs_what_uv_cannot(project: Path, shelf: Path) -> None:
     """uv does not know the folder of pip's wheels, and has no network either."""
-    (project / "requirements-serve.txt").write_text("greeting\n")
+    _lock(project, "requirements-serve.txt", _line(_greeting(project), "greeting==1"))
 
     code, out, err = _run(project, PIP_FIND_LINKS=f"{shelf} {project}")
 
     assert (code, out) == (0, ".venv hello alone\n"), err
     assert err.splitlines()[-1] == "uv could not install it, so pip tries"
     assert _installer(project) == "pip"
+
+
+def _greeting(project: Path) -> Path:
+    return project / "greeting-1-py3-none-any.whl"
 
 
 def _installer(project: Path) -> str:
@@ -202,7 +241,7 @@ class Registry(BaseHTTPRequestHandler):
 
 
 def test_uv_asks_the_registry_that_pip_was_told_of(project: Path, shelf: Path) -> None:
-    (project / "requirements-serve.txt").write_text("greeting\n")
+    _lock(project, "requirements-serve.txt", _line(_greeting(project), "greeting==1"))
     with ThreadingHTTPServer(("127.0.0.1", 0), Registry) as registry:
         Thread(target=registry.serve_forever, daemon=True).start()
         mirror = f"http://127.0.0.1:{registry.server_port}/simple"

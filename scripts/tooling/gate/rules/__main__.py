@@ -9,6 +9,7 @@ from scripts.tooling.gate.rules import (
     changelog,
     directions,
     endpoints,
+    locks,
     manifest,
     module_map,
     personal_data,
@@ -16,7 +17,7 @@ from scripts.tooling.gate.rules import (
 )
 from scripts.tooling.manifest.s_yaml import ManifestError
 
-MODULES = (directions, endpoints, personal_data, settings, module_map, changelog)
+MODULES = (directions, endpoints, personal_data, settings, module_map, changelog, locks)
 
 
 def main() -> int:
