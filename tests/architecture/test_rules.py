@@ -285,7 +285,7 @@ def test_every_wing_has_its_line_in_the_map() -> None:
 def test_the_gate_runs_every_rule() -> None:
     from scripts.tooling.gate.rules import __main__ as gate
 
-    every = {directions, endpoints, manifest, module_map, personal_data, settings, changelog}
+    every = {directions, endpoints, manifest, module_map, personal_data, settings, changelog, locks}
     assert {*gate.MODULES, manifest} == every
 
 

@@ -76,7 +76,7 @@ print(json.dumps([module.__file__, sorted({name.partition(".")[0] for name in sy
 def staged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, Staged]]]:
     """All functions, staged as scripts/build does it, with the project's stored wheels."""
     root = tmp_path_factory.mktemp("project")
-    for name in ("functions", "shared", "s.yaml", "requirements.txt"):
+    for name in ("functions", "shared", "s.yaml", "requirements.txt", "scripts/locks"):
         source = ROOT / name
         shutil.copytree(source, root / name) if source.is_dir() else shutil.copy(source, root)
     compiled = interpreters.find(["3.12"]) is not None
