@@ -26,6 +26,13 @@ from typing import Any, ClassVar
 
 _RETRY_SECONDS = 3
 
+# Depends on the password alone, so it does not tell which accounts exist or were imported.
+_IMPORTED_EN = (
+    "An account from another system cannot use a password of more than 72 bytes, or with a NUL:"
+    " ask an administrator for a new password."
+)
+_IMPORTED_ZH = "从其他系统导入的账号不能使用超过 72 字节或含 NUL 的密码，请联系管理员重置密码。"
+
 
 class AppError(Exception):
     """An expected failure, which becomes an error response.
@@ -108,6 +115,13 @@ class WrongCredentials(Unauthorized):
     zh = "邮箱或密码错误。"
 
 
+class WrongUnfitCredentials(WrongCredentials):
+    """As above, with a password that an imported hash cannot check, whether there is one or not."""
+
+    en = f"{WrongCredentials.en} {_IMPORTED_EN}"
+    zh = f"{WrongCredentials.zh}{_IMPORTED_ZH}"
+
+
 class InvalidToken(Unauthorized):
     """The access token is malformed, forged or revoked, or its account is disabled."""
 
@@ -164,6 +178,13 @@ class WrongPassword(Forbidden):
     name = "wrong_password"
     en = "The current password is wrong."
     zh = "当前密码错误。"
+
+
+class WrongUnfitPassword(WrongPassword):
+    """As above, with a password that an imported hash cannot check, whether there is one or not."""
+
+    en = f"{WrongPassword.en} {_IMPORTED_EN}"
+    zh = f"{WrongPassword.zh}{_IMPORTED_ZH}"
 
 
 class RecentSignInRequired(Forbidden):

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from shared.accounts.passwords import matches
-from shared.errors import RecentSignInRequired, WrongPassword
+from shared.accounts.passwords import is_unfit_for_plain, matches
+from shared.errors import RecentSignInRequired, WrongPassword, WrongUnfitPassword
 from shared.repos.sessions import Session
 from shared.repos.users import User
 from shared.web.fields import Email, NewPassword, Password, Username
@@ -44,5 +44,7 @@ def confirm(user: User, session: Session, password: str | None, at_ms: int) -> N
     if user.password_hash is None:
         if session.created_at_ms < at_ms - _RECENT_MS:
             raise RecentSignInRequired
-    elif not password or not matches(password, user.password_hash):
+    elif not password:
         raise WrongPassword
+    elif not matches(password, user.password_hash):
+        raise WrongUnfitPassword if is_unfit_for_plain(password) else WrongPassword

@@ -3,9 +3,14 @@
 import hmac
 
 from shared import settings
-from shared.accounts.passwords import hash_password, is_outdated, matches
+from shared.accounts.passwords import (
+    hash_password,
+    is_outdated,
+    is_unfit_for_plain,
+    matches,
+)
 from shared.config import load
-from shared.errors import WrongCredentials
+from shared.errors import WrongCredentials, WrongUnfitCredentials
 from shared.repos.users import User
 
 
@@ -19,7 +24,7 @@ def authenticate(candidate: User | None, password: str) -> User:
     """
     fits = matches(password, candidate.password_hash if candidate else None)
     if candidate is None or not fits or not candidate.is_active:
-        raise WrongCredentials
+        raise WrongUnfitCredentials if is_unfit_for_plain(password) else WrongCredentials
     return candidate
 
 

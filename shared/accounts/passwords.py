@@ -10,7 +10,7 @@ from shared.config import load
 
 _SCHEME = "sha384-"  # our hashes: this tag, then the bcrypt hash of base64(sha384(password))
 _PLAIN = ("$2a$", "$2b$", "$2y$")
-_PLAIN_BYTES = 72  # what bcrypt reads of a password; version 5 raises on more
+_PLAIN_BYTES = 72  # what bcrypt reads of a password
 
 
 def hash_password(password: str) -> str:
@@ -23,7 +23,8 @@ def matches(password: str, stored: str | None) -> bool:
     """Say whether the password is the one stored.
 
     A refusal always takes the time of the current cost, also with no stored hash or an
-    older and cheaper one, so that its time does not reveal which accounts exist.
+    older and cheaper one, so that its time does not reveal which accounts exist. A plain
+    bcrypt hash never matches a password that bcrypt does not read whole.
     """
     try:
         if stored and _fits(password, stored):
@@ -41,10 +42,22 @@ def costs_to_top_up(stored: str | None) -> range:
     return range(_cost_of(stored), current) if stored else range(current, current + 1)
 
 
+def is_unfit_for_plain(password: str) -> bool:
+    """Whether plain bcrypt would take another password for this one.
+
+    It reads 72 bytes. It also ends a password at a NUL, or reads a shorter one again and
+    again with a NUL between, so that "a" and "a\\0a" have the same hash.
+    """
+    encoded = password.encode()
+    return len(encoded) > _PLAIN_BYTES or b"\0" in encoded
+
+
 def _fits(password: str, stored: str) -> bool:
-    """Raises: ValueError: the stored hash has an unknown scheme."""
+    """Raises: ValueError: nothing can be compared, so no hash was computed."""
     if stored.startswith(_PLAIN):
-        return bcrypt.checkpw(password.encode()[:_PLAIN_BYTES], stored.encode())
+        if is_unfit_for_plain(password):
+            raise ValueError
+        return bcrypt.checkpw(password.encode(), stored.encode())
     if stored.startswith(_SCHEME):
         return bcrypt.checkpw(_prehashed(password), stored.removeprefix(_SCHEME).encode())
     raise ValueError

@@ -6,6 +6,7 @@ from concurrent.futures import TimeoutError as StillWaiting
 from functools import partial
 from typing import Any
 
+import bcrypt
 import pytest
 
 from functions.account import erasure
@@ -188,6 +189,19 @@ def test_of_many_changes_of_a_password_at_once_one_counts() -> None:
     assert set(told) <= {200, 401, 403}
     assert [log_in(password=p).status == 200 for p in new] == [status == 200 for status in told]
     assert [me(one).status == 200 for one in held] == [status == 200 for status in told]
+
+
+@pytest.mark.usefixtures("database")
+def test_an_imported_password_that_bcrypt_does_not_read_whole_confirms_nothing() -> None:
+    anna, long = register().data, "p" * 100
+    imported = bcrypt.hashpw(long.encode()[:72], bcrypt.gensalt(4)).decode()
+    execute("UPDATE users SET password_hash = :hash", hash=imported)
+
+    refused = change_password(anna, current_password=long, new_password=NEW)
+
+    assert outcome(refused) == outcome(delete(anna, password="p" * 73)) == WRONG
+    assert "ask an administrator for a new password" in refused.json["message"]
+    assert change_password(anna, current_password="p" * 72, new_password=NEW).status == 200
 
 
 @pytest.mark.usefixtures("database")

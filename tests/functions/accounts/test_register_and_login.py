@@ -106,20 +106,65 @@ def test_a_password_too_short_too_long_or_no_text_is_named(password: object) -> 
     assert [detail["field"] for detail in reply.json["details"]] == ["body.password"]
 
 
+def import_hash(password: str, prefix: bytes = b"2b") -> str:
+    """Register Anna with the hash that another system, such as one in PHP, has of a password."""
+    register()
+    read_by_bcrypt = password.encode().split(b"\0")[0][:72]
+    imported = bcrypt.hashpw(read_by_bcrypt, bcrypt.gensalt(4, prefix=prefix)).decode()
+    transaction(lambda db: db.execute("UPDATE users SET password_hash = :hash", hash=imported))
+    return imported
+
+
+def stored_hash() -> str | None:
+    user = read(users.find_by_login, ANNA["email"])
+    assert user is not None
+    return user.password_hash
+
+
 @pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("prefix", [b"2a", b"2b"])
-def test_an_imported_bcrypt_hash_signs_in_and_is_replaced(prefix: bytes) -> None:
-    password = "密" * 25  # 75 bytes, of which plain bcrypt reads 72
-    imported = bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt(4, prefix=prefix)).decode()
-    register()
-    transaction(lambda db: db.execute("UPDATE users SET password_hash = :hash", hash=imported))
+@pytest.mark.parametrize("password", [PASSWORD, "p" * 72, "密" * 24])
+def test_an_imported_bcrypt_hash_signs_in_and_is_replaced(prefix: bytes, password: str) -> None:
+    import_hash(password, prefix)
     assert log_in(email=ANNA["email"], password=password).status == 200
-    stored = read(users.find_by_login, ANNA["email"])
-    assert stored is not None
-    assert stored.password_hash is not None
-    assert stored.password_hash.startswith("sha384-$2b$04$")
+    assert str(stored_hash()).startswith("sha384-$2b$04$")
     assert log_in(email=ANNA["email"], password=password).status == 200
     assert log_in(email=ANNA["email"], password=password[:-1]).status == 401
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(
+    ("owned", "tried"),
+    [
+        ("密" * 25, "密" * 24 + "x"),  # another tail after 72 bytes
+        ("p" * 72, "p" * 73),
+        ("p" * 100, "p" * 100),  # the owner's own: nobody can say whether it is
+        ("abc", "abc\0abc"),  # bcrypt repeats a short password, with a NUL between
+        ("abc\0xyz", "abc\0xyz"),
+    ],
+)
+def test_a_password_that_bcrypt_does_not_read_whole_never_fits_an_imported_hash(
+    owned: str, tried: str
+) -> None:
+    imported = import_hash(owned)
+
+    reply = log_in(email=ANNA["email"], password=tried)
+
+    assert (reply.status, reply.error) == (401, "wrong_credentials")
+    assert stored_hash() == imported
+
+
+@pytest.mark.usefixtures("database")
+def test_how_to_reset_it_is_told_for_the_password_alone_whatever_the_account() -> None:
+    import_hash("p" * 100)
+    register("ben")
+
+    answers = [log_in(name, password="p" * 100) for name in ("anna", "ben", "nobody")]
+
+    assert {(one.status, one.body) for one in answers} == {(401, answers[0].body)}
+    assert "ask an administrator for a new password" in answers[0].json["message"]
+    usual = log_in("ben", password="wrong").json["message"]
+    assert usual == "The email or password is wrong."
 
 
 @pytest.mark.usefixtures("database")
