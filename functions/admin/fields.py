@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 
 from shared.config import is_production
+from shared.invisible import has_invisible, without_invisible
 from shared.llm.addresses import is_written_inside
 from shared.settings import completions_url
 
@@ -13,8 +14,16 @@ _LONGEST_URL = 500
 
 
 def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("must have no control characters")
+    if not text.isprintable() or has_invisible(text):
+        raise ValueError("must have no control characters and no invisible ones")
+    return text
+
+
+def _title(text: str) -> str:
+    """As above; but emoji and the words of some scripts hold characters without ink."""
+    seen = without_invisible(text)
+    if seen != text or any(one.isspace() and one != " " for one in text):
+        raise ValueError("must have no control characters and no invisible ones")
     return text
 
 
@@ -54,7 +63,7 @@ ModelName = Annotated[
 Title = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
-    AfterValidator(_printable),
+    AfterValidator(_title),
 ]
 UpstreamName = Annotated[
     str, StringConstraints(min_length=1, max_length=64), AfterValidator(_without_blanks)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field
 
 from functions.admin.creation import create_once
 from functions.admin.lists import list_page
@@ -21,6 +21,7 @@ from shared.repos.invites import Invite
 from shared.repos.users import User
 from shared.times import iso_utc, iso_utc_if, now_ms
 from shared.web.endpoint import Request, Response, endpoint
+from shared.web.fields import Note
 from shared.web.pagination import ListQuery
 from shared.web.periods import Moment, Period, milliseconds
 
@@ -45,7 +46,7 @@ class CreateInvites(BaseModel):
     count: int = Field(default=1, ge=1, le=_MOST_CODES)
     max_uses: int = Field(default=1, ge=1, le=1_000_000)
     initial_fen: Annotated[int, Field(strict=True, ge=0, le=10_000_000)] = 0
-    note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
+    note: Note = ""
     expires_at: Annotated[Moment, AfterValidator(_in_the_future)] | None = None
     owner_id: str | None = None
 

@@ -1,15 +1,14 @@
 """Conversations and messages as JSON, and the rename request. Does no I/O."""
 
-from typing import Annotated
-
-from pydantic import BaseModel, StringConstraints
+from pydantic import BaseModel
 
 from shared.repos.conversations import ConversationSummary, Message
 from shared.times import iso_utc
+from shared.web.fields import ShownTitle
 
 
 class RenameConversation(BaseModel):
-    title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+    title: ShownTitle
 
 
 def conversation_json(row: ConversationSummary) -> dict[str, object]:

@@ -6,12 +6,14 @@ from shared.answers.ending import Ending
 from shared.database.connection import Connection
 from shared.database.deferred import Deferred
 from shared.ids import new_id
+from shared.invisible import without_invisible
 from shared.repos import conversations
 from shared.repos.conversations import Conversation, Message
 from shared.repos.turns import Turn
 from shared.times import now_ms
 
 _TITLE_CHARACTERS = 40
+_TITLE_SOURCE_CHARACTERS = 400  # what is cut off from it may be invisible
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,20 @@ def store(db: Connection, turn: Turn, question: str | None, reply: Reply) -> Non
     if turn.user_id is None or question is None:
         return
     if reply.touched is None:
-        title = question[:_TITLE_CHARACTERS]
-        opened = Conversation(answer.conversation_id, turn.user_id, title, turn.created_at_ms)
+        opened = Conversation(
+            answer.conversation_id, turn.user_id, _title(question), turn.created_at_ms
+        )
         conversations.add(db, opened, updated_at_ms=answer.created_at_ms)
     elif not reply.touched:
         return
     user_message = Message(new_id(), answer.conversation_id, "user", question, turn.created_at_ms)
     conversations.append(db, user_message, answer)
+
+
+def _title(question: str) -> str:
+    """The beginning of the question, as it is seen."""
+    seen = without_invisible(question[:_TITLE_SOURCE_CHARACTERS])
+    return without_invisible(seen[:_TITLE_CHARACTERS])  # the cut may part an emoji
 
 
 def replace(db: Connection, turn: Turn, ending: Ending) -> None:

@@ -7,18 +7,18 @@ import codecs
 import re
 from collections.abc import Iterable, Sequence
 
+from shared.invisible import INVISIBLE
+
 Cell = str | int | float | bool | None
 
 CSV_MARK = codecs.BOM_UTF8  # without the mark Excel guesses another encoding
 
 # The characters that start a formula, in every width that programs treat alike, with any blank
 # or invisible characters before them; and the control characters that move a cell's start.
-_FORMULA = re.compile(
-    r"[\s\x00-\x1f\x7f-\xa0\xad\u200b-\u200f\u2060-\u2064\ufeff]*[=+\-@＝＋－＠﹦﹢﹣﹫]|[\t\r\n\x00]"
-)
+_FORMULA = re.compile(rf"[\s{INVISIBLE}]*[=+\-@＝＋－＠﹦﹢﹣﹫]|[\t\r\n\x00]")
 _SPECIAL = re.compile(r'[",\r\n]')
 # The first bytes, in UTF-8, of all that may stand before or begin a formula, and of some more.
-_RISKY = bytes([*range(0x21), *b"+-=@", 0x7F, 0xC2, 0xE1, 0xE2, 0xE3, 0xEF])
+_RISKY = bytes([*range(0x21), *b"+-=@", 0x7F, 0xC2, 0xCD, 0xD8, 0xE1, 0xE2, 0xE3, 0xEF, 0xF0, 0xF3])
 _RISKY_STARTS = frozenset(bytes([byte]) for byte in _RISKY)
 _RISKY_LINE = re.compile(rb"\n[%b]" % re.escape(_RISKY.replace(b"\n", b"")))
 

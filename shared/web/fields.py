@@ -1,10 +1,12 @@
-"""Field types of request models: email, username, password, invite code, search text."""
+"""Field types of request models: names, password, invite code, search and display texts."""
 
 import re
 import unicodedata
 from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
+
+from shared.invisible import has_invisible, is_spelling_mark, without_invisible
 
 _EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f]{1,64}@[^\s@.\x00-\x1f\x7f]+(\.[^\s@.\x00-\x1f\x7f]+)+")
 _USERNAME = re.compile(r"\w[\w.-]{1,31}")
@@ -18,16 +20,25 @@ def _normal(text: str) -> str:
     return unicodedata.normalize("NFKC", text).strip().lower()
 
 
-def _email(text: str) -> str:
+def _name(text: str) -> str:
+    """The spelling of a name. Two names that look alike must not be two accounts."""
     normal = _normal(text)
+    if has_invisible(normal):
+        raise ValueError("must have no invisible characters")
+    return normal
+
+
+def _email(text: str) -> str:
+    normal = _name(text)
     if len(normal) > 254 or not _EMAIL.fullmatch(normal):
         raise ValueError("must be an email address")
     return normal
 
 
 def _username(text: str) -> str:
-    normal = _normal(text)
-    if not _USERNAME.fullmatch(normal):
+    normal = _name(text)
+    letters = "".join("_" if is_spelling_mark(one) else one for one in normal[1:])
+    if not _USERNAME.fullmatch(normal[:1] + letters):
         raise ValueError("must be 2 to 32 letters, digits, dots, dashes or underscores")
     return normal
 
@@ -35,6 +46,13 @@ def _username(text: str) -> str:
 def _invite_code(text: str) -> str:
     """The stored spelling: upper case, without surrounding blanks."""
     return unicodedata.normalize("NFKC", text).strip().upper()
+
+
+def _title(text: str) -> str:
+    title = without_invisible(text).strip()
+    if not title:
+        raise ValueError("must have visible characters")
+    return title
 
 
 def _password(text: str) -> str:
@@ -52,5 +70,14 @@ Login = Annotated[str, StringConstraints(min_length=1, max_length=254), AfterVal
 Search = Annotated[str, StringConstraints(max_length=254), AfterValidator(_normal)]
 Password = Annotated[str, StringConstraints(min_length=1), AfterValidator(_password)]
 NewPassword = Annotated[str, StringConstraints(min_length=8), AfterValidator(_password)]
+# Texts that only name something to people: they lose their invisible characters.
+ShownTitle = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=100), AfterValidator(_title)
+]
+Note = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=200),
+    AfterValidator(without_invisible),
+]
 # An empty code means no code: forms send their empty fields too.
 InviteCode = Annotated[str, StringConstraints(max_length=64), AfterValidator(_invite_code)]

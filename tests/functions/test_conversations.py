@@ -208,7 +208,14 @@ def test_a_page_that_cannot_be_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("title", "kept"), [("Mangoes", "Mangoes"), ("  旅行 🐼 ", "旅行 🐼"), ("x" * 100, "x" * 100)]
+    ("title", "kept"),
+    [
+        ("Mangoes", "Mangoes"),
+        ("  旅行 🐼 ", "旅行 🐼"),
+        ("x" * 100, "x" * 100),
+        ("\u202eMan\u3164go\u200des\ufeff ", "Mangoes"),
+        ("می\u200cخواهم ❤️ 👩🏽\u200d⚕️", "می\u200cخواهم ❤️ 👩🏽\u200d⚕️"),
+    ],
 )
 def test_a_conversation_can_be_renamed(title: str, kept: str, anna: Person) -> None:
     one, other = add_conversations(anna, NOON_MS + 1, NOON_MS)
@@ -225,7 +232,7 @@ def test_a_conversation_can_be_renamed(title: str, kept: str, anna: Person) -> N
     assert other
 
 
-@pytest.mark.parametrize("title", ["", "   ", "x" * 101, None, 7])
+@pytest.mark.parametrize("title", ["", "   ", "\u200b\u3164", "x" * 101, None, 7])
 def test_a_title_has_1_to_100_characters(title: object, anna: Person) -> None:
     [one] = add_conversations(anna, NOON_MS)
 

@@ -115,6 +115,7 @@ def test_a_password_that_is_changed_while_it_is_checked_opens_no_session(change:
         ("Firefox/140 (Android 15)", "Firefox/140 (Android 15)"),
         (" \x00 Mini\r\nProgram\ud800 ", "MiniProgram"),
         ("é🐼" * 150, "é🐼" * 100),
+        ("\u202ePhone\u3164 of \u200d👩\u200d🚀\U000e0041", "Phone of 👩\u200d🚀"),
         ("\x00 ", None),
     ],
 )

@@ -33,6 +33,15 @@ def context(fake: Upstream) -> list[str]:
     return [message["content"] for message in fake.requests[-1].json["messages"][1:]]
 
 
+def test_the_title_of_a_conversation_is_what_can_be_seen_of_its_question(
+    stored: WebFunction, anna: Person
+) -> None:
+    ask(stored, "\u202e\u200b" * 100 + "Hello 👩\u200d🚀" + " x" * 40, token=anna.token)
+
+    [conversation] = rows("SELECT title FROM conversations WHERE user_id = :id", id=anna.id)
+    assert conversation == {"title": ("Hello 👩\u200d🚀" + " x" * 40)[:40]}
+
+
 def test_a_first_question_opens_a_conversation_and_keeps_both_sides(
     stored: WebFunction, anna: Person, fake: Upstream
 ) -> None:

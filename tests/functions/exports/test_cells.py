@@ -38,6 +38,8 @@ STARTS = [
     "﹫",
 ]
 BLANKS = ["", " ", "   ", "\u3000", "\u00a0", "\u200b", "\ufeff", "\x01", "\x1f"]
+BLANKS += ["\u202e", "\u2066", "\u061c", "\u034f", "\u115f", "\u3164", "\u2028", "\u180e", "\u2800"]
+BLANKS += ["\ufe0f", "\U000e0001", "\U000e0100", "\U0001d173", "\u200b \u202e"]
 PAYLOADS = ["cmd|' /C calc'!A0", 'HYPERLINK("http://x.io","y")', "1+1\r\n=2", ';=1,"=1"\'']
 
 HOSTILE = [

@@ -7,7 +7,17 @@ from pathlib import Path
 from scripts.tooling.build.imports import Import, imports_of
 
 GROUND = frozenset(
-    {"config", "credentials", "cursor", "errors", "ids", "jwt_coding", "log", "pricing"}
+    {
+        "config",
+        "credentials",
+        "cursor",
+        "errors",
+        "ids",
+        "invisible",
+        "jwt_coding",
+        "log",
+        "pricing",
+    }
     | {"settings", "times", "version"}
 )
 # The packages that each package of shared/ may import, from the highest layer to the lowest.
@@ -26,7 +36,7 @@ MAY_IMPORT = {
     **dict.fromkeys(GROUND, GROUND),
 }
 # Imported everywhere, so they import nothing of this project.
-ALONE = frozenset({"shared/errors.py", "shared/web/fields.py"})
+ALONE = frozenset({"shared/errors.py", "shared/invisible.py"})
 ONLY_IMPORTER = {"oss2": "shared/storage/oss_bucket.py"}
 
 # A module with this sentence in its docstring must not import these libraries, even indirectly.
