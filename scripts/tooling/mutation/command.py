@@ -17,6 +17,8 @@ from queue import Queue
 from typing import Protocol, TypeVar
 
 from scripts.tooling.environment import ROOT
+from scripts.tooling.mutation.coverage import Coverage
+from scripts.tooling.mutation.ending import Ended, ended_by_signals
 from scripts.tooling.mutation.house import House, NotListed, read_house
 from scripts.tooling.mutation.mutants import Mutant, mutants_of
 from scripts.tooling.mutation.report import Outcome, Result, described, table
@@ -33,7 +35,10 @@ class Crew(Protocol):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Return 0 if no mutant survives, 1 if one does, 2 if the tests cannot judge."""
+    """Return 0 if no mutant survives, 1 if one does, 2 if the tests cannot judge.
+
+    SIGINT and SIGTERM end the run cleanly, with the table of the mutants judged so far.
+    """
     options = _options(arguments)
     root: Path = options.root
     try:
@@ -42,13 +47,22 @@ def main(arguments: Sequence[str]) -> int:
         if options.list:
             print("\n".join(described(mutant) for mutant in mutants))
             return 0
-        with _crew(root, options.workers, options.grace) as crew:
-            results = _judge(crew, house, mutants)
+        return _run(root, house, mutants, options)
     except (NotListed, TestsFail) as error:
         print(error, file=sys.stderr)
         return 2
+
+
+def _run(root: Path, house: House, mutants: Sequence[Mutant], options: argparse.Namespace) -> int:
+    results, stopped = list[Result](), 0
+    try:
+        with ended_by_signals(), _crew(root, options.workers, options.grace) as crew:
+            for result in _judge(root, crew, house, mutants):
+                results.append(result)
+    except Ended as error:
+        stopped = 128 + error.number
     print("\n".join(table(results)))
-    return 1 if any(result.outcome == "survived" for result in results) else 0
+    return stopped or int(any(result.outcome == "survived" for result in results))
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -88,28 +102,32 @@ def _chosen(root: Path, house: House, options: argparse.Namespace) -> list[Mutan
     return sorted(sample, key=lambda mutant: (mutant.module, mutant.line))
 
 
-def _judge(crew: Crew, house: House, mutants: Sequence[Mutant]) -> list[Result]:
+def _judge(root: Path, crew: Crew, house: House, mutants: Sequence[Mutant]) -> Iterator[Result]:
     """Judge the mutants, and print each survivor when it is found. Raises: TestsFail."""
     tried = [mutant for mutant in mutants if house.reason(mutant) is None]
-    files = sorted({file for mutant in tried for file in house.tests[mutant.module]})
-    seconds = dict(zip(files, crew(Worker.measure, files), strict=True))
+    modules = sorted({mutant.module for mutant in tried})
+    files = sorted({file for module in modules for file in house.tests[module]})
+    measured = crew(lambda worker, files: worker.measure(modules, files), [files] if files else [])
+    coverage = next(measured, Coverage({}, {}, 0.0, {}))
 
     def outcome(worker: Worker, mutant: Mutant) -> Outcome:
         if house.reason(mutant) is not None:
             return "equivalent"
-        tests = house.tests[mutant.module]
-        return worker.judge(mutant, tests, sum(seconds[file] for file in tests))
+        tests = coverage.tests_of(root, mutant, house.tests[mutant.module])
+        names = [coverage.names[number] for number in tests]
+        return worker.judge(mutant, names, coverage.seconds_of(tests))
 
-    return list(_printed(map(Result, mutants, crew(outcome, mutants)), len(mutants)))
+    return _printed(map(Result, mutants, crew(outcome, mutants)), len(mutants))
 
 
 @contextmanager
 def _crew(root: Path, count: int, grace_seconds: float) -> Iterator[Crew]:
     """A function that maps over items like `map`, with a free worker as the first argument."""
     with ExitStack() as stack, ThreadPoolExecutor(count) as threads:
+        workers = [stack.enter_context(working(root, grace_seconds)) for _ in range(count)]
         free: Queue[Worker] = Queue()
-        for _ in range(count):
-            free.put(stack.enter_context(working(root, grace_seconds)))
+        for worker in workers:
+            free.put(worker)
 
         def crew(task: Callable[[Worker, Item], Done], items: Sequence[Item]) -> Iterator[Done]:
             def run(item: Item) -> Done:
@@ -124,6 +142,8 @@ def _crew(root: Path, count: int, grace_seconds: float) -> Iterator[Crew]:
         try:
             yield crew
         except BaseException:
+            for worker in workers:
+                worker.stop()
             threads.shutdown(cancel_futures=True)
             raise
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from scripts.tooling.database.mariadb import private_server
+from scripts.tooling.mutation.coverage import PLUGIN, Coverage, recorded, recording
 from scripts.tooling.mutation.mutants import Mutant
 
 Verdict = Literal["caught", "timeout", "survived"]
@@ -29,9 +30,7 @@ _LEFT_OUT = (
     "__pycache__",
     "node_modules",
 )
-# SQLite first: it is faster, and most mutants are caught there.
-_PASSES = ("not mariadb", "mariadb")
-_PASSED, _NO_TESTS = 0, 5
+_PASSED = 0
 _SLOWER = 4  # a machine may be this much busier than during the run without a mutant
 
 
@@ -39,28 +38,42 @@ class TestsFail(Exception):
     """Tests fail without a mutant; the text is the end of their output."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Worker:
     tree: Path
     environment: Mapping[str, str]
     grace_seconds: float
+    _running: "subprocess.Popen[str] | None" = None
+    _is_stopped: bool = False
 
-    def measure(self, file: str) -> float:
-        """The seconds that a file of tests takes without a mutant. Raises: TestsFail."""
+    def measure(self, modules: Sequence[str], files: Sequence[str]) -> Coverage:
+        """Run the tests without a mutant, and record what each runs. Raises: TestsFail."""
         started = time.monotonic()
-        code, output = self._pytest([file], None)
+        with recording(self.tree, modules):
+            code, output = self._pytest(["-p", PLUGIN, *files], None)
+        coverage = recorded(self.tree, time.monotonic() - started)
+        if code == _PASSED:  # otherwise a name that pytest does not find would look like a failure
+            code, output = self._pytest(["--collect-only", *coverage.names.values()], None)
         if code != _PASSED:
             raise TestsFail(output[-3000:])
-        return time.monotonic() - started
+        return coverage
 
     def judge(self, mutant: Mutant, tests: Sequence[str], usual_seconds: float) -> Verdict:
         """Run the tests on the mutant until one fails, or until they take far too long."""
+        if not tests:
+            return "survived"
         with self._changed(mutant):
             try:
-                passes = self._passes(tests, self.grace_seconds + _SLOWER * usual_seconds)
+                code, _ = self._pytest(tests, self.grace_seconds + _SLOWER * usual_seconds)
             except subprocess.TimeoutExpired:
                 return "timeout"
-        return "survived" if passes else "caught"
+        return "survived" if code == _PASSED else "caught"
+
+    def stop(self) -> None:
+        """End the running tests; further ones end at once."""
+        self._is_stopped = True
+        if self._running is not None:
+            _kill(self._running)
 
     @contextmanager
     def _changed(self, mutant: Mutant) -> Iterator[None]:
@@ -71,16 +84,6 @@ class Worker:
             yield
         finally:
             _write(path, original)
-
-    def _passes(self, tests: Sequence[str], limit: float) -> bool:
-        """Whether all tests pass within the limit. Raises: TimeoutExpired."""
-        deadline = time.monotonic() + limit
-        for selection in _PASSES:
-            left = max(deadline - time.monotonic(), 0.0)
-            code, _ = self._pytest([*tests, "-k", selection], left)
-            if code not in {_PASSED, _NO_TESTS}:
-                return False
-        return True
 
     def _pytest(self, arguments: Sequence[str], seconds: float | None) -> tuple[int, str]:
         options = ("-x", "-q", "--tb=short", "-p", "no:xdist", "-p", "no:cacheprovider")
@@ -95,13 +98,20 @@ class Worker:
                 text=True,
                 start_new_session=True,
             )
+            self._running = process
             try:
-                output, _ = process.communicate(timeout=seconds)
+                output, _ = process.communicate(timeout=0 if self._is_stopped else seconds)
             finally:
-                with suppress(ProcessLookupError):  # also what the tests left running
-                    os.killpg(process.pid, signal.SIGKILL)
+                _kill(process)  # also what the tests left running
                 process.wait()
+                self._running = None
         return process.returncode, output
+
+
+def _kill(process: "subprocess.Popen[str]") -> None:
+    """Kill the process and its group."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 @contextmanager
