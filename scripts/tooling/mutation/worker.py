@@ -64,7 +64,7 @@ class Worker:
             return "survived"
         with self._changed(mutant):
             try:
-                code, _ = self._pytest(tests, self.grace_seconds + _SLOWER * usual_seconds)
+                code, _ = self._pytest(["-x", *tests], self.grace_seconds + _SLOWER * usual_seconds)
             except subprocess.TimeoutExpired:
                 return "timeout"
         return "survived" if code == _PASSED else "caught"
@@ -86,7 +86,7 @@ class Worker:
             _write(path, original)
 
     def _pytest(self, arguments: Sequence[str], seconds: float | None) -> tuple[int, str]:
-        options = ("-x", "-q", "--tb=short", "-p", "no:xdist", "-p", "no:cacheprovider")
+        options = ("-q", "--tb=short", "-p", "no:xdist", "-p", "no:cacheprovider")
         with tempfile.TemporaryDirectory(dir=self.environment["TMPDIR"]) as folder:
             process = subprocess.Popen(
                 [sys.executable, "-m", "pytest", *options, f"--basetemp={folder}/t", *arguments],

@@ -180,7 +180,10 @@ def test_the_address_of_a_guest_is_not_stored(stored: WebFunction, guest_ip: str
     for sql in (days, days.replace("daily_messages", "turns")):
         found = read(Connection.find_all, str, sql)
         assert found
-        assert all(re.fullmatch(r"[0-9a-f]{64}|[0-9A-Z]{26}", subject) for subject in found)
+        assert all(
+            re.fullmatch(r"[0-9a-f]{64}|address:[0-9a-f]{56}|[0-9A-Z]{26}", subject)
+            for subject in found
+        )
 
 
 def test_a_guest_has_no_conversation_to_continue(stored: WebFunction, guest_ip: str) -> None:
