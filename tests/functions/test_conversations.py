@@ -341,6 +341,19 @@ def test_an_answer_still_being_given_does_not_bring_a_deleted_conversation_back(
     assert count("SELECT COUNT(*) AS n FROM ledger WHERE kind = 'charge'") == 2
 
 
+def test_an_answer_still_being_given_in_another_conversation_is_kept_with_its_question(
+    anna: Person,
+) -> None:
+    finish(begin(anna, "gone", 1))
+    late = begin(anna, "kept", 2)
+
+    assert delete(anna, "gone").status == 200
+    finish(late)
+
+    kept = get(anna, "/kept/messages").data["messages"]
+    assert [one["content"] for one in kept] == ["question 2", "The answer."]
+
+
 def test_a_conversation_can_be_deleted_while_its_first_answer_is_given(anna: Person) -> None:
     first = begin(anna, "gone", 1)
 

@@ -18,7 +18,7 @@ class NotListed(Exception):
 
 @dataclass(frozen=True)
 class House:
-    """The tests of each module, the likeliest first, and why a mutant is equivalent.
+    """The tests of each module, and why a mutant is equivalent.
 
     An equivalent mutant is known by its module, its function and the changed text, not
     by its line.

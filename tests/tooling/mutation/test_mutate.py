@@ -42,6 +42,26 @@ equivalent:
     reason: Of two equal numbers both are the larger one.
 """,
 }
+# One process for both tests, as of a server, and a note of each test that runs.
+SIDES = """
+import subprocess, sys
+import pytest
+
+LOOP = "import sys, sides\\nfor name in sys.stdin: print(vars(sides)[name.strip()](), flush=1)"
+
+@pytest.fixture(scope="module")
+def server():
+    command = [sys.executable, "-c", LOOP]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, bufsize=1, **pipes) as process:
+        yield process
+
+@pytest.mark.parametrize(("name", "result"), [("left", "1"), ("right", "2")])
+def test_it(server, name, result):
+    print(name, file=open(RUNS, "a"))
+    print(name, file=server.stdin, flush=True)
+    assert server.stdout.readline().strip() == result
+"""
 SQL = '''
 def take(db, subject, limit):
     return db.execute(
@@ -116,6 +136,25 @@ def test_each_mutant_is_caught_or_named_and_the_tree_is_not_touched(tree: Path) 
     )
     assert survivors == ["return age >= 17", "return age > 16", "return age > 18"]
     assert {name: (tree / name).read_text() for name in FILES} == FILES
+
+
+def test_a_mutant_gets_only_the_tests_of_its_statement_which_may_run_in_another_process(
+    tree: Path, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    planted(
+        tree,
+        {
+            "sides.py": "def left():\n    return 1\n\n\ndef right():\n    return 2\n",
+            "test_sides.py": SIDES.replace("RUNS", repr(str(runs))),
+            "tests/mutation.yaml": "tests: {sides.py: [test_sides.py]}\n",
+        },
+    )
+
+    done = mutate(tree)
+
+    assert done.stdout.splitlines()[-1].split()[:3] == ["total", "6", "6"], done.stderr
+    assert runs.read_text().split() == ["left", "right", *["left"] * 3, *["right"] * 3]
 
 
 def test_a_run_without_survivors_succeeds(tree: Path) -> None:
