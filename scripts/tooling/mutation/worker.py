@@ -124,9 +124,9 @@ def working(root: Path, grace_seconds: float) -> Iterator[Worker]:
         tree, files = Path(folder, "tree"), Path(folder, "tmp")
         shutil.copytree(root, tree, ignore=shutil.ignore_patterns(*_LEFT_OUT))
         files.mkdir()
-        yield Worker(
-            tree, {**os.environ, "TEST_MYSQL_URL": server, "TMPDIR": str(files)}, grace_seconds
-        )
+        environment = {**os.environ, "TEST_MYSQL_URL": server, "TMPDIR": str(files)}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # each mutant would compile all tests
+        yield Worker(tree, environment, grace_seconds)
 
 
 def _write(path: Path, content: bytes) -> None:
