@@ -1,4 +1,4 @@
-"""GET /api/health, /health and /api/info: the state of the service, and a description of it."""
+"""GET /api/health, /health, / and /api/info: the state of the service, and a description."""
 
 from functions.health.logic import health_response, info_json
 from shared.database import transactions
@@ -7,7 +7,7 @@ from shared.web.endpoint import Request, Response, endpoint, serve
 _DATABASE_SECONDS = 0.8  # connect and ask: the answer must be there within 2 s
 
 
-@endpoint("GET", "/api/health", "/health")
+@endpoint("GET", "/api/health", "/health", "/")
 def get_health(request: Request) -> Response:
     database = "not_configured"
     if transactions.is_configured():

@@ -1,4 +1,4 @@
-"""GET /api/health, /health and /api/info."""
+"""GET /api/health, /health, / and /api/info."""
 
 import re
 from typing import Any
@@ -24,7 +24,7 @@ def untimed(reply: Reply) -> Any:
 
 
 @pytest.mark.usefixtures("database")
-@pytest.mark.parametrize("path", ["/api/health", "/health"])
+@pytest.mark.parametrize("path", ["/api/health", "/health", "/"])
 def test_a_reachable_database_is_healthy(path: str) -> None:
     reply = ask(path)
 
@@ -89,7 +89,7 @@ def test_info_says_what_is_there(configure: Configure, has_database: bool) -> No
 
 
 @pytest.mark.usefixtures("configure")
-@pytest.mark.parametrize("path", ["/api/health", "/health", "/api/info"])
+@pytest.mark.parametrize("path", ["/api/health", "/health", "/", "/api/info"])
 def test_other_methods_are_refused(path: str) -> None:
     reply = ask(path, "POST")
 

@@ -19,6 +19,7 @@ from tests.functions.every_route.routes import ROUTES, Caller, Route
 FOR_ANYBODY = {
     "GET /api/health",
     "GET /health",
+    "GET /",
     "GET /api/info",
     "GET /api/models",
     "POST /api/auth/register",
