@@ -5,7 +5,7 @@ AppError
 |- Unauthorized 401          WrongCredentials, InvalidToken, TokenExpired,
 |                           InvalidRefreshToken, RefreshTokenReused
 |- InsufficientBalance 402
-|- Forbidden 403            WrongPassword, RecentSignInRequired
+|- Forbidden 403            WrongPassword, RecentSignInRequired, AccountDisabled
 |- NotFound 404             ModelNotFound
 |- MethodNotAllowed 405
 |- RequestTimeout 408
@@ -108,7 +108,7 @@ class Unauthorized(AppError):
 
 
 class WrongCredentials(Unauthorized):
-    """The user is unknown, the password wrong, or the account disabled."""
+    """The user is unknown, the password wrong, or the account changed during the login."""
 
     name = "wrong_credentials"
     en = "The email or password is wrong."
@@ -193,6 +193,14 @@ class RecentSignInRequired(Forbidden):
     name = "recent_sign_in_required"
     en = "Sign in again, then repeat this within 10 minutes."
     zh = "请重新登录，并在 10 分钟内重试。"
+
+
+class AccountDisabled(Forbidden):
+    """The password is right, but an administrator has disabled the account."""
+
+    name = "account_disabled"
+    en = "This account has been disabled. Ask the operator."
+    zh = "该账号已被停用，请联系管理员。"
 
 
 class NotFound(AppError):

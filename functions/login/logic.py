@@ -10,7 +10,7 @@ from shared.accounts.passwords import (
     matches,
 )
 from shared.config import load
-from shared.errors import WrongCredentials, WrongUnfitCredentials
+from shared.errors import AccountDisabled, WrongCredentials, WrongUnfitCredentials
 from shared.repos.users import User
 
 
@@ -18,13 +18,16 @@ def authenticate(candidate: User | None, password: str) -> User:
     """Return the candidate if the password is theirs and the account is active.
 
     A missing candidate takes the same time and gives the same answer as a wrong
-    password, so that this endpoint does not reveal which accounts exist.
+    password, so that this endpoint does not reveal which accounts exist. Only the
+    right password reveals that an account is disabled.
 
-    Raises: WrongCredentials.
+    Raises: WrongCredentials, AccountDisabled.
     """
     fits = matches(password, candidate.password_hash if candidate else None)
-    if candidate is None or not fits or not candidate.is_active:
+    if candidate is None or not fits:
         raise WrongUnfitCredentials if is_unfit_for_plain(password) else WrongCredentials
+    if not candidate.is_active:
+        raise AccountDisabled
     return candidate
 
 

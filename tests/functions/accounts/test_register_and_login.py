@@ -70,21 +70,35 @@ def test_a_login_takes_the_email_or_the_username_in_either_field(
 
 
 @pytest.mark.usefixtures("database")
-def test_wrong_password_unknown_user_and_disabled_account_get_one_answer() -> None:
+def test_a_wrong_password_gets_one_answer_whatever_the_account_is() -> None:
     register()
-    register(email="off@example.com")
-    transaction(
-        lambda db: db.execute("UPDATE users SET disabled_at_ms = 1 WHERE email = 'off@example.com'")
-    )
+    register("off")
+    disable("off")
     answers = [
         log_in(email="anna@example.com", password="wrong"),
         log_in(email="nobody@example.com", password="wrong"),
-        log_in(email="off@example.com", password=ANNA["password"]),
+        log_in(email="off@example.com", password="wrong"),
     ]
     assert [(one.status, one.body, one.headers) for one in answers] == [
         (401, answers[0].body, answers[0].headers)
     ] * 3
     assert answers[0].error == "wrong_credentials"
+
+
+@pytest.mark.usefixtures("database")
+def test_only_the_right_password_reveals_that_an_account_is_disabled() -> None:
+    register("off")
+    disable("off")
+
+    reply, in_chinese = log_in("off"), log_in("off", headers={"Accept-Language": "zh-CN"})
+
+    assert (reply.status, reply.error) == (403, "account_disabled")
+    assert in_chinese.json["message"] == "该账号已被停用，请联系管理员。"
+
+
+def disable(name: str) -> None:
+    statement = "UPDATE users SET disabled_at_ms = 1 WHERE email = :email"
+    transaction(lambda db: db.execute(statement, email=f"{name}@example.com"))
 
 
 @pytest.mark.usefixtures("database")
