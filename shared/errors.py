@@ -12,6 +12,7 @@ AppError
 |- Conflict 409              EmailTaken, UsernameTaken, InProgress, LastAdministrator,
 |                            BalanceTooLow, NameTaken, ChangedMeanwhile
 |- PayloadTooLarge 413       PromptTooLong, ExportTooLarge, SheetFull, CopyTooLarge
+|- UnsupportedMediaType 415
 |- InvalidRequest 422        IdempotencyMismatch, InviteCodeRequired, InviteCodeInvalid
 |- TooManyRequests 429       DailyLimitReached, TooManyStreams
 |- UpstreamFailed 502        UpstreamBusy 503, UpstreamTimeout 504
@@ -344,6 +345,15 @@ class CopyTooLarge(ExportTooLarge):
     name = "copy_too_large"
     en = "The copy is larger than one answer can carry. Ask for format=zip, or for help."
     zh = "数据副本超过单次响应上限，请改用 format=zip，或联系管理员。"
+
+
+class UnsupportedMediaType(AppError):
+    """The body is of another type than JSON."""
+
+    status = 415
+    name = "unsupported_media_type"
+    en = "The body must be JSON: send Content-Type: application/json."
+    zh = "请求体必须是 JSON，请设置 Content-Type: application/json。"
 
 
 class InvalidRequest(AppError):

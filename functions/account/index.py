@@ -30,7 +30,7 @@ def get_profile(request: Request) -> Response:
     return Response.ok(_profile_json(read(auth.active_user, auth.signed_in(request))))
 
 
-@endpoint("PATCH", "/api/auth/me", limit=rate_limits.by_address("register"))
+@endpoint("PATCH", "/api/auth/me", body=ChangeProfile, limit=rate_limits.by_address("register"))
 def change_profile(request: Request) -> Response:
     """Limited like registration, because it also reveals which names are taken."""
     claims, body = auth.signed_in(request), request.parse(ChangeProfile)
@@ -38,7 +38,7 @@ def change_profile(request: Request) -> Response:
     return Response.ok(_profile_json(transaction(_change, claims, body, confirmed)))
 
 
-@endpoint("PUT", "/api/auth/password")
+@endpoint("PUT", "/api/auth/password", body=ChangePassword)
 def change_password(request: Request) -> Response:
     claims, body = auth.signed_in(request), request.parse(ChangePassword)
     user = _confirmed(claims, body.current_password)
@@ -46,7 +46,7 @@ def change_password(request: Request) -> Response:
     return Response.ok({"sessions_ended": ended})
 
 
-@endpoint("GET", "/api/account/export")
+@endpoint("GET", "/api/account/export", query=OwnDataQuery)
 def export_own_data(request: Request) -> Response:
     claims = auth.signed_in(request)
     user, query = read(auth.active_user, claims), request.parse_query(OwnDataQuery)
@@ -55,7 +55,7 @@ def export_own_data(request: Request) -> Response:
     return own_data.response(content, copy)
 
 
-@endpoint("DELETE", "/api/account")
+@endpoint("DELETE", "/api/account", body=DeleteAccount)
 def delete_account(request: Request) -> Response:
     claims = auth.signed_in(request)
     body = request.parse(DeleteAccount) if request.body else DeleteAccount()

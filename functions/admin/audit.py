@@ -18,7 +18,7 @@ class AuditQuery(ListQuery, Period):
     action: str | None = None
 
 
-@endpoint("GET", "/api/admin/audit")
+@endpoint("GET", "/api/admin/audit", query=AuditQuery)
 def list_entries(request: Request) -> Response:
     return list_page(request, "entries", AuditQuery, _find, entry_json)
 

@@ -45,12 +45,12 @@ class LedgerQuery(ListQuery):
     user_id: str
 
 
-@endpoint("GET", "/api/admin/credits")
+@endpoint("GET", "/api/admin/credits", query=LedgerQuery)
 def list_transactions(request: Request) -> Response:
     return list_page(request, "transactions", LedgerQuery, _find, entry_json)
 
 
-@endpoint("POST", "/api/admin/credits")
+@endpoint("POST", "/api/admin/credits", body=AdjustBalance)
 def adjust_balance(request: Request) -> Response:
     claims, key = auth.admitted_administrator(request), client_key(request)
     body = request.parse(AdjustBalance)

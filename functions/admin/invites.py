@@ -55,12 +55,12 @@ class InvitesQuery(ListQuery):
     active: bool | None = None
 
 
-@endpoint("GET", "/api/admin/invites")
+@endpoint("GET", "/api/admin/invites", query=InvitesQuery)
 def list_invites(request: Request) -> Response:
     return list_page(request, "invites", InvitesQuery, _find, invite_json)
 
 
-@endpoint("POST", "/api/admin/invites")
+@endpoint("POST", "/api/admin/invites", body=CreateInvites)
 def create_invites(request: Request) -> Response:
     claims, key = auth.admitted_administrator(request), client_key(request)
     body = request.parse(CreateInvites)
@@ -73,7 +73,7 @@ def deactivate_invite(request: Request) -> Response:
     return Response.ok(transaction(_deactivate, claims, request.path["code"].upper()))
 
 
-@endpoint("GET", "/api/admin/invites/export")
+@endpoint("GET", "/api/admin/invites/export", query=Period)
 def export_invites(request: Request) -> Response:
     """`inline`, because the platform removes `attachment`."""
     claims, period = auth.admitted_administrator(request), request.parse_query(Period)

@@ -38,14 +38,14 @@ def list_models(request: Request) -> Response:
     return Response.ok({"models": [model_json(model) for model in read(models.list_all)]})
 
 
-@endpoint("POST", "/api/admin/models")
+@endpoint("POST", "/api/admin/models", body=CreateModel)
 def create_model(request: Request) -> Response:
     claims, key = auth.admitted_administrator(request), client_key(request)
     body = request.parse(CreateModel)
     return Response.ok(transaction(create_once, claims, key, _add, body), 201)
 
 
-@endpoint("PATCH", "/api/admin/models")
+@endpoint("PATCH", "/api/admin/models", body=ChangeModel)
 def change_model(request: Request) -> Response:
     claims = auth.admitted_administrator(request)
     return Response.ok(model_json(transaction(_change, claims, request.parse(ChangeModel))))

@@ -18,7 +18,7 @@ class OrdersQuery(ListQuery, Period):
     user_id: str | None = None
 
 
-@endpoint("GET", "/api/admin/orders")
+@endpoint("GET", "/api/admin/orders", query=OrdersQuery)
 def list_orders(request: Request) -> Response:
     return list_page(request, "orders", OrdersQuery, _find, order_json)
 

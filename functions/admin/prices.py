@@ -41,13 +41,13 @@ class ChangePrice(TokenPrices):
         return NewPrice(self.model, self.unit, self.message_fen, **self.in_ufen)
 
 
-@endpoint("GET", "/api/admin/prices")
+@endpoint("GET", "/api/admin/prices", query=PricesQuery)
 def list_prices(request: Request) -> Response:
     auth.admitted_administrator(request)
     return Response.ok(read(_list, request.parse_query(PricesQuery)))
 
 
-@endpoint("POST", "/api/admin/prices")
+@endpoint("POST", "/api/admin/prices", body=ChangePrice)
 def change_price(request: Request) -> Response:
     claims, key = auth.admitted_administrator(request), client_key(request)
     body = request.parse(ChangePrice, parse_float=exact)

@@ -60,14 +60,14 @@ def list_upstreams(request: Request) -> Response:
     return Response.ok({"upstreams": [upstream_json(one) for one in read(upstreams.list_all)]})
 
 
-@endpoint("POST", "/api/admin/upstreams")
+@endpoint("POST", "/api/admin/upstreams", body=CreateUpstream)
 def create_upstream(request: Request) -> Response:
     claims, key = auth.admitted_administrator(request), client_key(request)
     upstream = _sealed(request.parse(CreateUpstream, parse_float=exact))
     return Response.ok(transaction(create_once, claims, key, _add, upstream), 201)
 
 
-@endpoint("PATCH", "/api/admin/upstreams/{upstream_id}")
+@endpoint("PATCH", "/api/admin/upstreams/{upstream_id}", body=ChangeUpstream)
 def change_upstream(request: Request) -> Response:
     claims = auth.admitted_administrator(request)
     body = request.parse(ChangeUpstream, parse_float=exact)

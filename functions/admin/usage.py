@@ -55,7 +55,7 @@ class UsageQuery(BaseModel):
         return self
 
 
-@endpoint("GET", "/api/admin/usage")
+@endpoint("GET", "/api/admin/usage", query=UsageQuery)
 def get_usage(request: Request) -> Response:
     auth.admitted_administrator(request)
     return Response.ok(read(_usage_json, request.parse_query(UsageQuery)))

@@ -51,7 +51,7 @@ class CreateAccount(ResetPassword):
         return self
 
 
-@endpoint("GET", "/api/admin/users")
+@endpoint("GET", "/api/admin/users", query=UsersQuery)
 def list_users(request: Request) -> Response:
     return list_page(request, "users", UsersQuery, _find, user_json)
 
@@ -62,7 +62,7 @@ def get_user(request: Request) -> Response:
     return Response.ok(read(_get, request.path["user_id"]))
 
 
-@endpoint("POST", "/api/admin/users")
+@endpoint("POST", "/api/admin/users", body=CreateAccount)
 def create_user(request: Request) -> Response:
     claims, key = auth.admitted_administrator(request), client_key(request)
     body = request.parse(CreateAccount)
@@ -72,14 +72,14 @@ def create_user(request: Request) -> Response:
     return Response.ok(transaction(create_once, claims, key, _add, user, secrets), 201)
 
 
-@endpoint("PATCH", "/api/admin/users/{user_id}")
+@endpoint("PATCH", "/api/admin/users/{user_id}", body=ChangeAccount)
 def change_user(request: Request) -> Response:
     claims = auth.admitted_administrator(request)
     body = request.parse(ChangeAccount)
     return Response.ok(transaction(_change, claims, request.path["user_id"], body))
 
 
-@endpoint("POST", "/api/admin/users/{user_id}/password")
+@endpoint("POST", "/api/admin/users/{user_id}/password", body=ResetPassword)
 def reset_password(request: Request) -> Response:
     claims, body = auth.admitted_administrator(request), request.parse(ResetPassword)
     user_id = read(users.get, request.path["user_id"]).id

@@ -22,7 +22,11 @@ from shared.web.asgi import serve_web
 from shared.web.endpoint import Request, Response, endpoint
 
 
-@endpoint("POST", "/api/chat")
+class StopAnswer(BaseModel):
+    message_id: str
+
+
+@endpoint("POST", "/api/chat", body=ChatRequest)
 async def create_answer(request: Request) -> Response:
     body = request.parse(ChatRequest)
     accepts_events = "text/event-stream" in request.headers.get("accept", "").lower()
@@ -33,11 +37,7 @@ async def create_answer(request: Request) -> Response:
     return await deliver(request, body, format_of, streamed=body.stream or accepts_events)
 
 
-class StopAnswer(BaseModel):
-    message_id: str
-
-
-@endpoint("POST", "/api/chat/stop")
+@endpoint("POST", "/api/chat/stop", body=StopAnswer)
 async def stop_answer(request: Request) -> Response:
     row = await _own_turn(request, request.parse(StopAnswer).message_id)
     await threads.transaction(turns.request_stop, row.message_id)

@@ -12,19 +12,19 @@ from shared.web.endpoint import Request, Response, endpoint, serve
 from shared.web.pagination import ListQuery, page
 
 
-@endpoint("GET", "/api/conversations")
+@endpoint("GET", "/api/conversations", query=ListQuery)
 def list_conversations(request: Request) -> Response:
     claims = auth.signed_in(request)
     return Response.ok(read(_list, claims, request.parse_query(ListQuery)))
 
 
-@endpoint("GET", "/api/conversations/{conversation_id}/messages")
+@endpoint("GET", "/api/conversations/{conversation_id}/messages", query=ListQuery)
 def list_messages(request: Request) -> Response:
     claims = auth.signed_in(request)
     return Response.ok(read(_messages, claims, _id(request), request.parse_query(ListQuery)))
 
 
-@endpoint("PATCH", "/api/conversations/{conversation_id}")
+@endpoint("PATCH", "/api/conversations/{conversation_id}", body=RenameConversation)
 def rename_conversation(request: Request) -> Response:
     claims, body = auth.signed_in(request), request.parse(RenameConversation)
     return Response.ok(transaction(_rename, claims, _id(request), body.title))

@@ -19,7 +19,7 @@ def get_credits(request: Request) -> Response:
     return Response.ok(read(_credits, auth.signed_in(request)))
 
 
-@endpoint("GET", "/api/credits/transactions")
+@endpoint("GET", "/api/credits/transactions", query=ListQuery)
 def list_transactions(request: Request) -> Response:
     claims = auth.signed_in(request)
     return Response.ok(read(_transactions, claims, request.parse_query(ListQuery)))

@@ -19,7 +19,7 @@ from shared.times import now_ms
 from shared.web.endpoint import Request, Response, endpoint
 
 
-@endpoint("GET", "/api/admin/export")
+@endpoint("GET", "/api/admin/export", query=ExportQuery)
 def handler(request: Request) -> Response:
     claims = auth.admitted_administrator(request)
     query, export_id = request.parse_query(ExportQuery), new_id()

@@ -15,7 +15,7 @@ from shared.web.pagination import ListQuery, page
 _PATH = "/api/admin/exports"
 
 
-@endpoint("GET", _PATH)
+@endpoint("GET", _PATH, query=ListQuery)
 def list_exports(request: Request) -> Response:
     claims = auth.signed_in(request)
     return Response.ok(read(_list, claims, request.parse_query(ListQuery)))

@@ -35,7 +35,7 @@ class Login(BaseModel):
         return self.email or self.username or ""
 
 
-@endpoint("POST", "/api/auth/login")
+@endpoint("POST", "/api/auth/login", body=Login)
 def handler(request: Request) -> Response:
     call = rate_limits.of_address("anonymous", request)
     body = _parsed(request, call)

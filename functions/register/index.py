@@ -26,6 +26,7 @@ class Register(BaseModel):
 @endpoint(
     "POST",
     "/api/auth/register",
+    body=Register,
     limit=rate_limits.by_address("anonymous", "register", "register_daily"),
 )
 def handler(request: Request) -> Response:

@@ -16,7 +16,7 @@ from shared.web.endpoint import Request, Response, endpoint, serve
 _MOST_LISTED = 100
 
 
-@endpoint("POST", "/api/auth/refresh")
+@endpoint("POST", "/api/auth/refresh", body=RenewSession)
 def renew_session(request: Request) -> Response:
     body = request.parse(RenewSession)
     renewal = read(sessions.find_renewal, refresh_hash(body.refresh_token))
@@ -30,7 +30,7 @@ def renew_session(request: Request) -> Response:
     return Response.ok(session)
 
 
-@endpoint("POST", "/api/auth/logout")
+@endpoint("POST", "/api/auth/logout", body=Logout)
 def log_out(request: Request) -> Response:
     body = request.parse(Logout) if request.body else Logout()
     if body.refresh_token:  # an access token beside it is ignored: it may have expired

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import isawaitable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared import log, settings
 from shared.config import load
@@ -15,7 +15,15 @@ from shared.errors import AppError, MethodNotAllowed, NotFound, PayloadTooLarge,
 from shared.web.cors import cors_headers, preflight_headers
 from shared.web.ending_stream import EndingStream
 from shared.web.fc_events import from_event, reply
+from shared.web.input_rules import (
+    refuse_ignored_body,
+    refuse_ignored_query,
+    refuse_other_types,
+)
 from shared.web.requests import Request, Response, WireResponse, failure
+
+if TYPE_CHECKING:  # health ships without pydantic
+    from pydantic import BaseModel
 
 __all__ = ["Endpoint", "Handler", "Request", "Response", "endpoint", "respond", "serve"]
 
@@ -32,11 +40,17 @@ def unlimited(_: Request) -> None:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A function `Request -> Response` with its method and its paths."""
+    """A function `Request -> Response` with its method and its paths.
+
+    `query` and `body` are the models that it parses; what it does not parse must be empty.
+    """
 
     method: str
     paths: tuple[str, ...]
     run: Run
+    query: "type[BaseModel] | None" = None
+    body: "type[BaseModel] | None" = None
+    is_strict: bool = True
     max_body_bytes: int = MEBIBYTE
     fail: Fail = failure
     limit: Limit = unlimited
@@ -74,17 +88,26 @@ def path_parameters(pattern: str, url_path: str) -> dict[str, str] | None:
 def endpoint(
     method: str,
     *paths: str,
+    query: "type[BaseModel] | None" = None,
+    body: "type[BaseModel] | None" = None,
+    is_strict: bool = True,
     max_body_bytes: int = MEBIBYTE,
     fail: Fail = failure,
     limit: Limit = unlimited,
 ) -> Callable[[Run], Endpoint]:
     """Turn a function `Request -> Response` into a handler of Function Compute.
 
+    `query` and `body` are the models that the function parses. Names that they do not have
+    are refused with 422, and so is a query or a body where no model is given, unless the
+    path belongs to another API (`is_strict=False`).
+
     `fail` makes the error responses of these paths, for clients that expect another
     shape. `limit` counts the request against a rate limit and may refuse
     it (see shared.limits.rate_limits), before its body is parsed.
     """
-    return lambda run: Endpoint(method, paths, run, max_body_bytes, fail, limit)
+    return lambda run: Endpoint(
+        method, paths, run, query, body, is_strict, max_body_bytes, fail, limit
+    )
 
 
 @dataclass(frozen=True)
@@ -151,12 +174,25 @@ async def _run(endpoints: tuple[Endpoint, ...], request: Request) -> Response:
     matched = _find(endpoints, request)
     route = matched.route(request.url_path) or ""
     request.notes["route"] = route
-    request = replace(request, path=path_parameters(route, request.url_path) or {})
+    parameters = path_parameters(route, request.url_path) or {}
+    request = replace(request, path=parameters, is_strict=matched.is_strict)
     if len(request.body) > matched.max_body_bytes:
         raise PayloadTooLarge(limit_bytes=matched.max_body_bytes)
     matched.limit(request)
+    if matched.is_strict:
+        _refuse_ignored(matched, request)
     result = matched.run(request)
     return await result if isawaitable(result) else result
+
+
+def _refuse_ignored(matched: Endpoint, request: Request) -> None:
+    """Raises: UnsupportedMediaType, MalformedJson, InvalidRequest."""
+    if matched.method != "GET":
+        refuse_other_types(request)
+    if matched.query is None:
+        refuse_ignored_query(request)
+    if matched.body is None:
+        refuse_ignored_body(request)
 
 
 def _find(endpoints: tuple[Endpoint, ...], request: Request) -> Endpoint:

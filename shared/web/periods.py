@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
+from shared.web.unknown_names import names_of
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _ISO_8601 = re.compile(
     r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(?P<offset>Z|[+ -]\d\d:?\d\d)?)?",
@@ -43,7 +45,8 @@ class Period(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_empty(cls, query: dict[str, str]) -> dict[str, str]:
-        return {name: text for name, text in query.items() if text}
+        known = names_of(cls)  # unknown ones are refused, also empty ones
+        return {name: text for name, text in query.items() if text or name not in known}
 
     @model_validator(mode="after")
     def _is_in_order(self) -> "Period":

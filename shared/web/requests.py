@@ -3,20 +3,22 @@
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from shared import settings
 from shared.config import load
 from shared.credentials import Credentials
-from shared.errors import AppError, InvalidRequest, InvalidToken, MalformedJson
+from shared.errors import AppError, InvalidToken, MalformedJson
+from shared.problems import in_language
 from shared.web.client_ip import address, language
+from shared.web.validation import validated
 
 if TYPE_CHECKING:  # health ships without pydantic
     from pydantic import BaseModel
 
     Model = TypeVar("Model", bound=BaseModel)
 
-_MOST_DETAILS = 20
+EVERYWHERE = frozenset({"lang"})  # query parameters of all routes
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Request:
     """One HTTP request. Header names are in lower case; `notes` go to the access log.
 
     `path` holds the named segments of `url_path`: "user_id" of "/api/admin/users/{user_id}".
-    `credentials` are the role's, where the platform passed them with the event.
+    `credentials` are the role's, where the platform passed them with the event. Where it is
+    strict, names that no model knows are refused.
     """
 
     method: str
@@ -37,6 +40,7 @@ class Request:
     notes: dict[str, object] = field(default_factory=dict)
     credentials: Credentials | None = None
     path: Mapping[str, str] = field(default_factory=dict)
+    is_strict: bool = True
 
     @property
     def language(self) -> str:
@@ -76,35 +80,16 @@ class Request:
         self, model: "type[Model]", *, parse_float: Callable[[str], object] | None = None
     ) -> "Model":
         """Raises: MalformedJson, InvalidRequest."""
-        return _validated(model, self.json(parse_float), "body")
+        return validated(model, self.json(parse_float), "body", strict=self.is_strict)
 
     def parse_query(self, model: "type[Model]") -> "Model":
         """Raises: InvalidRequest."""
-        return _validated(model, dict(self.query), "query")
+        named = {name: text for name, text in self.query.items() if name not in EVERYWHERE}
+        return validated(model, named, "query", strict=self.is_strict)
 
 
 def _refuse_constant(name: str) -> object:
     raise ValueError(name)
-
-
-def _validated(model: "type[Model]", value: object, where: str) -> "Model":
-    try:
-        return model.model_validate(value)
-    except ValueError as problem:  # pydantic's ValidationError, without importing it
-        if not hasattr(problem, "errors"):
-            raise
-        found = _errors(problem)
-    raise InvalidRequest(details=[_detail(error, where) for error in found])
-
-
-def _errors(problem: Any) -> list[dict[str, Any]]:
-    found = problem.errors(include_url=False, include_context=False, include_input=False)
-    return list(found[:_MOST_DETAILS])
-
-
-def _detail(error: Mapping[str, Any], where: str) -> dict[str, str]:
-    field_path = ".".join([where, *(str(part) for part in error["loc"])])
-    return {"field": field_path, "problem": error["msg"].removeprefix("Value error, ")}
 
 
 @dataclass(frozen=True)
@@ -154,7 +139,10 @@ def failure(error: AppError, request: Request) -> Response:
         **error.fields,
     }
     if error.details:
-        body["details"] = list(error.details)
+        body["details"] = [
+            {**one, "problem": in_language(one["problem"], request.language)}
+            for one in error.details
+        ]
     return Response(error.status, envelope=body, headers=error.headers)
 
 

@@ -22,14 +22,14 @@ def _failure(error: AppError, request: Request) -> Response:
     return Response.json(error_json(error, request.language), status, headers)
 
 
-@endpoint("GET", "/v1/models", fail=_failure)
+@endpoint("GET", "/v1/models", is_strict=False, fail=_failure)
 async def list_models(request: Request) -> Response:
     await admit(request)
     data = [model_json(name) for name in await routing.models()]
     return Response.json({"object": "list", "data": data})
 
 
-@endpoint("POST", "/v1/chat/completions", fail=_failure)
+@endpoint("POST", "/v1/chat/completions", is_strict=False, fail=_failure)
 async def create_completion(request: Request) -> Response:
     body = request.parse(CompletionRequest)
     if body.model not in (None, *await routing.models()):

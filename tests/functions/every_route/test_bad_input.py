@@ -206,4 +206,4 @@ def test_arbitrary_queries_are_answered(target: Target, query: dict[str, str]) -
 def test_arbitrary_urls_of_the_web_function_are_answered(query: bytes, path: str) -> None:
     with contextlib.redirect_stdout(io.StringIO()):
         assert web("POST", f"/{path}", query=query).status < 500
-        assert web("POST", "/api/chat", query=query).status == 400
+        assert web("POST", "/api/chat", query=query).status in {400, 422}

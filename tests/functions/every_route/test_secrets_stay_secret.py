@@ -1,5 +1,6 @@
 """Thirty secrets are sent to every route in every way; none is returned or logged."""
 
+import itertools
 import json
 import secrets
 from collections.abc import Iterator
@@ -131,6 +132,7 @@ def bodies(route: Route, admin: Person) -> Iterator[Any]:
     fields = asked if isinstance(asked, dict) else {}
     yield {**FIELDS, **fields}
     yield {**fields, **FIELDS}
+    yield {**fields, **{name: text for name, text in FIELDS.items() if name in fields}}
     yield {**fields, **{name: [text, {text: text}] for name, text in FIELDS.items()}}
     yield {**fields, "messages": [{"role": "user", "content": FIELDS["content"]}]}
     yield list(FIELDS.values())
@@ -139,6 +141,6 @@ def bodies(route: Route, admin: Person) -> Iterator[Any]:
 def answers(caller: Caller, route: Route, body: Any, admin: Person) -> Iterator[str]:
     """The answers to a permitted caller and to one with an invalid token."""
     asked = fair(route, person(), admin)
-    for token in (asked.token, BEARER):
-        reply = caller.ask(route, *asked.ids, token=token, body=body, query=QUERY, headers=HEADERS)
+    for token, query in itertools.product((asked.token, BEARER), ({}, QUERY)):
+        reply = caller.ask(route, *asked.ids, token=token, body=body, query=query, headers=HEADERS)
         yield json.dumps(dict(reply.headers)) + reply.body.decode(errors="replace")

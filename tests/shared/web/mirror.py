@@ -1,4 +1,4 @@
-"""Endpoints that return the parsed request."""
+"""Endpoints that return the parsed request, whatever it holds."""
 
 from shared.web.endpoint import Request, Response, endpoint, serve
 
@@ -16,17 +16,17 @@ def _seen(request: Request) -> Response:
     )
 
 
-@endpoint("GET", "/mirror", "/镜子")
+@endpoint("GET", "/mirror", "/镜子", is_strict=False)
 def look(request: Request) -> Response:
     return _seen(request)
 
 
-@endpoint("POST", "/mirror")
+@endpoint("POST", "/mirror", is_strict=False)
 def show(request: Request) -> Response:
     return _seen(request)
 
 
-@endpoint("POST", "/file", max_body_bytes=10)
+@endpoint("POST", "/file", is_strict=False, max_body_bytes=10)
 def file(request: Request) -> Response:
     return Response.of(request.body, "application/octet-stream", x_length=str(len(request.body)))
 

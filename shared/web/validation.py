@@ -1,0 +1,48 @@
+"""Validation of input: the instance of a model, or a 422 that names each bad field."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from shared.errors import InvalidRequest
+from shared.web.unknown_names import LONGEST_NAME, names_at, unknown
+
+if TYPE_CHECKING:  # health ships without pydantic
+    from pydantic import BaseModel
+
+    Model = TypeVar("Model", bound=BaseModel)
+
+MOST_DETAILS = 20
+
+
+def validated(model: "type[Model]", value: object, where: str, *, strict: bool) -> "Model":
+    """`where` is body or query. If strict, unknown names are refused, in nested models too.
+
+    Raises: InvalidRequest.
+    """
+    try:
+        return model.model_validate(value, extra="forbid" if strict else "ignore")
+    except ValueError as problem:  # pydantic's ValidationError, without importing it
+        if not hasattr(problem, "errors"):
+            raise
+        found = _errors(problem)
+    raise InvalidRequest(details=[_detail(error, where, model) for error in found])
+
+
+def _errors(problem: Any) -> list[dict[str, Any]]:
+    found = problem.errors(include_url=False, include_context=False, include_input=False)
+    return list(found[:MOST_DETAILS])
+
+
+def _detail(error: Mapping[str, Any], where: str, model: "type[BaseModel]") -> dict[str, str]:
+    place = error["loc"]
+    if error["type"] == "extra_forbidden":
+        problem = unknown(str(place[-1]), names_at(model, place[:-1]))
+    else:
+        problem = error["msg"].removeprefix("Value error, ")
+    return {"field": field_path(where, *place), "problem": problem}
+
+
+def field_path(where: str, *parts: object) -> str:
+    """Names of clients are cut, and lone surrogates in them replaced."""
+    names = (str(part)[:LONGEST_NAME].encode("utf-8", "replace").decode() for part in parts)
+    return ".".join([where, *names])
