@@ -15,7 +15,9 @@ AppError
 |- UnsupportedMediaType 415
 |- InvalidRequest 422        IdempotencyMismatch, InviteCodeRequired, InviteCodeInvalid
 |- TooManyRequests 429       DailyLimitReached, TooManyStreams
-|- UpstreamFailed 502        UpstreamBusy 503, UpstreamTimeout 504
+|- UpstreamFailed 502        UpstreamBusy 503, UpstreamTimeout 504,
+|                            UpstreamMisconfigured 503,
+|                            UpstreamRejected 400 (ContextLengthExceeded, ContentFiltered)
 |- Unavailable 503           DatabaseUnavailable (DatabaseContention, OutcomeUnknown),
 |                            AnswerPending, DatabaseNotConfigured, Misconfigured,
 |                            StorageUnavailable, WorkerUnreachable
@@ -442,6 +444,42 @@ class UpstreamTimeout(UpstreamFailed):
     name = "upstream_timeout"
     en = "The model did not answer in time."
     zh = "模型响应超时。"
+
+
+class UpstreamRejected(UpstreamFailed):
+    """The upstream refuses this request for good: repeating it is in vain."""
+
+    status = 400
+    name = "upstream_rejected"
+    en = "The model does not accept this request. Change its parameters or its messages."
+    zh = "模型不接受该请求，请修改参数或消息内容。"
+    retryable = False
+
+
+class ContextLengthExceeded(UpstreamRejected):
+    """The upstream refused the messages as too long for its model."""
+
+    name = "context_length_exceeded"
+    en = "The messages are too long for this model."
+    zh = "消息内容超过该模型允许的长度。"
+
+
+class ContentFiltered(UpstreamRejected):
+    """The upstream's content filter stopped the question or the answer."""
+
+    name = "content_filtered"
+    en = "The content filter of the model stopped this message or its answer."
+    zh = "消息或回答未通过模型的内容审核。"
+
+
+class UpstreamMisconfigured(UpstreamFailed):
+    """The upstream refuses this deployment: its key, its balance, its permissions or the model."""
+
+    status = 503
+    name = "upstream_misconfigured"
+    en = "The model is not available: the service must be set up again by its operator."
+    zh = "模型不可用，需由服务方检查配置。"
+    retryable = False
 
 
 class Unavailable(AppError):

@@ -87,7 +87,7 @@ async def _listen(upstream: StoredUpstream, measured: _Measured) -> None:
 
 def _failed(error: AppError, measured: _Measured) -> dict[str, object]:
     """`status` is the upstream's; `reason` and `limit` are words of this service."""
-    known = {name: error.context.get(name) for name in ("status", "reason", "limit")}
+    known = {name: error.context.get(name) for name in ("status", "reason", "limit", "trouble")}
     return {
         "ok": False,
         "error": error.name,

@@ -10,13 +10,14 @@ from shared.database.transactions import read
 from shared.llm.breaker import FAILURE_RATIO, FEWEST
 from shared.repos import timers
 from shared.repos.reports import system_status
-from shared.repos.reports.system_status import Reservations, UpstreamHealth
+from shared.repos.reports.system_status import Reservations, UpstreamHealth, UpstreamTrouble
 from shared.repos.timers import TimerRun
 from shared.times import iso_utc, iso_utc_if, now_ms
 from shared.version import SCHEMA_VERSION, VERSION
 from shared.web.endpoint import Request, Response, endpoint
 
 _WINDOW_SECONDS = 300
+_TROUBLE_SECONDS = 86_400
 _LATE_MS = 180_000  # the timer starts it every minute
 
 
@@ -29,6 +30,7 @@ def get_system(request: Request) -> Response:
 def _system_json(db: Connection) -> dict[str, object]:
     latency_ms, now, server = _latency_ms(db), now_ms(), db.server()
     recent = system_status.upstreams(db, now - _WINDOW_SECONDS * 1000)
+    troubles = system_status.troubles(db, now - _TROUBLE_SECONDS * 1000)
     return {
         "versions": {
             "service": VERSION,
@@ -41,6 +43,8 @@ def _system_json(db: Connection) -> dict[str, object]:
         "upstreams": {
             "window_seconds": _WINDOW_SECONDS,
             "recent": [_upstream_json(one) for one in recent],
+            "trouble_window_seconds": _TROUBLE_SECONDS,
+            "troubles": [_trouble_json(one) for one in troubles],
         },
         "maintenance": _run_json(timers.find(db, "maintenance"), now),
     }
@@ -81,6 +85,16 @@ def _upstream_json(one: UpstreamHealth) -> dict[str, object]:
         "failing": one.attempts >= FEWEST and ratio >= FAILURE_RATIO,
         "last_ok_at": iso_utc_if(one.last_ok_at_ms),
         "last_failure_at": iso_utc_if(one.last_failure_at_ms),
+    }
+
+
+def _trouble_json(one: UpstreamTrouble) -> dict[str, object]:
+    """`over`: the upstream has answered since, at any instance."""
+    return {
+        "name": one.name,
+        "code": one.code,
+        "at": iso_utc(one.at_ms),
+        "over": one.last_ok_at_ms is not None and one.last_ok_at_ms > one.at_ms,
     }
 
 

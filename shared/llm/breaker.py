@@ -10,11 +10,15 @@ _OPEN_SECONDS = 10.0
 
 
 class Breaker:
-    """Opens when half of the recent answers failed; then one probe per ten seconds may close it."""
+    """Opens when half of the recent answers failed; then one probe per ten seconds may close it.
+
+    `is_misconfigured`: the last failure is one that only the operator can mend.
+    """
 
     def __init__(self) -> None:
         self._answers: deque[tuple[float, bool]] = deque(maxlen=_MOST)
         self._opened_at: float | None = None
+        self.is_misconfigured = False
 
     def allows(self, now: float) -> bool:
         """Whether to call the upstream. While open, True permits one probe per ten seconds."""

@@ -76,6 +76,10 @@ class Redaction:
             return _QUOTES_CONVERSATION
         return line if self._searched[1] else _UNCHECKED
 
+    def quotes_conversation(self, text: str) -> bool:
+        """Whether the text may quote the conversation, or is too long to be searched for it."""
+        return self._quotes_conversation(_forms(_one_line(text))) or not self._searched[1]
+
     def _quotes_key(self, forms: Forms) -> bool:
         key, found = self._key.casefold().encode(), b"\0".join(forms)
         starts = range(max(len(key) - _KEY_CHARACTERS, 0) + 1) if key else ()

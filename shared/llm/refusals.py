@@ -9,29 +9,31 @@ from math import ceil
 from types import MappingProxyType
 from typing import Any
 
-from shared.errors import UpstreamBusy, UpstreamFailed, UpstreamTimeout
+from shared.errors import UpstreamFailed
 from shared.llm import chunks
 from shared.llm.redaction import Redaction
+from shared.llm.refusal_kinds import kind_of
 from shared.times import now_ms
 
-_BUSY = frozenset({429, 449, 503, 529})  # 449 is iFlow's rate limit, 529 an overload
-_TIMED_OUT = frozenset({408, 504, 524})
-_BUSY_CODE = re.compile(r"rate.?limit|throttl|overload|too.?many|limit_requests", re.IGNORECASE)
-_TIMED_OUT_CODE = re.compile(r"time.?out", re.IGNORECASE)
 _REQUEST_IDS = ("x-request-id", "request-id", "x-ms-request-id")
 _DATES = ("%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y")
 _LONGEST_RETRY_SECONDS = 99_999
 _HEAD_CHARACTERS = 4096
+_READ_CHARACTERS = 2_000
 _TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """A vendor's error code, text and request id; only `refusal` makes them fit for the log."""
+    """A vendor's error code, text and request id; only `refusal` makes them fit for the log.
+
+    `kinds` are the other names that the vendor gives the error, beside the code.
+    """
 
     code: str = ""
     message: str = ""
     request_id: str = ""
+    kinds: str = ""
 
 
 def complaint_in(document: Mapping[str, Any]) -> Complaint | None:
@@ -39,20 +41,39 @@ def complaint_in(document: Mapping[str, Any]) -> Complaint | None:
 
     OpenAI and most others: `{"error": {"code", "type", "message"}}` or
     `{"error": "..."}`. iFlow: `{"status": "435", "msg": "...", "body": null}`.
-    DashScope's own API and vLLM: `{"code", "message"}`. FastAPI: `{"detail"}`.
+    DashScope's own API and vLLM: `{"code", "message"}`. FastAPI: `{"detail"}`. MiniMax:
+    `{"base_resp": {"status_code", "status_msg"}}`.
     """
     error, request_id = document.get("error"), _plain(document.get("request_id"))
     if isinstance(error, dict):
         code = error.get("code") or error.get("type")
         request_id = request_id or _plain(error.get("request_id"))
-        return Complaint(_plain(code), _plain(error.get("message")), request_id)
+        return Complaint(
+            _plain(code), _plain(error.get("message")), request_id, _other_names(error)
+        )
     if error:
         return Complaint(message=_plain(error), request_id=request_id)
     message = document.get("msg") or document.get("message") or document.get("detail")
     if message and not document.get("choices"):
         code = _plain(document.get("status") or document.get("code"))
-        return Complaint(code, _plain(message), request_id)
-    return None
+        return Complaint(code, _plain(message), request_id, _other_names(document))
+    return _complaint_of_minimax(document)
+
+
+def _complaint_of_minimax(document: Mapping[str, Any]) -> Complaint | None:
+    """Its codes are other vendors' too, with other meanings, so the kind has a name of its own."""
+    base = document.get("base_resp")
+    if document.get("choices") or not isinstance(base, dict) or not base.get("status_code"):
+        return None
+    code = _plain(base["status_code"])
+    return Complaint(code, _plain(base.get("status_msg")), kinds=f"base_resp_{code}")
+
+
+def _other_names(error: Mapping[str, Any]) -> str:
+    """The type of the error, and Azure's inner code."""
+    inner = error.get("innererror")
+    names = [error.get("type"), inner.get("code") if isinstance(inner, dict) else None]
+    return " ".join(_plain(name) for name in names)
 
 
 def complaint_of_body(body: str) -> Complaint:
@@ -73,16 +94,21 @@ def refusal(
     status: int = 200,
     headers: Mapping[str, str] = MappingProxyType({}),
 ) -> UpstreamFailed:
-    """Choose the error by the HTTP status or, inside a 200, by the vendor's code."""
-    kind = _kind_of_status(status) if status != 200 else _kind_of_code(complaint.code)
+    """Choose the error by the vendor's code, the HTTP status and the text."""
+    text = complaint.message[:_READ_CHARACTERS]
+    codes = f"{complaint.code} {complaint.kinds}"[:_READ_CHARACTERS]
+    quotes = redaction.quotes_conversation(text)
+    kind = kind_of(status, codes, text, quotes_conversation=quotes)
     context: dict[str, Any] = {"code": redaction.name(complaint.code)}
+    if kind.trouble:
+        context["trouble"] = kind.trouble
     request_id = redaction.name(complaint.request_id or _request_id(headers))
     if request_id:
         context["request_id"] = request_id
     if redaction.logs_text:
         context["detail"] = redaction.prose(complaint.message)
     seconds = _seconds(headers.get("retry-after", ""))
-    return kind(retry_after_seconds=seconds, reason="refused", status=status, **context)
+    return kind.error(retry_after_seconds=seconds, reason="refused", status=status, **context)
 
 
 def _request_id(headers: Mapping[str, str]) -> str:
@@ -104,20 +130,6 @@ def _seconds(retry_after: str) -> int | None:
             seconds = ceil(at.timestamp() - now_ms() / 1000)
             return max(seconds, 0) if seconds <= _LONGEST_RETRY_SECONDS else None
     return None
-
-
-def _kind_of_status(status: int) -> type[UpstreamFailed]:
-    if status in _BUSY:
-        return UpstreamBusy
-    return UpstreamTimeout if status in _TIMED_OUT else UpstreamFailed
-
-
-def _kind_of_code(code: str) -> type[UpstreamFailed]:
-    if re.fullmatch(r"[0-9]{3}", code):
-        return _kind_of_status(int(code))
-    if _BUSY_CODE.search(code):
-        return UpstreamBusy
-    return UpstreamTimeout if _TIMED_OUT_CODE.search(code) else UpstreamFailed
 
 
 def _plain(value: object) -> str:

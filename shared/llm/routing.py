@@ -5,10 +5,17 @@ import random
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from functools import cache
+from urllib.parse import urlsplit
 
-from shared import settings
+from shared import log, settings
 from shared.config import load
-from shared.errors import UpstreamBusy, UpstreamFailed
+from shared.errors import (
+    ContextLengthExceeded,
+    UpstreamBusy,
+    UpstreamFailed,
+    UpstreamMisconfigured,
+    UpstreamRejected,
+)
 from shared.llm import client
 from shared.llm.catalog import Catalog, Upstream
 from shared.llm.events import Event, Output
@@ -17,7 +24,6 @@ from shared.repos.upstream_calls import UpstreamCall
 _MOST_ATTEMPTS = 3
 _BACKOFF_SECONDS = 0.3
 _LONGEST_WAIT_SECONDS = 3.0  # the client waits for this too
-_BAD_REQUEST = {400, 413, 422}  # every upstream refuses the same request
 
 
 async def models() -> list[str]:
@@ -48,16 +54,19 @@ async def answer(
 ) -> AsyncGenerator[Event, None]:
     """Yield one upstream's answer; try another one only before the first event.
 
-    Raises: UpstreamFailed or a subclass: the failure of the last upstream tried.
+    A request that was refused for good is not tried elsewhere: parameters are wrong for all, and
+    what one content filter stopped is not carried round it. A prompt that was too long is tried
+    at upstreams of another vendor or model, which may take more.
+
+    Raises: UpstreamFailed or a subclass: of all failures, the one that a repetition may avoid.
     """
-    failure: UpstreamFailed = UpstreamBusy(reason="every upstream is resting")
+    failures: list[tuple[Upstream, UpstreamFailed]] = []
     known = await _catalog().current()
     serving = [upstream for upstream in known.upstreams if upstream.serves == model]
     if not serving:
         raise UpstreamFailed(reason="no upstream that can be asked")
-    for upstream, is_again in _order(serving):
-        if is_again and not _is_worth_repeating(failure):
-            break
+    spared: list[Upstream] = []
+    for upstream in _order(serving, failures, spared):
         watch = _Watch(upstream, report)
         try:
             async with client.stream(
@@ -74,16 +83,15 @@ async def answer(
             watch.end("ok", good=True)
             return
         except UpstreamFailed as error:
-            is_working = watch.has_seen or _has_worked(error)
-            watch.end(error.name, good=not _is_worth_another(error), has_worked=is_working)
+            watch.fail(error)
             if watch.has_seen or not _is_worth_another(error):
                 raise
-            failure = error
+            failures.append((upstream, error))
         except BaseException as error:
             watch.end("left", has_worked=not isinstance(error, Exception))
             raise
-        await asyncio.sleep(_pause(failure))
-    raise failure
+        await asyncio.sleep(_pause(failures[-1][1]))
+    raise _most_hopeful([*map(_resting, spared), *(error for _, error in failures)])
 
 
 class _Watch:
@@ -102,8 +110,18 @@ class _Watch:
         if self._first is None and isinstance(event, Output):
             self._first = time.monotonic()
 
+    def fail(self, error: UpstreamFailed) -> None:
+        """Rightly refusing a request is no failure of the upstream."""
+        outcome, trouble = error.name, error.context.get("trouble")
+        if isinstance(error, UpstreamMisconfigured):
+            outcome = f"{error.name}:{trouble}"
+            log.write("error", error.name, upstream=self._upstream.name, **error.context)
+        self._upstream.breaker.is_misconfigured = isinstance(error, UpstreamMisconfigured)
+        is_working = self.has_seen or _has_worked(error)
+        self.end(outcome, good=isinstance(error, UpstreamRejected), has_worked=is_working)
+
     def end(self, outcome: str, *, good: bool = False, has_worked: bool = True) -> None:
-        """`good`: the upstream did not fail; rightly refusing a bad request is no failure."""
+        """`good`: the upstream did not fail."""
         now = time.monotonic()
         if outcome != "left":
             self._upstream.breaker.record(now, good=good)
@@ -119,25 +137,38 @@ def _catalog() -> Catalog:
     return Catalog()
 
 
-def _order(serving: Sequence[Upstream]) -> Iterator[tuple[Upstream, bool]]:
-    """Upstreams in random order by weight, each once, then once more; True marks the repeat.
+def _order(
+    serving: Sequence[Upstream],
+    failures: Sequence[tuple[Upstream, UpstreamFailed]],
+    spared: list[Upstream],
+) -> Iterator[Upstream]:
+    """Upstreams in random order by weight, each once, then once more, while one may answer.
 
-    Upstreams with an open breaker are skipped. A single upstream never is, because
-    skipping it would fail the request for certain.
+    Upstreams with an open breaker are skipped, and added to `spared`. A single upstream never
+    is, because skipping it would fail the request for certain.
     """
-    shuffled = sorted(serving, key=lambda one: random.random() ** (1 / one.weight), reverse=True)  # noqa: S311  # balance, no secret
-    asked = 0
+    shuffled = sorted(serving, key=_lot, reverse=True)
     for number, upstream in enumerate(shuffled * 2):
-        spared = len(serving) > 1 and not upstream.breaker.allows(time.monotonic())
-        if asked < _MOST_ATTEMPTS and not spared:
-            asked += 1
-            yield upstream, number >= len(shuffled)
+        if len(failures) == _MOST_ATTEMPTS:
+            return
+        if not _is_worth_asking(upstream, failures, is_again=number >= len(shuffled)):
+            continue
+        if len(serving) == 1 or upstream.breaker.allows(time.monotonic()):
+            yield upstream
+        else:
+            spared.append(upstream)
+
+
+def _lot(upstream: Upstream) -> float:
+    """Drawn at random, the higher the greater the weight."""
+    return float(random.random() ** (1 / upstream.weight))  # noqa: S311  # balance, no secret
 
 
 def _has_worked(error: UpstreamFailed) -> bool:
     """Whether the upstream took the request: it neither refused it nor was out of reach."""
     context = error.context
-    is_refused = context.get("status", 200) != 200
+    is_refused = isinstance(error, UpstreamRejected | UpstreamMisconfigured)
+    is_refused = is_refused or context.get("status", 200) != 200
     return not is_refused and context.get("limit") != "connect" and not _is_offline(context)
 
 
@@ -146,7 +177,38 @@ def _is_offline(context: Mapping[str, object]) -> bool:
 
 
 def _is_worth_another(error: UpstreamFailed) -> bool:
-    return error.context.get("status") not in _BAD_REQUEST
+    return isinstance(error, ContextLengthExceeded) or not isinstance(error, UpstreamRejected)
+
+
+def _is_worth_asking(
+    upstream: Upstream, failures: Sequence[tuple[Upstream, UpstreamFailed]], *, is_again: bool
+) -> bool:
+    """Whether this upstream may answer, after the failures so far."""
+    too_long = [one for one, error in failures if isinstance(error, ContextLengthExceeded)]
+    if any(_takes_as_much(upstream, one) for one in too_long):
+        return False
+    own = [error for one, error in failures if one is upstream]
+    return not is_again or any(_is_worth_repeating(error) for error in own)
+
+
+def _takes_as_much(one: Upstream, other: Upstream) -> bool:
+    """Whether both are the same model of the same vendor, with the same longest prompt."""
+    hosts = {urlsplit(upstream.settings.url).hostname for upstream in (one, other)}
+    return len(hosts) == 1 and one.vendor_model == other.vendor_model
+
+
+def _resting(upstream: Upstream) -> UpstreamFailed:
+    """Stands for the failure of an upstream that was spared."""
+    kind = UpstreamMisconfigured if upstream.breaker.is_misconfigured else UpstreamBusy
+    return kind(reason="resting")
+
+
+def _most_hopeful(failures: Sequence[UpstreamFailed]) -> UpstreamFailed:
+    """The last failure that may pass; else the refusal of the request; else that of the service."""
+    latest_first = failures[::-1]
+    passing = [error for error in latest_first if error.retryable]
+    refused = [error for error in latest_first if isinstance(error, UpstreamRejected)]
+    return [*passing, *refused, *latest_first][0]
 
 
 def _is_worth_repeating(error: UpstreamFailed) -> bool:
@@ -156,7 +218,12 @@ def _is_worth_repeating(error: UpstreamFailed) -> bool:
 
 
 def _pause(error: UpstreamFailed) -> float:
-    """Seconds to wait: those of Retry-After, up to a limit, or a short random pause."""
+    """Seconds to wait: those of Retry-After, up to a limit, or a short random pause.
+
+    What no repetition can mend needs no pause before another upstream is asked.
+    """
+    if not error.retryable:
+        return 0.0
     retry_after = error.headers.get("Retry-After", "")
     if retry_after.isdigit():
         return min(float(retry_after), _LONGEST_WAIT_SECONDS)

@@ -9,7 +9,7 @@ from shared.pricing import Costs, Tokens, cost_ufen
 @dataclass(frozen=True)
 class UpstreamCall:
     """`first_token_ms` is None where no token came; `outcome` is ok, left (the
-    call was cancelled) or the name of a failure.
+    call was cancelled) or the name of a failure, as in `upstream_misconfigured:401` with a code.
 
     `costs` are the upstream's prices, where they are known. `has_worked` is False where
     the upstream refused the request or could not be reached, and so did no work.

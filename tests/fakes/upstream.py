@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+import tests.fakes.vendor_refusals  # noqa: F401  # registers its scenarios
 from tests.fakes.upstream_scenarios import (
     CACHED_TOKENS,
     COMPLETION_TOKENS,

@@ -128,6 +128,37 @@ def test_it_says_how_each_upstream_has_answered_lately() -> None:
 
 
 @pytest.mark.usefixtures("database")
+def test_requests_that_an_upstream_rightly_refused_are_no_failures() -> None:
+    attempt("good", *["content_filtered", "context_length_exceeded", "upstream_rejected"] * 2)
+
+    [recent] = told()["upstreams"]["recent"]
+
+    assert (recent["attempts"], recent["failures"], recent["failing"]) == (6, 0, False)
+
+
+@pytest.mark.usefixtures("database")
+def test_what_the_operator_must_mend_is_shown_for_a_day_and_whether_it_is_over() -> None:
+    now = now_ms()
+    hour = 60 * MINUTE_MS
+    attempt("poor", "upstream_misconfigured:401", at_ms=now - 3 * hour)
+    attempt("poor", "upstream_misconfigured:402", at_ms=now - 2 * hour)
+    attempt("poor", "ok", at_ms=now - 3 * hour)
+    attempt("mended", "upstream_misconfigured:404", at_ms=now - 2 * hour)
+    attempt("mended", "ok", "upstream_error", at_ms=now - hour)
+    attempt("long-ago", "upstream_misconfigured:401", at_ms=now - 25 * hour)
+    attempt("fine", "ok", "upstream_error", at_ms=now)
+
+    upstreams = told()["upstreams"]
+
+    assert upstreams["trouble_window_seconds"] == 24 * 3600
+    at = iso_utc(now - 2 * hour)
+    assert upstreams["troubles"] == [
+        {"name": "mended", "code": 404, "at": at, "over": True},
+        {"name": "poor", "code": 402, "at": at, "over": False},
+    ]
+
+
+@pytest.mark.usefixtures("database")
 def test_a_sweeper_that_never_ran_is_late() -> None:
     assert told()["maintenance"] == {
         "last_run_at": None,

@@ -329,7 +329,15 @@ def test_the_test_makes_one_real_call_and_tells_how_it_went(token: str, fake: Up
 @pytest.mark.parametrize(
     ("scenario", "expected"),
     [
-        ("status-401", {"error": "upstream_error", "status": 401, "reason": "refused"}),
+        (
+            "status-401",
+            {
+                "error": "upstream_misconfigured",
+                "status": 401,
+                "reason": "refused",
+                "trouble": 401,
+            },
+        ),
         ("status-429", {"error": "upstream_busy", "status": 429, "reason": "refused"}),
         ("error-first", {"error": "upstream_error", "status": 200, "reason": "refused"}),
     ],

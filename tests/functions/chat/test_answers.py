@@ -17,6 +17,7 @@ from tests.fakes.upstream import (
     Upstream,
 )
 from tests.fakes.upstream_scenarios import FALLS_SILENT, SCENARIOS
+from tests.fakes.vendor_refusals import OF_VENDORS
 from tests.functions.chat.chatting import (
     Stream,
     StreamEvent,
@@ -112,15 +113,13 @@ UNSEEN = {
 
 # What was said before it broke off, and how it is called.
 FAILED, BUSY, LATE = (502, "upstream_error"), (503, "upstream_busy"), (504, "upstream_timeout")
+REJECTED, MISCONFIGURED = (400, "upstream_rejected"), (503, "upstream_misconfigured")
 BROKEN = {
     **dict.fromkeys(
         [
-            *("status-400", "status-401", "status-403", "status-404", "status-422"),
             *("status-500", "status-502", "html-502", "html-200", "plain-500", "redirect"),
-            *("iflow-435", "unknown-scenario", "error-first", "indiscreet", "endless-refusal"),
+            *("error-first", "endless-refusal"),
             *(
-                "quoting",
-                "quoting-the-first",
                 "endless-json",
                 "empty",
                 "no-body",
@@ -128,10 +127,20 @@ BROKEN = {
                 "huge-line",
                 "json-without-text",
             ),
-            *("quoting-encoded", "request-id-in-the-body", "request-id-in-a-header"),
+            *("request-id-in-the-body", "request-id-in-a-header"),
             *("json-broken", "closed-at-once", "not-http", "stalled-refusal"),
         ],
         ("", FAILED),
+    ),
+    **dict.fromkeys(
+        [
+            *("status-400", "status-422", "unknown-scenario"),
+            *("quoting", "quoting-the-first", "quoting-encoded"),
+        ],
+        ("", REJECTED),
+    ),
+    **dict.fromkeys(
+        ["status-401", "status-403", "status-404", "iflow-435", "indiscreet"], ("", MISCONFIGURED)
     ),
     **dict.fromkeys(
         [
@@ -173,7 +182,7 @@ def web(name: str, chat: WebFunction, hasty: WebFunction) -> WebFunction:
 def test_every_scenario_of_the_upstream_is_expected_here() -> None:
     endless = {"endless", "endless-reasoning", "flood", "flood-of-reasoning"}
     held = {"held", "held-midway", "held-and-long"}
-    assert {*COMPLETE, *BROKEN, *endless, *held} == set(SCENARIOS)
+    assert {*COMPLETE, *BROKEN, *endless, *held} == set(SCENARIOS) - OF_VENDORS
 
 
 def usage(name: str, fake: Upstream) -> dict[str, object]:
@@ -296,6 +305,8 @@ MESSAGES = {
     "upstream_error": "模型暂时无法回答。",
     "upstream_busy": "模型繁忙，请稍后重试。",
     "upstream_timeout": "模型响应超时。",
+    "upstream_rejected": "模型不接受该请求，请修改参数或消息内容。",
+    "upstream_misconfigured": "模型不可用，需由服务方检查配置。",
 }
 
 
@@ -312,7 +323,7 @@ def test_a_stream_that_breaks_off_says_what_came_then_the_error_and_ends(
         **broken_off(name, fake),
         "latency_ms": stream.last.data["latency_ms"],
         "message": MESSAGES[error],
-        "retryable": True,
+        "retryable": error not in {"upstream_rejected", "upstream_misconfigured"},
     }
     assert stream.last == StreamEvent("error", told)
 

@@ -466,9 +466,9 @@ def test_an_upstream_that_fails_is_an_error_and_free(paid: WebFunction, anna: Pe
     grant(anna, 2)
     create = sdk(paid, anna.token).chat.completions.create
     with pytest.raises(openai.InternalServerError) as refused:
-        create(model=MODEL, messages=scenario("status-400"))
+        create(model=MODEL, messages=scenario("closed-at-once"))
     with pytest.raises(openai.APIError) as broken:
-        list(create(model=MODEL, messages=scenario("status-400"), stream=True))
+        list(create(model=MODEL, messages=scenario("closed-at-once"), stream=True))
 
     assert (refused.value.status_code, refused.value.code) == (502, "upstream_error")
     assert refused.value.type == "server_error"

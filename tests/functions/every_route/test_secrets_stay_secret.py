@@ -122,7 +122,7 @@ def test_no_secret_is_answered_or_logged(
     assert leaks == []
     forms = [(name, form) for name, text in SECRETS.items() for form in encodings(text)]
     assert [name for name, form in forms if form in logged] == []
-    assert '"error": "upstream_error"' in logged  # the upstream really complained
+    assert '"error": "upstream_rejected"' in logged  # the upstream really complained
     assert len(logged.splitlines()) > len(heard)  # the log was really looked at
 
 

@@ -15,6 +15,8 @@ from shared.errors import (
     Misconfigured,
     UpstreamBusy,
     UpstreamFailed,
+    UpstreamMisconfigured,
+    UpstreamRejected,
     UpstreamTimeout,
 )
 from shared.llm.events import Delta, Event, Reasoning
@@ -40,11 +42,11 @@ def refused(status: int, code: str = "", detail: str = "") -> dict[str, object]:
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (400, UpstreamFailed),
-        (401, UpstreamFailed),
-        (403, UpstreamFailed),
-        (404, UpstreamFailed),
-        (422, UpstreamFailed),
+        (400, UpstreamRejected),
+        (401, UpstreamMisconfigured),
+        (403, UpstreamMisconfigured),
+        (404, UpstreamMisconfigured),
+        (422, UpstreamRejected),
         (500, UpstreamFailed),
         (502, UpstreamFailed),
         (429, UpstreamBusy),
@@ -58,7 +60,10 @@ def test_an_http_error_becomes_ours_and_the_log_learns_why(
 ) -> None:
     heard = ask(model(fake.url), scenario(f"status-{status}"))
 
-    assert failure(heard) == (kind, refused(status, f"code_{status}", "The vendor's words."))
+    expected = refused(status, f"code_{status}", "The vendor's words.")
+    if kind is UpstreamMisconfigured:
+        expected["trouble"] = status
+    assert failure(heard) == (kind, expected)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +101,10 @@ REFUSALS: dict[str, tuple[type[AppError], dict[str, object]]] = {
     "plain-500": (UpstreamFailed, refused(500, detail="upstream connect error")),
     "endless-refusal": (UpstreamFailed, refused(500, detail="x" * 200)),
     "redirect": (UpstreamFailed, refused(302)),
-    "iflow-435": (UpstreamFailed, refused(200, "435", "Model not support")),
+    "iflow-435": (
+        UpstreamMisconfigured,
+        {**refused(200, "435", "Model not support"), "trouble": 404},
+    ),
     "iflow-449": (UpstreamBusy, refused(200, "449", "You exceeded your current rate limit")),
     "error-first": (UpstreamFailed, refused(200, "model_error", "No.")),
     "error-busy": (UpstreamBusy, refused(200, "rate_limit_exceeded", "No.")),
@@ -162,7 +170,7 @@ def test_a_vendor_that_quotes_the_key_does_not_bring_it_into_the_log(fake: Upstr
     heard = ask(model(fake.url), scenario("indiscreet"))
 
     expected = refused(401, "bad", "Wrong key [key], also known as [key]")
-    assert failure(heard) == (UpstreamFailed, expected)
+    assert failure(heard) == (UpstreamMisconfigured, {**expected, "trouble": 401})
 
 
 @pytest.mark.parametrize("key", ["sk-\r\nX-Injected: yes", "sk-密钥"])
@@ -191,7 +199,7 @@ def test_a_vendor_that_quotes_the_conversation_does_not_bring_it_into_the_log(
     heard = ask(model(fake.url), [{"role": "user", "content": content}])
 
     assert failure(heard) == (
-        UpstreamFailed,
+        UpstreamRejected,
         refused(400, "bad", "withheld: it quotes the conversation"),
     )
 

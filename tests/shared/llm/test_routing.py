@@ -9,7 +9,13 @@ import pytest
 
 from shared import settings
 from shared.config import load
-from shared.errors import Misconfigured, UpstreamBusy, UpstreamFailed
+from shared.errors import (
+    ContextLengthExceeded,
+    Misconfigured,
+    UpstreamBusy,
+    UpstreamFailed,
+    UpstreamMisconfigured,
+)
 from shared.llm import client, routing
 from shared.llm.events import Delta, Event
 from shared.repos.upstream_calls import UpstreamCall
@@ -44,6 +50,19 @@ def serve_by(configure: Configure, *urls: str, **more: object) -> None:
     )
 
 
+def serve_models(configure: Configure, *listed: tuple[str, str, str]) -> None:
+    """Upstreams of one model, each with its name, its URL and its vendor's name of the model."""
+    routing._catalog.cache_clear()
+    upstreams = [
+        {"name": name, "url": url, "key": "k", "model": model} for name, url, model in listed
+    ]
+    configure(OPENAI_API_KEY="x", OPENAI_MODEL="ours", UPSTREAMS=json.dumps(upstreams))
+
+
+HELLO = [{"role": "user", "content": "hello"}]
+MENDED = ("401-openai", "402-zhipu", "403-dashscope", "404-vllm")
+
+
 class Heard:
     """One answer: its text, the outcomes of its attempts, and its error."""
 
@@ -67,7 +86,11 @@ def ask(name: str = "plain", model: str = "ours") -> Heard:
     async def run() -> None:
         try:
             async for event in routing.answer(
-                model, scenario(name), thinking=True, options={}, report=heard.attempts.append
+                model,
+                scenario(name) if name else HELLO,
+                thinking=True,
+                options={},
+                report=heard.attempts.append,
             ):
                 heard.events.append(event)
         except UpstreamFailed as error:
@@ -103,7 +126,72 @@ def test_a_question_that_is_refused_is_not_asked_elsewhere(
     configure: Configure, fakes: list[Upstream]
 ) -> None:
     serve_by(configure, fakes[0].url, fakes[1].url)
-    assert ask("status-400").outcomes == ["upstream_error"]
+    assert ask("status-400").outcomes == ["upstream_rejected"]
+    assert ask("filtered-dashscope").outcomes == ["content_filtered"]
+    assert ask("filtered-dashscope-first").outcomes == ["content_filtered"]
+
+
+def test_a_prompt_too_long_for_one_model_is_asked_of_another_model_only(
+    configure: Configure, fakes: list[Upstream]
+) -> None:
+    same, other = fakes[0].url, fakes[1].url
+    two = {"a": same, "b": other}.items()
+    serve_models(configure, ("a", same, "scenario:too-long-vllm"), ("b", other, "other"))
+    assert {ask("").text for _ in range(6)} == {SENTENCE}
+
+    serve_models(configure, *((name, url, "scenario:too-long-vllm") for name, url in two))
+    heard = ask("")
+    assert isinstance(heard.failure, ContextLengthExceeded)
+    assert heard.outcomes == ["context_length_exceeded"]
+
+
+@pytest.mark.parametrize("code", ["401", "402", "403", "404"])
+def test_what_only_the_operator_can_mend_is_logged_and_another_one_answers(
+    code: str, configure: Configure, fakes: list[Upstream], capsys: pytest.CaptureFixture[str]
+) -> None:
+    [name] = [one for one in MENDED if one.startswith(code)]
+    broken = f"scenario:misconfigured-{name}"
+    serve_models(configure, ("a", fakes[0].url, broken), ("b", fakes[1].url, "good"))
+
+    heard = [ask("") for _ in range(12)]
+
+    assert {one.text for one in heard} == {SENTENCE}
+    failed = [one for one in heard if len(one.outcomes) > 1]
+    assert {tuple(one.outcomes) for one in failed} == {(f"upstream_misconfigured:{code}", "ok")}
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) == len(failed)
+    for line in lines:
+        assert (line["level"], line["event"]) == ("error", "upstream_misconfigured")
+        assert (line["upstream"], line["trouble"]) == ("a", int(code))
+
+
+def test_where_none_can_answer_the_failure_that_may_pass_is_named(
+    configure: Configure, fakes: list[Upstream]
+) -> None:
+    key, busy, full = (
+        f"scenario:{name}" for name in ("status-401", "status-429", "too-long-openai")
+    )
+    for models, expected in {
+        (key, busy): UpstreamBusy,
+        (full, busy): UpstreamBusy,
+        (key, full): ContextLengthExceeded,
+        (key, key): UpstreamMisconfigured,
+    }.items():
+        urls = [one.url for one in fakes]
+        serve_models(configure, *zip("ab", urls, models, strict=False))
+        assert {type(ask("").failure) for _ in range(7)} == {
+            expected
+        }  # also while breakers are open
+
+
+def test_requests_that_are_refused_open_no_breaker(
+    configure: Configure, fakes: list[Upstream]
+) -> None:
+    serve_by(configure, fakes[0].url, fakes[1].url)
+    for name in ("status-400", "filtered-zhipu", "rejected-mistral") * 6:
+        ask(name)
+    assert {ask().outcomes[0] for _ in range(4)} == {"ok"}
+    assert all(one.breaker.allows(0) for one in routing._catalog()._built([], []).upstreams)
 
 
 def test_a_busy_one_is_asked_again_and_then_named(
