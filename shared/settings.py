@@ -309,6 +309,7 @@ class Chat:
     prompt_tokens: int = env("PROMPT_TOKENS", parse=whole(1, 10_000_000), default=64_000)
     on_disconnect: str = env("ON_DISCONNECT", parse=one_of("finish", "cancel"), default="finish")
     max_unwatched: int = env("MAX_UNWATCHED_ANSWERS", parse=whole(0, 1000), default=20)
+    stream_head_seconds: int = env("STREAM_HEAD_SECONDS", parse=whole(0, 600), default=15)
 
     def unsafe(self) -> Iterator[str]:
         if self.allow_unmetered:

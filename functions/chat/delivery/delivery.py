@@ -35,6 +35,9 @@ class AnswerSource(Protocol):
     async def all_chunks(self) -> Sequence[AnswerChunk]:
         """Wait for the end. Raises: the failure of an empty answer."""
 
+    async def begun(self, seconds: float) -> None:
+        """Wait for the beginning, up to a limit. Raises: the failure of an empty answer."""
+
     def leave(self) -> None:
         """Tell the source that the client disconnected. Without effect after the end."""
 
@@ -52,11 +55,21 @@ FormatOf = Callable[[AnswerSource], AnswerFormat]
 
 
 async def deliver(
-    request: Request, body: AnswerRequest, format_of: FormatOf, *, streamed: bool
+    request: Request,
+    body: AnswerRequest,
+    format_of: FormatOf,
+    *,
+    streamed: bool,
+    head_seconds: float = 0,
 ) -> Response:
     """Answer a request with a new generation, or with the stored answer if it is a duplicate.
 
-    Raises: what `start_generation` raises; InProgress; the failure of a whole answer.
+    The head of a stream waits `head_seconds` for the first word, so that a failure before it
+    has its HTTP status. It is sent then in any case: nothing can be sent before it, and proxies
+    close idle connections.
+
+    Raises: what `start_generation` raises; InProgress; the failure of an answer without a word,
+        if it is whole or if its head has waited for it.
     """
     source: AnswerSource
     started = await start_generation(request, body, thinking=streamed)
@@ -65,6 +78,8 @@ async def deliver(
     else:
         source = started
     if streamed:
+        if head_seconds:
+            await source.begun(head_seconds)
         return Response.events(stream(source, format_of(source), request))
     return await _whole(source, format_of(source), request)
 

@@ -63,6 +63,9 @@ class StoredAnswer:
                 await asyncio.sleep(_POLL_SECONDS)
             self._row, new = await threads.read(_read_from, self.head.message_id, position)
 
+    async def begun(self, seconds: float) -> None:
+        """What is stored has begun."""
+
     def leave(self) -> None:
         """The generation does not depend on the readers of its stored chunks."""
 

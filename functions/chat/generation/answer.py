@@ -29,12 +29,15 @@ class Answer:
         self._joined = (0, "")
         self.is_booked = True
         self._outcome: Outcome | None = None
+        self._begun = asyncio.Event()
         self.counter = TokenCounter()
         self._watchers: set[asyncio.Event] = set()
 
     def take(self, event: Event) -> None:
         self.counter.take(event)
-        self.has_output = self.has_output or isinstance(event, Output)
+        if isinstance(event, Output):
+            self.has_output = True
+            self._begun.set()
         if isinstance(event, Delta):
             self._append("text", event.text)
         elif isinstance(event, Reasoning):
@@ -44,12 +47,17 @@ class Answer:
 
     def end(self, outcome: dict[str, object], cause: AppError | None = None) -> None:
         self._outcome = Outcome.of(outcome, cause)
+        self._begun.set()
         self._wake()
 
     def end_unbooked(self, failure: AppError) -> None:
         """End it for its readers; what it costs is not known yet."""
         self.is_booked = False
         self.end({"error": failure.name}, failure)
+
+    async def begun(self) -> None:
+        """Wait until something was received, or the answer has ended."""
+        await self._begun.wait()
 
     @property
     def has_ended(self) -> bool:

@@ -1,8 +1,8 @@
 """Generation of answers: each runs as a task of this instance, apart from its readers."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import replace
 
 from functions.chat.generation.answer import Answer
@@ -100,15 +100,29 @@ class Generation:
 
         Raises: the failure of an empty answer; AnswerPending: its charge is not known yet.
         """
-        try:
-            await self.ended()
-        except asyncio.CancelledError:
-            self.leave()
-            raise
+        await self._wait_as_client(self.ended())
         is_given = self._answer.has_output and self._answer.is_booked
         if self.outcome.failure and not is_given:
             raise self.outcome.failure
         return self._answer.chunks
+
+    async def begun(self, seconds: float) -> None:
+        """Return once something was received, or the answer has ended, or the time is over.
+
+        Raises: the failure of an empty answer; AnswerPending.
+        """
+        with suppress(asyncio.TimeoutError):
+            await self._wait_as_client(asyncio.wait_for(self._answer.begun(), seconds))
+        if self.outcome.failure and not self._answer.has_output:
+            raise self.outcome.failure
+
+    async def _wait_as_client(self, event: Awaitable[None]) -> None:
+        """Wait; a client that disconnects meanwhile leaves the answer."""
+        try:
+            await event
+        except asyncio.CancelledError:
+            self.leave()
+            raise
 
     async def ended(self) -> None:
         await asyncio.wait({self._task})

@@ -4,6 +4,8 @@ from functions.chat.delivery.delivery import AnswerSource, deliver
 from functions.chat.openai_api.format import OpenAIFormat, error_json, model_json
 from functions.chat.openai_api.request import CompletionRequest
 from functions.chat.opening.admission import admit
+from shared import settings
+from shared.config import load
 from shared.errors import AnswerPending, AppError, InvalidRequest, ModelNotFound, PromptTooLong
 from shared.llm import routing
 from shared.web.endpoint import Request, Response, endpoint
@@ -39,4 +41,7 @@ async def create_completion(request: Request) -> Response:
         with_usage = body.with_usage_in_stream
         return OpenAIFormat(source.head, request.language, with_usage=with_usage)
 
-    return await deliver(request, body, format_of, streamed=body.is_streamed)
+    head_seconds = load(settings.Chat).stream_head_seconds
+    return await deliver(
+        request, body, format_of, streamed=body.is_streamed, head_seconds=head_seconds
+    )
