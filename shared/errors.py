@@ -15,7 +15,7 @@ AppError
 |- UnsupportedMediaType 415
 |- InvalidRequest 422        IdempotencyMismatch, InviteCodeRequired, InviteCodeInvalid
 |- TooManyRequests 429       DailyLimitReached, TooManyStreams
-|- UpstreamFailed 502        UpstreamBusy 503, UpstreamTimeout 504,
+|- UpstreamFailed 502        UpstreamBusy 503, UpstreamTimeout 504, AnswerInterrupted,
 |                            UpstreamMisconfigured 503,
 |                            UpstreamRejected 400 (ContextLengthExceeded, ContentFiltered)
 |- Unavailable 503           DatabaseUnavailable (DatabaseContention, OutcomeUnknown),
@@ -444,6 +444,14 @@ class UpstreamTimeout(UpstreamFailed):
     name = "upstream_timeout"
     en = "The model did not answer in time."
     zh = "模型响应超时。"
+
+
+class AnswerInterrupted(UpstreamFailed):
+    """The answer was cut off before its end; only in OpenAI's format."""
+
+    name = "answer_interrupted"
+    en = "The answer was cut off before its end."
+    zh = "回答在完成前被中断。"
 
 
 class UpstreamRejected(UpstreamFailed):

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.fakes.upstream_scenarios import WORDS, event, streamed, whole
+from tests.fakes.upstream_scenarios import DONE, WORDS, chunk, event, streamed, whole
 
 Refusal = tuple[int, dict[str, Any]]
 _RISK = "The request was rejected because it was considered high risk"
@@ -227,3 +227,25 @@ for _kind, _refusals in KINDS.items():
         streamed(name_of(_kind, _vendor, "first"), event(_body))
         streamed(name_of(_kind, _vendor, "later"), WORDS[0], event(_body))
         OF_VENDORS |= {name_of(_kind, _vendor, place) for place in ("", "first", "later")}
+
+# How answers end in the words of vendors, and in those of OpenAI; None: the answer was cut off.
+FINISH_REASONS = {
+    "stop": "stop",
+    "length": "length",
+    "content_filter": "content_filter",
+    "function_call": "function_call",
+    "sensitive": "content_filter",
+    "eos": "stop",
+    "COMPLETE": "stop",
+    "some_new_word": "stop",
+    "max_tokens": "length",
+    "model_length": "length",
+    "repetition_truncation": "length",
+    "insufficient_system_resource": None,
+    "network_error": None,
+    "abort": None,
+    "error": None,
+}
+for _reason in FINISH_REASONS:
+    streamed(f"finish-{_reason}", *WORDS, chunk({}, _reason), DONE)
+    OF_VENDORS.add(f"finish-{_reason}")

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
+from functions.chat.openai_api.finish_reasons import interruption, whole_reason
 from functions.chat.outcome import Outcome
 from functions.chat.turn import AnswerHead
 from shared.errors import AppError, PromptTooLong
@@ -12,7 +13,6 @@ from shared.repos.answer_chunks import AnswerChunk
 from shared.web.endpoint import Response
 
 _DONE = b"data: [DONE]\n\n"
-_REASONS = {"stop", "length", "content_filter", "tool_calls", "error"}
 _ERROR_TYPES = {
     401: "authentication_error",
     402: "insufficient_quota",
@@ -48,7 +48,7 @@ class OpenAIFormat:
             "index": 0,
             "message": message,
             "logprobs": None,
-            "finish_reason": _finish_reason(outcome),
+            "finish_reason": whole_reason(outcome),
         }
         kind = {"object": "chat.completion"}
         body = {**self._head, **kind, "choices": [choice], "usage": _usage_json(outcome)}
@@ -65,9 +65,10 @@ class OpenAIFormat:
         )
 
     def end(self, outcome: Outcome) -> bytes:
-        if outcome.failure:
-            return _event(error_json(outcome.failure, self._language))
-        last = self._chunk({}, _finish_reason(outcome))
+        failure = interruption(outcome)
+        if failure:
+            return _event(error_json(failure, self._language))
+        last = self._chunk({}, whole_reason(outcome))
         if self._with_usage:
             last += self._chunk_event(choices=[], usage=_usage_json(outcome))
         return last + _DONE
@@ -106,12 +107,6 @@ def _event(document: Mapping[str, object]) -> bytes:
 
 def _field(kind: str) -> str:
     return "content" if kind == "text" else "reasoning_content"
-
-
-def _finish_reason(outcome: Outcome) -> str:
-    """A reason that clients of OpenAI do not know (a vendor's, or `interrupted`) becomes `stop`."""
-    reason = str(outcome.data.get("finish_reason", "error"))
-    return reason if reason in _REASONS else "stop"
 
 
 def _usage_json(outcome: Outcome) -> dict[str, object]:
