@@ -128,7 +128,7 @@ class Generation:
         await asyncio.wait({self._task})
 
     def stop(self) -> None:
-        """End the answer with its chunks so far, as if the model had ended here."""
+        """End the answer with its chunks so far, and the finish reason `stopped`."""
         self._generating.cancel()
 
     def interrupt(self) -> None:
@@ -180,7 +180,7 @@ class Generation:
 
     def _cut(self) -> AppError | None:
         """An interrupted empty answer is a failure, as for the sweeper."""
-        self._answer.finish_reason = "interrupted" if self._interrupted else "stop"
+        self._answer.finish_reason = "interrupted" if self._interrupted else "stopped"
         if self._interrupted and not self._answer.has_output:
             return UpstreamFailed(reason="the instance was stopped")
         return None

@@ -99,8 +99,8 @@ def test_an_answer_that_outlives_its_lease_is_left_alone_by_the_sweeper(
         assert stop(web, message_id, token=anna.token) == 200
         events = events_of(heard + b"".join(pieces))
 
-    assert (events[-1].name, events[-1].data["finish_reason"]) == ("done", "stop")
-    assert kept(message_id) == [{"content": text_of(events), "finish_reason": "stop"}]
+    assert (events[-1].name, events[-1].data["finish_reason"]) == ("done", "stopped")
+    assert kept(message_id) == [{"content": text_of(events), "finish_reason": "stopped"}]
 
 
 def test_a_turn_that_the_sweeper_has_ended_is_generated_no_further_and_kept_as_it_was_received(
@@ -151,7 +151,7 @@ def test_a_save_whose_reply_was_lost_stores_no_part_twice_and_loses_none(
         events = events_of(heard + b"".join(pieces))
 
     text = text_of(events)
-    assert (events[-1].name, events[-1].data.get("finish_reason")) == ("done", "stop")
-    assert kept(message_id) == [{"content": text, "finish_reason": "stop"}]
+    assert (events[-1].name, events[-1].data.get("finish_reason")) == ("done", "stopped")
+    assert kept(message_id) == [{"content": text, "finish_reason": "stopped"}]
     assert text_elsewhere(pair, message_id, anna) == text
     assert read(adds_up, anna.id) == wallets.Wallet(900, 0, 2, 0)

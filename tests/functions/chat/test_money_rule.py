@@ -38,7 +38,7 @@ def stopped_in_reasoning(web: WebFunction, person: Person, events: int) -> dict[
 def test_a_stop_during_the_reasoning_is_charged(stored: WebFunction, payer: Person) -> None:
     last = stopped_in_reasoning(stored, payer, 3)
 
-    assert (last["finish_reason"], last["charge"]["amount_fen"]) == ("stop", 100)
+    assert (last["finish_reason"], last["charge"]["amount_fen"]) == ("stopped", 100)
     assert read(adds_up, payer.id) == wallets.Wallet(9_900, 0, 2, 0)
 
 

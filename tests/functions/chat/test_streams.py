@@ -278,7 +278,7 @@ def test_disabling_an_account_ends_its_answers(pair: Pair, anna: Person, join: S
         assert heard_until(of_ben, "滴答" * 3)
 
     done = events[-1]
-    assert (done.name, done.data["finish_reason"]) == ("done", "stop")
+    assert (done.name, done.data["finish_reason"]) == ("done", "stopped")
     assert done.data["charge"]["amount_fen"] == 100
     assert read(adds_up, anna.id) == wallets.Wallet(900, 0, 2, 0)
 
@@ -313,10 +313,10 @@ def test_stopping_from_another_instance_takes_a_second_and_keeps_what_there_is(
         assert time.monotonic() - stopped_at < promised(1)
 
     done, text = events[-1], text_of(events)
-    assert (done.name, done.data["finish_reason"]) == ("done", "stop")
+    assert (done.name, done.data["finish_reason"]) == ("done", "stopped")
     assert done.data["charge"]["amount_fen"] == 100
     assert fake.wait_closed()
-    assert kept(events[0].data["message_id"]) == [{"content": text, "finish_reason": "stop"}]
+    assert kept(events[0].data["message_id"]) == [{"content": text, "finish_reason": "stopped"}]
     assert read(adds_up, anna.id) == wallets.Wallet(900, 0, 2, 0)
 
 
@@ -327,7 +327,7 @@ def test_an_answer_stopped_before_its_first_word_is_free(pair: Pair, anna: Perso
     done = told(pair[1], message_id, anna)[-1]
     assert (done.name, done.data["finish_reason"], done.data["charge"]["kind"]) == (
         "done",
-        "stop",
+        "stopped",
         "none",
     )
     assert read(adds_up, anna.id) == wallets.Wallet(1000, 0, 1, 0)
@@ -354,7 +354,7 @@ def test_a_deployment_may_stop_what_nobody_waits_for(
         eventually(lambda: kept(message_id_of(heard)))
 
     assert kept(message_id_of(heard)) == [
-        {"content": PIECES[0] + PIECES[1], "finish_reason": "stop"}
+        {"content": PIECES[0] + PIECES[1], "finish_reason": "stopped"}
     ]
 
 
