@@ -10,7 +10,7 @@ from typing import Any
 from shared import settings
 from shared.config import load
 from shared.database.connection import Connection
-from shared.errors import IdempotencyMismatch, InProgress, InvalidRequest
+from shared.errors import IdempotencyMismatch, InProgress, InvalidRequest, MalformedJson
 from shared.ids import new_id
 from shared.repos import idempotency
 from shared.repos.idempotency import IdempotencyKey
@@ -18,31 +18,72 @@ from shared.times import now_ms
 from shared.web.endpoint import Request
 
 _LONGEST = 255
+_HASHED = "sha256:"
 
 
 @dataclass(frozen=True)
 class ClientKey:
-    """A client's key, and the hash of the request that it came with."""
+    """A client's key as it is stored, and the hash of the request that it came with.
+
+    `bytes_hash` is the hash of the body's bytes, which versions before 0.5 store. Keys last
+    a day; so it is not needed any more where 0.5 has been running for a day.
+    """
 
     text: str
     request_hash: str
+    bytes_hash: str
+
+    def is_of(self, earlier: IdempotencyKey) -> bool:
+        """Say whether the earlier request with this key asked for the same."""
+        return earlier.request_hash in (self.request_hash, self.bytes_hash)
 
 
-def client_key(request: Request, fallback: str | None = None) -> ClientKey | None:
-    """The key of the header, else `fallback`, if there is one. Raises: InvalidRequest."""
+def client_key(
+    request: Request, fallback: str | None = None, *, ignored: frozenset[str] = frozenset()
+) -> ClientKey | None:
+    """The key of the header, else `fallback`, if there is one.
+
+    `ignored` are fields of the body that do not say what is asked.
+
+    Raises: InvalidRequest, MalformedJson.
+    """
     text = request.headers.get("idempotency-key") or fallback
     if not text:
         return None
     if len(text) > _LONGEST:
         problem = f"must be at most {_LONGEST} characters"
         raise InvalidRequest(details=[{"field": "header.idempotency-key", "problem": problem}])
-    return ClientKey(text, _hash(request))
+    asked = _hash(request, _canonical(request, ignored))
+    return ClientKey(_stored(text), asked, _hash(request, request.body))
 
 
-def _hash(request: Request) -> str:
+def _stored(text: str) -> str:
+    """The key itself; its hash if it ends with a blank, which MySQL overlooks at the end."""
+    if text.endswith(" ") or text.startswith(_HASHED):
+        return _HASHED + hashlib.sha256(text.encode()).hexdigest()
+    return text
+
+
+def _canonical(request: Request, ignored: frozenset[str]) -> bytes:
+    """The body as JSON that does not depend on blanks, escapes or the order of fields.
+
+    Raises: MalformedJson.
+    """
+    if not request.body:
+        return b""
+    asked = request.json()
+    if isinstance(asked, dict):
+        asked = {name: value for name, value in asked.items() if name not in ignored}
+    try:
+        return json.dumps(asked, sort_keys=True, separators=(",", ":")).encode()
+    except RecursionError:
+        raise MalformedJson from None
+
+
+def _hash(request: Request, body: bytes) -> str:
     """A keyed hash: a plain hash would allow guessing a password in the body."""
     secret = load(settings.Tokens).secret.reveal().encode()
-    message = b"request:" + request.url_path.encode() + b"\n" + request.body
+    message = b"request:" + request.url_path.encode() + b"\n" + body
     return hmac.new(secret, message, hashlib.sha256).hexdigest()
 
 
@@ -75,7 +116,7 @@ def once(
 
 
 def _first_result(earlier: IdempotencyKey, key: ClientKey) -> dict[str, Any]:
-    if earlier.request_hash != key.request_hash:
+    if not key.is_of(earlier):
         raise IdempotencyMismatch
     if earlier.answer is None:
         raise InProgress

@@ -5,11 +5,12 @@ from contextlib import aclosing
 from typing import Protocol
 
 from functions.chat.delivery.stored_answer import StoredAnswer
+from functions.chat.delivery.watchers import watchers
 from functions.chat.generation.generation import start_generation
 from functions.chat.opening.duplicates import Duplicate
 from functions.chat.outcome import Outcome
 from functions.chat.turn import AnswerHead, AnswerRequest
-from shared.errors import AppError
+from shared.errors import AppError, InProgress, TooManyStreams
 from shared.repos.answer_chunks import AnswerChunk
 from shared.web import sse
 from shared.web.ending_stream import EndingStream
@@ -62,7 +63,7 @@ async def deliver(
     streamed: bool,
     head_seconds: float = 0,
 ) -> Response:
-    """Answer a request with a new generation, or with the stored answer if it is a duplicate.
+    """Answer a request with a new generation, or a repeated one with the first one's answer.
 
     The head of a stream waits `head_seconds` for the first word, so that a failure before it
     has its HTTP status. It is sent then in any case: nothing can be sent before it, and proxies
@@ -71,12 +72,35 @@ async def deliver(
     Raises: what `start_generation` raises; InProgress; the failure of an answer without a word,
         if it is whole or if its head has waited for it.
     """
-    source: AnswerSource
     started = await start_generation(request, body, thinking=streamed)
     if isinstance(started, Duplicate):
-        source = await StoredAnswer.of_duplicate(started)
-    else:
-        source = started
+        return await _repeat(request, started, format_of, streamed=streamed)
+    return await _respond(request, started, format_of, streamed=streamed)
+
+
+async def _repeat(
+    request: Request, duplicate: Duplicate, format_of: FormatOf, *, streamed: bool
+) -> Response:
+    """Deliver the answer of an earlier request. One that still runs is joined and watched.
+
+    Raises: InProgress, also if the caller has too many watchers; the failure of a whole answer.
+    """
+    source = await StoredAnswer.of_duplicate(duplicate)
+    if not source.is_running:
+        return await _respond(request, source, format_of, streamed=streamed)
+    try:
+        if streamed:
+            events = stream(source, format_of(source), request)
+            return Response.events(watchers.admit(source.subject, events))
+        with watchers.waiting(source.subject):
+            return await _whole(source, format_of(source), request)
+    except TooManyStreams:
+        raise InProgress(duplicate.message_id) from None
+
+
+async def _respond(
+    request: Request, source: AnswerSource, format_of: FormatOf, *, streamed: bool
+) -> Response:
     if streamed:
         if head_seconds:
             await source.begun(head_seconds)

@@ -35,6 +35,6 @@ def earlier_request(db: Connection, subject: str, key: ClientKey | None) -> Dupl
     Raises: IdempotencyMismatch: it had another body.
     """
     earlier = idempotency.find(db, subject, key.text) if key else None
-    if earlier and key and earlier.request_hash != key.request_hash:
+    if earlier and key and not key.is_of(earlier):
         raise IdempotencyMismatch
     return Duplicate(earlier.message_id) if earlier else None

@@ -27,6 +27,8 @@ from shared.repos import turns
 from shared.times import now_ms, shanghai_day
 from shared.web.endpoint import Request
 
+# Fields that say how to deliver the answer, or are the key themselves.
+_NOT_ASKED = frozenset({"stream", "stream_options", "client_message_id"})
 _UNLIMITED = 2**31  # where nothing is reserved, the upstream's limit is the only one
 
 
@@ -52,7 +54,7 @@ async def open_turn(request: Request, body: AnswerRequest) -> PreparedTurn | Dup
         return _uncounted(body, model, request.language, longest_prompt)
     if caller.user_id is None and body.conversation_id:
         raise Unauthorized  # guests have no conversations: an address does not prove ownership
-    key = client_key(request, body.client_message_id)
+    key = client_key(request, body.client_message_id, ignored=_NOT_ASKED)
     attempt = OpeningAttempt()
     admitted = _Admitted(caller, body, model, request.language, key, longest_prompt, attempt)
     return await attempt.run(

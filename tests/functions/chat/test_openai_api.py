@@ -334,20 +334,21 @@ def test_a_repeated_key_gives_the_first_answer_again(
     assert refused.value.code == "idempotency_mismatch"
 
 
-def test_a_key_whose_answer_is_still_coming_is_a_conflict(
+def test_a_key_whose_answer_is_still_coming_joins_it(
     stored: WebFunction, anna: Person, fake: Upstream
 ) -> None:
     create = sdk(stored, anna.token).chat.completions.create
     key = {"Idempotency-Key": "same"}
     with create(model=MODEL, messages=scenario("endless"), stream=True, extra_headers=key) as first:
         message_id = next(iter(first)).id.removeprefix("chatcmpl-")
-        with pytest.raises(openai.ConflictError) as refused:
-            create(model=MODEL, messages=scenario("endless"), stream=True, extra_headers=key)
-        assert refused.value.code == "in_progress"
+        again = create(model=MODEL, messages=scenario("endless"), stream=True, extra_headers=key)
+        assert next(iter(again)).id == f"chatcmpl-{message_id}"
         stop = {"message_id": message_id}
         named = {"Authorization": f"Bearer {anna.token}"}
         assert stored.client.post("/api/chat/stop", json=stop, headers=named).status_code == 200
         [*_, last] = first
+        [*_, joined] = again
+    assert last == joined
     assert last.choices[0].finish_reason == "stop"
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import openai
 import pytest
 
+from shared.database.transactions import transaction
+from shared.repos import turns
 from tests.events import Reply
 from tests.fakes.upstream import PIECES, SENTENCE, Upstream
 from tests.functions.chat.chatting import (
@@ -84,6 +86,7 @@ def test_a_whole_answer_is_pending_until_it_is_booked_and_then_given_with_its_ch
     waiting = pool.submit(ask, remote.web, HELD, token=anna.token, headers=KEY)
     message_id = end_without_database(remote, fake, anna)
     first = waiting.result(HANG_SECONDS)
+    transaction(turns.renew, [message_id], until_ms=1)  # the lease, which is not renewed now
     meanwhile = ask(pair[0], HELD, token=anna.token, headers=KEY)  # its database is there
     remote.proxy.resume()
     again = repeated(lambda: ask(remote.web, HELD, token=anna.token, headers=KEY))

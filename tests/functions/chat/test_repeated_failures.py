@@ -195,13 +195,16 @@ def test_who_joins_while_it_runs_is_told_of_the_same_failure(
         pieces = answer.iter_raw()
         while b"\n\n" not in heard:
             heard += next(pieces)
-        duplicate = ask(pair[1], api, anna, name, streamed=True)
-        with watch(pair[1], message_id_in(next(events_in(heard))), token=anna.token) as joined:
+        with (
+            asking(pair[1], api, anna, name, streamed=True) as duplicate,
+            watch(pair[1], message_id_in(next(events_in(heard))), token=anna.token) as joined,
+        ):
             heard += b"".join(pieces)
+            duplicate.read()
             joined.read()
     *_, last = events_in(heard)
 
-    assert (duplicate.status, api.failure(duplicate.last)[0]) == (409, "in_progress")
+    assert Received.of(duplicate).last == last
     assert api.failure(last) == (UpstreamTimeout.name, UpstreamTimeout.en)
     assert APIS["chat"].failure(Received.of(joined).last) == api.failure(last)
 
