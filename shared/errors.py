@@ -268,11 +268,11 @@ class UsernameTaken(Conflict):
 
 
 class InProgress(Conflict):
-    """A request with the same idempotency key is still running."""
+    """A request with the same key, or the first answer of the conversation, is still running."""
 
     name = "in_progress"
-    en = "The same request is still being worked on."
-    zh = "相同的请求仍在处理中。"
+    en = "This is still being worked on. Try again in a moment."
+    zh = "仍在处理中，请稍后重试。"
     retryable = True
 
     def __init__(self, message_id: str = "", **context: Any) -> None:

@@ -1,5 +1,6 @@
 """Identifiers: unique, unguessable, and ordered by time so that indexes stay compact."""
 
+import hashlib
 import secrets
 
 from shared.times import now_ms
@@ -10,6 +11,12 @@ _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 def new_id() -> str:
     """26 characters: 48 bits of milliseconds and 80 random ones (ULID specification)."""
     return _spelled(now_ms() << 80 | secrets.randbits(80))
+
+
+def question_id(message_id: str) -> str:
+    """The id of the question that this message answers, known before it is stored."""
+    number = int.from_bytes(hashlib.sha256(message_id.encode()).digest()[:10], "big")
+    return message_id[:10] + _spelled(number)[10:]
 
 
 def lowest_id(at_ms: int) -> str:

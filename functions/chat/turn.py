@@ -26,6 +26,10 @@ class AnswerRequest(Protocol):
     def question(self) -> str | None:
         """The text to store in a conversation, or None: nothing is stored."""
 
+    @property
+    def title(self) -> str | None:
+        """The title of a new conversation; None: it is made from the question."""
+
     def prompt(
         self, history: list[dict[str, Any]], fallback_language: str, most_tokens: int
     ) -> list[dict[str, Any]]:

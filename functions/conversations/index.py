@@ -1,13 +1,16 @@
 """/api/conversations: list, read, rename and delete one's own conversations."""
 
-from functions.conversations import logic
-from functions.conversations.logic import RenameConversation
+from functools import partial
+
+from functions.conversations import logic, running
+from functions.conversations.logic import MessagesQuery, RenameConversation
+from functions.conversations.running import Page
 from shared.accounts import auth
 from shared.accounts.tokens import Claims
 from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
 from shared.errors import NotFound
-from shared.repos import answer_chunks, conversations, turns
+from shared.repos import answer_chunks, conversations, running_answers, turns
 from shared.web.endpoint import Request, Response, endpoint, serve
 from shared.web.pagination import ListQuery, page
 
@@ -21,7 +24,7 @@ def list_conversations(request: Request) -> Response:
 @endpoint("GET", "/api/conversations/{conversation_id}/messages", query=ListQuery)
 def list_messages(request: Request) -> Response:
     claims = auth.signed_in(request)
-    return Response.ok(read(_messages, claims, _id(request), request.parse_query(ListQuery)))
+    return Response.ok(read(_messages, claims, _id(request), request.parse_query(MessagesQuery)))
 
 
 @endpoint("PATCH", "/api/conversations/{conversation_id}", body=RenameConversation)
@@ -42,21 +45,28 @@ def _id(request: Request) -> str:
 
 def _list(db: Connection, claims: Claims, query: ListQuery) -> dict[str, object]:
     user = auth.active_user(db, claims)
-    rows = conversations.list_of(db, user.id, after=query.after, count=query.fetch_count)
+    part = Page(query.after, query.fetch_count, newest_first=True)
+    rows = running.list_conversations(db, user.id, part)
     return page("conversations", rows, query, logic.conversation_json)
 
 
 def _messages(
-    db: Connection, claims: Claims, conversation_id: str, query: ListQuery
+    db: Connection, claims: Claims, conversation_id: str, query: MessagesQuery
 ) -> dict[str, object]:
     user = auth.active_user(db, claims)
-    found = conversations.get_for(db, conversation_id, user.id)
-    rows = conversations.list_messages(db, found.id, after=query.after, count=query.fetch_count)
-    return page("messages", rows, query, logic.message_json)
+    part = Page(query.after, query.fetch_count, newest_first=query.order == "desc")
+    rows, open_ids = running.list_messages(db, conversation_id, user.id, part)
+    return page("messages", rows, query, partial(logic.message_json, open_ids=open_ids))
 
 
 def _rename(db: Connection, claims: Claims, conversation_id: str, title: str) -> dict[str, object]:
+    """The turn of a running first answer is updated first: see `_erase`."""
+    if conversation_id.endswith(" "):  # MySQL ignores blanks at the end
+        raise NotFound
+    is_new = running_answers.rename_new(db, conversation_id, claims.user_id, title)
     user = auth.active_user(db, claims)
+    if is_new:
+        return logic.conversation_json(running.get_new(db, conversation_id, user.id))
     found = conversations.get_for(db, conversation_id, user.id)
     conversations.rename(db, found.id, title)
     return logic.conversation_json(conversations.get_listed(db, found.id))

@@ -1,10 +1,20 @@
 """Conversations and messages as JSON, and the rename request. Does no I/O."""
 
+from collections.abc import Set
+from typing import Literal
+
 from pydantic import BaseModel
 
 from shared.repos.conversations import ConversationSummary, Message
 from shared.times import iso_utc
 from shared.web.fields import ShownTitle
+from shared.web.pagination import ListQuery
+
+
+class MessagesQuery(ListQuery):
+    """`order` is by time: asc is the oldest first."""
+
+    order: Literal["asc", "desc"] = "asc"
 
 
 class RenameConversation(BaseModel):
@@ -20,7 +30,8 @@ def conversation_json(row: ConversationSummary) -> dict[str, object]:
     }
 
 
-def message_json(row: Message) -> dict[str, object]:
+def message_json(row: Message, *, open_ids: Set[str]) -> dict[str, object]:
+    """`open_ids` are the answers that still run. `message_id` is the name of an answer in chat."""
     common: dict[str, object] = {
         "id": row.id,
         "role": row.role,
@@ -32,6 +43,8 @@ def message_json(row: Message) -> dict[str, object]:
     usage = {"prompt_tokens": row.prompt_tokens, "completion_tokens": row.completion_tokens}
     return {
         **common,
+        "message_id": row.id,
+        "state": "open" if row.id in open_ids else "done",
         "model": row.model,
         "finish_reason": row.finish_reason,
         "usage": usage,

@@ -29,7 +29,7 @@ def conclude(db: Connection, turn: Turn, ending: Ending) -> dict[str, object] | 
         return None
     charge = _end(db, turn, known, ending)
     if reply:
-        conversation.store(db, turn, known.question, reply)
+        conversation.store(db, turn, known, reply)
     outcome = outcome_json(
         ending.finish_reason,
         ending.tokens,

@@ -3,17 +3,14 @@
 from dataclasses import dataclass
 
 from shared.answers.ending import Ending
+from shared.answers.title import title_of
 from shared.database.connection import Connection
 from shared.database.deferred import Deferred
-from shared.ids import new_id
-from shared.invisible import without_invisible
+from shared.ids import question_id
 from shared.repos import conversations
 from shared.repos.conversations import Conversation, Message
-from shared.repos.turns import Turn
+from shared.repos.turns import OpenTurn, Turn
 from shared.times import now_ms
-
-_TITLE_CHARACTERS = 40
-_TITLE_SOURCE_CHARACTERS = 400  # what is cut off from it may be invisible
 
 
 @dataclass(frozen=True)
@@ -40,30 +37,26 @@ def begin(db: Connection, turn: Turn, ending: Ending) -> Reply | None:
     return Reply(answer, touched)
 
 
-def store(db: Connection, turn: Turn, question: str | None, reply: Reply) -> None:
+def store(db: Connection, turn: Turn, known: OpenTurn | Turn, reply: Reply) -> None:
     """Add both messages, unless the conversation was deleted while the answer was generated.
 
-    `question` is that of the locked turn: a deletion also removes it. A later question that
+    `known` has the texts of the locked turn: a deletion also removes them. A later question that
     finds no conversation comes after its deletion.
     """
-    answer = reply.message
+    answer, question = reply.message, known.question
     if turn.user_id is None or question is None:
         return
     if reply.touched is None:
-        opened = Conversation(
-            answer.conversation_id, turn.user_id, _title(question), turn.created_at_ms
-        )
+        title = known.title or title_of(question)
+        opened = Conversation(answer.conversation_id, turn.user_id, title, turn.created_at_ms)
         conversations.add(db, opened, updated_at_ms=answer.created_at_ms)
     elif not reply.touched:
         return
-    user_message = Message(new_id(), answer.conversation_id, "user", question, turn.created_at_ms)
+    question_message_id = question_id(turn.message_id)
+    user_message = Message(
+        question_message_id, answer.conversation_id, "user", question, turn.created_at_ms
+    )
     conversations.append(db, user_message, answer)
-
-
-def _title(question: str) -> str:
-    """The beginning of the question, as it is seen."""
-    seen = without_invisible(question[:_TITLE_SOURCE_CHARACTERS])
-    return without_invisible(seen[:_TITLE_CHARACTERS])  # the cut may part an emoji
 
 
 def replace(db: Connection, turn: Turn, ending: Ending) -> None:
@@ -77,7 +70,7 @@ def replace(db: Connection, turn: Turn, ending: Ending) -> None:
     touched = conversations.touch(db, turn.conversation_id, at_ms=answer.created_at_ms)
     if not (touched and conversations.replace_answer(db, answer)):
         is_first = turn.opens_conversation
-        store(db, turn, turn.question, Reply(answer, None if is_first else touched))
+        store(db, turn, turn, Reply(answer, None if is_first else touched))
 
 
 def _answer_message(turn: Turn, conversation_id: str, ending: Ending) -> Message:

@@ -197,6 +197,27 @@ def list_messages(
     )
 
 
+def list_newest_messages(
+    db: Connection, conversation_id: str, *, after: Cursor | None, count: int
+) -> list[Message]:
+    """Newest first."""
+    return db.find_all(
+        Message,
+        """
+        SELECT id, conversation_id, role, content, created_at_ms, model, finish_reason,
+            prompt_tokens, completion_tokens
+        FROM messages /*! FORCE INDEX (ix_messages_conversation) */
+        WHERE conversation_id = :conversation_id
+            AND created_at_ms <= :at AND (created_at_ms < :at OR id < :id)
+        ORDER BY created_at_ms DESC, id DESC
+        LIMIT :count
+        """,
+        conversation_id=conversation_id,
+        count=count,
+        **vars(after or END),
+    )
+
+
 def rename(db: Connection, conversation_id: str, title: str) -> None:
     """Raises: NotFound."""
     found = db.execute(

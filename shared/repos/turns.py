@@ -15,7 +15,8 @@ from shared.repos import rows
 class Turn:
     """`outcome` is JSON, see shared.money.outcome; `subject` is a user or a guest.
 
-    `question` and `price` are those of an open turn; a released one keeps its question.
+    `question`, `title` and `price` are those of an open turn; a released one keeps its question
+    and its title, which is that of a new conversation.
     """
 
     message_id: str
@@ -36,6 +37,7 @@ class Turn:
     stop_requested: int = 0
     ended_at_ms: int | None = None
     outcome: str | None = None
+    title: str | None = None
 
     @property
     def opens_conversation(self) -> bool:
@@ -45,9 +47,10 @@ class Turn:
 
 @dataclass(frozen=True)
 class OpenTurn:
-    """The question of a turn, and what is counted of its subject: guests have no wallet."""
+    """The texts of a turn, and what is counted of its subject: guests have no wallet."""
 
     question: str | None
+    title: str | None
     used: int | None
     balance_fen: int | None
     reserved_fen: int | None
@@ -66,11 +69,11 @@ def add(db: Connection, turn: Turn) -> None:
         INSERT INTO turns
             (message_id, subject, user_id, conversation_id, question, model, payment, day,
              daily_limit, reserved_fen, price, prompt_tokens, lease_until_ms, created_at_ms,
-             state, stop_requested, ended_at_ms, outcome)
+             state, stop_requested, ended_at_ms, outcome, title)
         VALUES
             (:message_id, :subject, :user_id, :conversation_id, :question, :model, :payment, :day,
              :daily_limit, :reserved_fen, :price, :prompt_tokens, :lease_until_ms, :created_at_ms,
-             :state, :stop_requested, :ended_at_ms, :outcome)
+             :state, :stop_requested, :ended_at_ms, :outcome, :title)
         """,
         **vars(turn),
     )
@@ -82,7 +85,7 @@ def find(db: Connection, message_id: str) -> Turn | None:
         """
         SELECT message_id, subject, user_id, conversation_id, question, model, payment, day,
             daily_limit, reserved_fen, price, prompt_tokens, lease_until_ms, created_at_ms,
-            state, stop_requested, ended_at_ms, outcome
+            state, stop_requested, ended_at_ms, outcome, title
         FROM turns
         WHERE message_id = :message_id
         """,
@@ -106,7 +109,8 @@ def lock_open(db: Connection, turn: Turn) -> Deferred:
     """
     return db.defer(
         """
-        SELECT /*! STRAIGHT_JOIN */ t.question, d.used, w.balance_fen, w.reserved_fen, w.entries
+        SELECT /*! STRAIGHT_JOIN */ t.question, t.title, d.used, w.balance_fen, w.reserved_fen,
+            w.entries
         FROM turns AS t
         LEFT JOIN daily_messages AS d ON d.subject = :subject AND d.day = :day
         LEFT JOIN wallets AS w ON w.user_id = :user_id
@@ -146,7 +150,8 @@ def end(
             completion_tokens = :completion,
             charged_fen = :charged_fen,
             price = '',
-            question = CASE WHEN :state = 'released' THEN question END
+            question = CASE WHEN :state = 'released' THEN question END,
+            title = CASE WHEN :state = 'released' THEN title END
         WHERE message_id = :message_id AND state = 'open'
         """,
         message_id=message_id,
@@ -280,7 +285,7 @@ def forget_questions(db: Connection, user_id: str, conversation_id: str) -> bool
         db.execute(
             """
             UPDATE turns
-            SET question = NULL
+            SET question = NULL, title = NULL
             WHERE user_id = :user_id AND conversation_id = :conversation_id
                 AND question IS NOT NULL
             """,
@@ -296,6 +301,7 @@ def forget_all_questions(db: Connection, user_id: str) -> None:
         """
         UPDATE turns
         SET question = NULL,
+            title = NULL,
             stop_requested = 1
         WHERE user_id = :user_id AND (question IS NOT NULL OR state = 'open')
         """,

@@ -162,6 +162,8 @@ def test_messages_are_told_oldest_first(anna: Person) -> None:
                 "finish_reason": "stop",
                 "usage": {"prompt_tokens": 5, "completion_tokens": 2},
                 "ai_generated": True,
+                "message_id": "m1",
+                "state": "done",
             },
         ],
         "next_cursor": None,

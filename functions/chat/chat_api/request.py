@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from functions.chat.prompt import personas
 from functions.chat.prompt.context import fit_context
@@ -12,6 +19,7 @@ from shared.config import load
 from shared.web.client_ip import language
 
 _Content = Annotated[str, StringConstraints(min_length=1, max_length=32_000)]
+_Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
 
 class ChatMessage(BaseModel):
@@ -27,6 +35,7 @@ class ChatRequest(BaseModel):
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=100)] | None = None
     message: _Content | None = None
     conversation_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    title: _Title | None = None
     model: Annotated[str, StringConstraints(max_length=128)] | None = None
     stream: bool = False
     client_message_id: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
@@ -37,6 +46,13 @@ class ChatRequest(BaseModel):
         if value not in personas.types():
             raise ValueError(f"must be one of {', '.join(sorted(personas.types()))}")
         return value
+
+    @field_validator("title")
+    @classmethod
+    def _is_new(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value and info.data.get("conversation_id"):
+            raise ValueError("is for the first question; rename the conversation instead")
+        return " ".join(value.split()) if value else None
 
     @field_validator("messages")
     @classmethod

@@ -81,6 +81,11 @@ class CompletionRequest(BaseModel):
         """Nothing is stored in a conversation."""
         return
 
+    @property
+    def title(self) -> None:
+        """Nothing is stored in a conversation."""
+        return
+
     def prompt(
         self, history: list[dict[str, Any]], fallback_language: str, most_tokens: int
     ) -> list[dict[str, Any]]:

@@ -167,6 +167,7 @@ def _new_row(admitted: _Admitted, message_id: str, now: int) -> turns.Turn:
         user_id=caller.user_id,
         conversation_id=(body.conversation_id or message_id) if is_stored else None,
         question=body.question if is_stored else None,
+        title=body.title if is_stored else None,
         model=admitted.model,
         payment="free",
         day=shanghai_day(now),

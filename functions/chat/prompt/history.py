@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from shared.database.connection import Connection
-from shared.errors import NotFound
-from shared.repos import conversations
+from shared.errors import AppError, InProgress, NotFound
+from shared.repos import conversations, running_answers
 from shared.repos.conversations import ContextMessage
 
 _CONTEXT_MESSAGES = 20  # ten turns
@@ -19,7 +19,8 @@ def ask_history(db: Connection, conversation_id: str | None, user_id: str | None
     There are none for guests and for a new conversation. An answer of reasoning alone has no
     text. It is left out, because upstreams refuse empty messages.
 
-    The result raises: NotFound, also for a conversation of another user.
+    The result raises: NotFound, also for a conversation of another user; InProgress: the first
+    answer of the conversation still runs.
     """
     if user_id is None or conversation_id is None:
         return list
@@ -29,7 +30,7 @@ def ask_history(db: Connection, conversation_id: str | None, user_id: str | None
         newest_first = asked.rows(ContextMessage)
         # MySQL overlooks blanks at the end of an id.
         if not newest_first or newest_first[0].conversation_id != conversation_id:
-            raise NotFound
+            raise _without_history(db, conversation_id, user_id)
         return [
             {"role": message.role, "content": message.content}
             for message in reversed(newest_first)
@@ -37,3 +38,8 @@ def ask_history(db: Connection, conversation_id: str | None, user_id: str | None
         ]
 
     return history
+
+
+def _without_history(db: Connection, conversation_id: str, user_id: str) -> AppError:
+    running = {answer.message_id for answer in running_answers.list_of(db, user_id)}
+    return InProgress(conversation_id) if conversation_id in running else NotFound()

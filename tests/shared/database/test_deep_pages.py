@@ -158,6 +158,12 @@ LISTS: dict[str, List] = {
         message,
         parents=TALKS,
     ),
+    "messages, newest first": List(
+        "messages",
+        lambda db, **page: conversations.list_newest_messages(db, TALK, **page),
+        message,
+        parents=TALKS,
+    ),
     "ledger": List(
         "ledger", lambda db, **page: wallets.list_entries(db, ANNA, **page), entry, parents=WALLETS
     ),

@@ -17,6 +17,7 @@ from shared.repos import (
     invites,
     models,
     prices,
+    running_answers,
     sessions,
     turns,
     upstreams,
@@ -99,6 +100,12 @@ def turn(number: int) -> Row:
     moments = {"created_at_ms": ms(number), "ended_at_ms": ms(number), "lease_until_ms": 1}
     of = {"message_id": identifier(number), "user_id": ANNA if number < ROWS else BEN}
     return {**of, **texts, **counts, **moments, "state": "settled"}
+
+
+def open_turn(number: int) -> Row:
+    """Every other one is of Ben."""
+    of = {"user_id": ANNA if number % 2 else BEN, "conversation_id": TALK, "question": "Why?"}
+    return {**turn(number), **of, "state": "open", "ended_at_ms": None}
 
 
 def attempt(number: int) -> Row:
@@ -195,6 +202,11 @@ QUERIES: dict[str, Query] = {
         lambda db: usage.sums(db, "upstream", FROM_MS, TO_MS, count=9)[0].requests,
         TURNS,
         most=22,
+        parents=USERS,
+    ),
+    "running answers": Query(
+        lambda db: len(running_answers.list_of(db, ANNA)),
+        {**TURNS, "turns": [*generated(turn), *(open_turn(n) for n in range(ALL, ALL + 20))]},
         parents=USERS,
     ),
     "turns of a period": Query(

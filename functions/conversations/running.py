@@ -1,0 +1,97 @@
+"""Running answers in the lists of conversations and messages, at the place of their question."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from shared.answers.title import title_of
+from shared.cursor import Cursor
+from shared.database.connection import Connection
+from shared.errors import NotFound
+from shared.ids import question_id
+from shared.repos import answer_chunks, conversations, running_answers
+from shared.repos.conversations import ConversationSummary, Message
+from shared.repos.running_answers import RunningAnswer
+
+Row = TypeVar("Row", bound=ConversationSummary | Message)
+
+
+@dataclass(frozen=True)
+class Page:
+    """The part of a list that is read: so many rows after a cursor."""
+
+    after: Cursor | None
+    count: int
+    newest_first: bool
+
+    def of(self, stored: Sequence[Row], running: Sequence[Row]) -> list[Row]:
+        """Merge the rows of the page. A row that was stored meanwhile is no running one."""
+        known = {row.id for row in stored}
+        missing: list[Row] = [
+            row for row in running if row.id not in known and self._contains(row.cursor)
+        ]
+        merged = sorted(
+            [*stored, *missing], key=lambda row: _key(row.cursor), reverse=self.newest_first
+        )
+        return merged[: self.count]
+
+    def _contains(self, cursor: Cursor) -> bool:
+        if self.after is None:
+            return True
+        is_less = _key(cursor) < _key(self.after)
+        return is_less if self.newest_first else _key(cursor) > _key(self.after)
+
+
+def _key(cursor: Cursor) -> tuple[int, str]:
+    return cursor.at, cursor.id
+
+
+def list_conversations(db: Connection, user_id: str, page: Page) -> list[ConversationSummary]:
+    """Running answers are read first: one that ends meanwhile is then among the stored ones."""
+    running = running_answers.list_of(db, user_id)
+    stored = conversations.list_of(db, user_id, after=page.after, count=page.count)
+    return page.of(stored, [new_summary(one) for one in running if one.opens_conversation])
+
+
+def new_summary(answer: RunningAnswer) -> ConversationSummary:
+    """The conversation that a running answer opens."""
+    title, at_ms = answer.title or title_of(answer.question), answer.created_at_ms
+    return ConversationSummary(answer.conversation_id, title, at_ms, at_ms)
+
+
+def list_messages(
+    db: Connection, conversation_id: str, user_id: str, page: Page
+) -> tuple[list[Message], set[str]]:
+    """The messages, and the ids of those that still run. Raises: NotFound."""
+    running = [
+        one
+        for one in running_answers.list_of(db, user_id)
+        if one.conversation_id == conversation_id
+    ]
+    if not any(one.opens_conversation for one in running):
+        conversations.get_for(db, conversation_id, user_id)
+    read = conversations.list_newest_messages if page.newest_first else conversations.list_messages
+    stored = read(db, conversation_id, after=page.after, count=page.count)
+    ended = {message.id for message in stored}
+    added = [message for one in running for message in _messages(db, one)]
+    return page.of(stored, added), {one.message_id for one in running} - ended
+
+
+def _messages(db: Connection, answer: RunningAnswer) -> Iterator[Message]:
+    """The question, and the answer as far as it is stored."""
+    conversation_id, at_ms = answer.conversation_id, answer.created_at_ms
+    chunks = answer_chunks.list_from(db, answer.message_id, 0)
+    text = "".join(chunk.text for chunk in chunks if chunk.kind == "text")
+    question = question_id(answer.message_id)
+    yield Message(question, conversation_id, "user", answer.question, at_ms)
+    yield Message(
+        answer.message_id, conversation_id, "assistant", text, at_ms + 1, model=answer.model
+    )
+
+
+def get_new(db: Connection, conversation_id: str, user_id: str) -> ConversationSummary:
+    """A conversation whose first answer still runs. Raises: NotFound."""
+    for answer in running_answers.list_of(db, user_id):
+        if answer.opens_conversation and answer.conversation_id == conversation_id:
+            return new_summary(answer)
+    raise NotFound
