@@ -1,6 +1,8 @@
 """GET /api/health, /health, / and /api/info: the state of the service, and a description."""
 
 from functions.health.logic import health_response, info_json
+from shared import settings
+from shared.config import load
 from shared.database import transactions
 from shared.web.endpoint import Request, Response, endpoint, serve
 
@@ -17,7 +19,13 @@ def get_health(request: Request) -> Response:
 
 @endpoint("GET", "/api/info")
 def get_info(request: Request) -> Response:
-    return Response.ok(info_json(has_database=transactions.is_configured()))
+    content = info_json(
+        has_database=transactions.is_configured(),
+        chat=load(settings.Chat),
+        quota=load(settings.Quota),
+        invites=load(settings.Invites),
+    )
+    return Response.ok(content)
 
 
 handler = serve(get_health, get_info)

@@ -1,5 +1,6 @@
 """The answers of health and info. Does no I/O."""
 
+from shared import chat_rules, settings
 from shared.times import iso_utc, now_ms
 from shared.version import VERSION
 from shared.web.endpoint import MEBIBYTE, Response
@@ -22,8 +23,15 @@ def health_response(database: str) -> Response:
     )
 
 
-def info_json(*, has_database: bool) -> dict[str, object]:
-    """Chat works without a database; all other features need one."""
+def info_json(
+    *,
+    has_database: bool,
+    chat: settings.Chat,
+    quota: settings.Quota,
+    invites: settings.Invites,
+) -> dict[str, object]:
+    """Chat works without a database, and counts nothing then; all other features need one."""
+    free = {"user": quota.daily_free_messages, "guest": quota.guest_daily_messages}
     return {
         "name": "fc-ai-backend",
         "version": VERSION,
@@ -34,5 +42,19 @@ def info_json(*, has_database: bool) -> dict[str, object]:
             "export": has_database,
             "admin": has_database,
         },
-        "limits": {"request_body_bytes": MEBIBYTE},
+        "invite_required": invites.required,
+        "free_messages_per_day": free if has_database else None,
+        "personas": [
+            {"type": type_, "title": title} for type_, title in chat_rules.PERSONA_TITLES.items()
+        ],
+        "limits": {
+            "request_body_bytes": MEBIBYTE,
+            "messages": chat_rules.MESSAGES,
+            "message_characters": chat_rules.MESSAGE_CHARACTERS,
+            "title_characters": chat_rules.TITLE_CHARACTERS,
+            "idempotency_key_characters": chat_rules.KEY_CHARACTERS,
+            "prompt_tokens": chat.prompt_tokens,
+            "answer_tokens": chat.max_tokens,
+            "streams_per_user": chat.max_streams_per_user,
+        },
     }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared import settings
+from shared.chat_rules import KEY_CHARACTERS
 from shared.config import load
 from shared.database.connection import Connection
 from shared.errors import IdempotencyMismatch, InProgress, InvalidRequest, MalformedJson
@@ -17,7 +18,6 @@ from shared.repos.idempotency import IdempotencyKey
 from shared.times import now_ms
 from shared.web.endpoint import Request
 
-_LONGEST = 255
 _HASHED = "sha256:"
 
 
@@ -50,8 +50,8 @@ def client_key(
     text = request.headers.get("idempotency-key") or fallback
     if not text:
         return None
-    if len(text) > _LONGEST:
-        problem = f"must be at most {_LONGEST} characters"
+    if len(text) > KEY_CHARACTERS:
+        problem = f"must be at most {KEY_CHARACTERS} characters"
         raise InvalidRequest(details=[{"field": "header.idempotency-key", "problem": problem}])
     asked = _hash(request, _canonical(request, ignored))
     return ClientKey(_stored(text), asked, _hash(request, request.body))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
+from shared.chat_rules import TITLE_CHARACTERS
 from shared.invisible import has_invisible, is_spelling_mark, without_invisible
 
 _EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f]{1,64}@[^\s@.\x00-\x1f\x7f]+(\.[^\s@.\x00-\x1f\x7f]+)+")
@@ -72,7 +73,7 @@ Password = Annotated[str, StringConstraints(min_length=1), AfterValidator(_passw
 NewPassword = Annotated[str, StringConstraints(min_length=8), AfterValidator(_password)]
 # Texts that only name something to people: they lose their invisible characters.
 ShownTitle = Annotated[
-    str, StringConstraints(strip_whitespace=True, max_length=100), AfterValidator(_title)
+    str, StringConstraints(strip_whitespace=True, max_length=TITLE_CHARACTERS), AfterValidator(_title)
 ]
 Note = Annotated[
     str,

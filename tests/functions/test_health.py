@@ -72,7 +72,13 @@ def test_head_is_enough_for_a_monitor() -> None:
 
 @pytest.mark.parametrize("has_database", [True, False])
 def test_info_says_what_is_there(configure: Configure, has_database: bool) -> None:
-    configure(DATABASE_URL="sqlite:///never-opened.db" if has_database else None)
+    configure(
+        DATABASE_URL="sqlite:///never-opened.db" if has_database else None,
+        ENABLE_INVITE_CODES="true" if has_database else None,
+        DAILY_FREE_MESSAGES="7",
+        MAX_STREAMS_PER_USER="2",
+        PROMPT_TOKENS="5000",
+    )
 
     assert ask("/api/info").data == {
         "name": "fc-ai-backend",
@@ -84,7 +90,22 @@ def test_info_says_what_is_there(configure: Configure, has_database: bool) -> No
             "export": has_database,
             "admin": has_database,
         },
-        "limits": {"request_body_bytes": 1048576},
+        "invite_required": has_database,
+        "free_messages_per_day": {"user": 7, "guest": 20} if has_database else None,
+        "personas": [
+            {"type": "default", "title": {"zh": "助手", "en": "Assistant"}},
+            {"type": "oracle", "title": {"zh": "神谕", "en": "The Oracle"}},
+        ],
+        "limits": {
+            "request_body_bytes": 1048576,
+            "messages": 100,
+            "message_characters": 32_000,
+            "title_characters": 100,
+            "idempotency_key_characters": 255,
+            "prompt_tokens": 5000,
+            "answer_tokens": 2048,
+            "streams_per_user": 2,
+        },
     }
 
 

@@ -15,11 +15,21 @@ from pydantic import (
 from functions.chat.prompt import personas
 from functions.chat.prompt.context import fit_context
 from shared import settings
+from shared.chat_rules import (
+    KEY_CHARACTERS,
+    MESSAGE_CHARACTERS,
+    MESSAGES,
+    PERSONA_TITLES,
+    TITLE_CHARACTERS,
+)
 from shared.config import load
 from shared.web.client_ip import language
 
-_Content = Annotated[str, StringConstraints(min_length=1, max_length=32_000)]
-_Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+_Content = Annotated[str, StringConstraints(min_length=1, max_length=MESSAGE_CHARACTERS)]
+_Title = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=TITLE_CHARACTERS)
+]
+_Key = Annotated[str, StringConstraints(min_length=1, max_length=KEY_CHARACTERS)]
 
 
 class ChatMessage(BaseModel):
@@ -32,19 +42,19 @@ class ChatRequest(BaseModel):
 
     type: str = "default"
     locale: str | None = None
-    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=100)] | None = None
+    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MESSAGES)] | None = None
     message: _Content | None = None
     conversation_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
     title: _Title | None = None
     model: Annotated[str, StringConstraints(max_length=128)] | None = None
     stream: bool = False
-    client_message_id: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
+    client_message_id: _Key | None = None
 
     @field_validator("type")
     @classmethod
     def _is_known(cls, value: str) -> str:
-        if value not in personas.types():
-            raise ValueError(f"must be one of {', '.join(sorted(personas.types()))}")
+        if value not in PERSONA_TITLES:
+            raise ValueError(f"must be one of {', '.join(sorted(PERSONA_TITLES))}")
         return value
 
     @field_validator("title")

@@ -7,11 +7,6 @@ _FOLDER = Path(__file__).parent / "texts"
 
 
 @cache
-def types() -> frozenset[str]:
-    return frozenset(path.name.split(".")[0] for path in _FOLDER.glob("*.md"))
-
-
-@cache
 def prompt(type_: str, language: str) -> str:
-    """`type_` is one of types(), `language` zh or en."""
+    """`type_` is one of PERSONA_TITLES, `language` zh or en."""
     return (_FOLDER / f"{type_}.{language}.md").read_text("utf-8").strip()

@@ -6,6 +6,7 @@ import pytest
 
 from functions.chat.prompt import personas
 from functions.chat.prompt.context import fit_context
+from shared.chat_rules import PERSONA_TITLES
 from shared.llm.estimate import estimate_tokens
 from tests.fakes.upstream import Upstream
 from tests.functions.chat.chatting import ask, hear, post
@@ -109,8 +110,8 @@ def test_what_is_sent_does_not_depend_on_streaming(chat: WebFunction, fake: Upst
 def test_there_is_a_prompt_for_every_persona_in_both_languages() -> None:
     found = {path.name for path in PROMPTS.iterdir()}
 
-    assert personas.types() == {"default", "oracle"}
-    assert found == {f"{name}.{lang}.md" for name in personas.types() for lang in ("zh", "en")}
+    assert set(PERSONA_TITLES) == {"default", "oracle"}
+    assert found == {f"{name}.{lang}.md" for name in PERSONA_TITLES for lang in ("zh", "en")}
 
 
 @pytest.mark.parametrize("persona", ["default", "oracle"])
