@@ -1,7 +1,7 @@
 """Error classes of all expected failures: HTTP status, stable name and public message.
 
 AppError
-|- BadRequest 400            MalformedJson, MalformedRequest
+|- BadRequest 400            MalformedJson, MalformedRequest, UnsupportedParameter
 |- Unauthorized 401          WrongCredentials, InvalidToken, TokenExpired,
 |                           InvalidRefreshToken, RefreshTokenReused
 |- InsufficientBalance 402
@@ -95,6 +95,14 @@ class MalformedRequest(BadRequest):
     """The event, its encoding or its headers violate the protocol."""
 
     name = "malformed_request"
+
+
+class UnsupportedParameter(BadRequest):
+    """A parameter of the request is unknown, or is not supported here or by the model."""
+
+    name = "unsupported_parameter"
+    en = "A parameter is not supported."
+    zh = "不支持该参数。"
 
 
 class Unauthorized(AppError):

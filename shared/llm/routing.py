@@ -11,6 +11,7 @@ from shared import log, settings
 from shared.config import load
 from shared.errors import (
     ContextLengthExceeded,
+    UnsupportedParameter,
     UpstreamBusy,
     UpstreamFailed,
     UpstreamMisconfigured,
@@ -19,6 +20,7 @@ from shared.errors import (
 from shared.llm import client
 from shared.llm.catalog import Catalog, Upstream
 from shared.llm.events import Event, Output
+from shared.llm.parameters import knows
 from shared.repos.upstream_calls import UpstreamCall
 
 _MOST_ATTEMPTS = 3
@@ -44,6 +46,20 @@ async def longest_prompt(model: str) -> int:
     return min(bounds, default=default)
 
 
+async def require(model: str, options: Mapping[str, object]) -> None:
+    """Make sure that an upstream of the model knows all the parameters.
+
+    Raises: UnsupportedParameter: the first one that no upstream knows, or none that knows
+        those before it; DatabaseUnavailable, if the catalog has not been read yet.
+    """
+    left = [one for one in (await _catalog().current()).upstreams if one.serves == model]
+    for name in options if left else ():
+        left = [one for one in left if knows(one.settings.url, name)]
+        if not left:
+            problem = "is not known to an upstream of this model"
+            raise UnsupportedParameter(details=[{"field": f"body.{name}", "problem": problem}])
+
+
 async def answer(
     model: str,
     messages: Sequence[Mapping[str, object]],
@@ -54,15 +70,20 @@ async def answer(
 ) -> AsyncGenerator[Event, None]:
     """Yield one upstream's answer; try another one only before the first event.
 
-    A request that was refused for good is not tried elsewhere: parameters are wrong for all, and
-    what one content filter stopped is not carried round it. A prompt that was too long is tried
-    at upstreams of another vendor or model, which may take more.
+    Only upstreams that know all of the options are asked. A request that was refused for good is
+    not tried elsewhere: parameters are wrong for all, and what one content filter stopped is not
+    carried round it. A prompt that was too long is tried at upstreams of another vendor or model,
+    which may take more.
 
     Raises: UpstreamFailed or a subclass: of all failures, the one that a repetition may avoid.
     """
     failures: list[tuple[Upstream, UpstreamFailed]] = []
     known = await _catalog().current()
-    serving = [upstream for upstream in known.upstreams if upstream.serves == model]
+    serving = [
+        one
+        for one in known.upstreams
+        if one.serves == model and all(knows(one.settings.url, name) for name in options)
+    ]
     if not serving:
         raise UpstreamFailed(reason="no upstream that can be asked")
     spared: list[Upstream] = []

@@ -6,9 +6,21 @@ Does no I/O.
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-_PASSED_ON = {"temperature", "top_p", "presence_penalty", "frequency_penalty", "stop", "seed"}
+from shared.errors import UnsupportedParameter
+from shared.llm import parameters
+from shared.web.endpoint import Request
+
+
+def read_request(request: Request) -> "CompletionRequest":
+    """Raises: MalformedJson, UnsupportedParameter, InvalidRequest."""
+    document = request.json()
+    problems = parameters.problems_of(document) if isinstance(document, dict) else ()
+    details = [{"field": f"body.{name[:64]}", "problem": problem} for name, problem in problems]
+    if details:
+        raise UnsupportedParameter(details=details[:20])
+    return request.parse(CompletionRequest)
 
 
 class TextPart(BaseModel):
@@ -31,12 +43,36 @@ class CompletionMessage(BaseModel):
 
 
 class StreamOptions(BaseModel):
-    include_usage: bool = False
+    """`include_obfuscation` would only pad the events."""
+
+    model_config = ConfigDict(extra="forbid")
+    include_usage: bool | None = False
+    include_obfuscation: bool | None = False
+
+
+class JsonSchema(BaseModel):
+    """Only the name is required; the upstream judges the schema."""
+
+    model_config = ConfigDict(extra="allow")
+    name: str
+
+
+class ResponseFormat(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JsonSchema | None = None
+
+    @model_validator(mode="after")
+    def _has_a_schema(self) -> "ResponseFormat":
+        if self.type == "json_schema" and self.json_schema is None:
+            raise ValueError("json_schema is required")
+        return self
 
 
 class CompletionRequest(BaseModel):
-    """A chat completion request. Unknown parameters are ignored."""
+    """A chat completion request. Parameters of vendors are its extra fields."""
 
+    model_config = ConfigDict(extra="allow")
     messages: Annotated[list[CompletionMessage], Field(min_length=1, max_length=1000)]
     model: str | None = None
     stream: bool | None = False
@@ -49,6 +85,9 @@ class CompletionRequest(BaseModel):
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     stop: str | list[str] | None = None
     seed: int | None = None
+    response_format: ResponseFormat | None = None
+    enable_thinking: bool | None = None
+    thinking_budget: Annotated[int, Field(ge=0)] | None = None
 
     @property
     def is_streamed(self) -> bool:
@@ -64,7 +103,9 @@ class CompletionRequest(BaseModel):
 
     @property
     def options(self) -> Mapping[str, object]:
-        return self.model_dump(include=_PASSED_ON, exclude_none=True)
+        """The parameters to send on, as they were given."""
+        given = self.model_dump(include=set(parameters.SENT), exclude_unset=True)
+        return {name: value for name, value in given.items() if value is not None}
 
     @property
     def conversation_id(self) -> None:

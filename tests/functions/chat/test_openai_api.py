@@ -208,7 +208,7 @@ def test_the_messages_are_sent_as_they_are(
     ]
 
 
-def test_parameters_are_passed_on_and_unknown_ones_ignored(
+def test_parameters_are_passed_on_and_the_limit_is_bounded(
     paid: WebFunction, anna: Person, fake: Upstream
 ) -> None:
     grant(anna, 3)
@@ -220,7 +220,6 @@ def test_parameters_are_passed_on_and_unknown_ones_ignored(
         top_p=0.9,
         stop=["\n"],
         max_tokens=100,
-        extra_body={"colour": "red", "model_options": {"enable_thinking": True}},
     )
     create(model=MODEL, messages=HELLO, max_completion_tokens=100_000)
     create(model=MODEL, messages=HELLO)

@@ -134,6 +134,40 @@ def test_thinking_is_limited_where_there_is_a_budget(
     assert body["max_tokens"] == max_tokens
 
 
+ARK = "https://ark.cn-beijing.volces.com/api/v3/chat/completions"
+MISTRAL = "https://api.mistral.ai/v1/chat/completions"
+GATEWAY = "https://gateway.example.com/v1/chat/completions"
+
+
+@pytest.mark.parametrize(
+    ("url", "thinking", "options", "sent"),
+    [
+        (DASHSCOPE, True, {"enable_thinking": False}, {"enable_thinking": False}),
+        (
+            DASHSCOPE,
+            False,
+            {"enable_thinking": True},
+            {"enable_thinking": True, "thinking_budget": 50},
+        ),
+        (DASHSCOPE, False, {"thinking_budget": 30}, {"thinking_budget": 30}),
+        (DASHSCOPE, True, {"thinking_budget": 3000}, {"thinking_budget": 100}),
+        (GATEWAY, True, {"thinking_budget": 3000}, {"thinking_budget": 100}),
+        (GATEWAY, False, {"enable_thinking": True}, {"enable_thinking": True}),
+        (ARK, False, {"thinking": {"type": "disabled"}}, {"thinking": {"type": "disabled"}}),
+        (MISTRAL, True, {"seed": 7}, {"random_seed": 7}),
+        (ARK, True, {"seed": 7}, {"seed": 7}),
+    ],
+)
+def test_what_the_client_asks_for_wins_within_the_limit(
+    url: str, thinking: bool, options: dict[str, object], sent: dict[str, object]
+) -> None:
+    given = {**options, "max_tokens": 100}
+    body = request_body(model(url), HELLO, "qwen-plus", thinking=thinking, options=given)
+
+    ours = {"model", "messages", "stream", "stream_options", "max_tokens"}
+    assert {field: body[field] for field in body if field not in ours} == sent
+
+
 async def _collect(url: str, name: str = "plain") -> list[Event]:
     async with client.stream(model(url), scenario(name), model="m", thinking=True) as events:
         return [event async for event in events]
