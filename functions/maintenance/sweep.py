@@ -13,9 +13,11 @@ from shared.answers.ending import Ending
 from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
 from shared.errors import DatabaseUnavailable, UpstreamFailed
+from shared.llm.call_lines import output_in
 from shared.llm.estimate import estimate_tokens
 from shared.pricing import Tokens
 from shared.repos import answer_chunks, timers, turns
+from shared.repos.answer_chunks import text_of
 from shared.repos.turns import Turn
 from shared.times import now_ms
 
@@ -59,8 +61,7 @@ def _end(db: Connection, message_id: str, before_ms: int) -> str | None:
 
 def _ending(db: Connection, turn: Turn) -> Ending:
     stored = answer_chunks.list_from(db, turn.message_id, 0)
-    text = "".join(chunk.text for chunk in stored if chunk.kind == "text")
-    completion = estimate_tokens(*(chunk.text for chunk in stored))
+    completion = estimate_tokens(*(output_in(chunk.kind, chunk.text) for chunk in stored))
     tokens = Tokens(turn.prompt_tokens, completion, source="estimated")
     error = "" if stored else UpstreamFailed.name
-    return Ending(text, "interrupted", tokens, error, has_output=bool(stored))
+    return Ending(text_of(stored), "interrupted", tokens, error, has_output=bool(stored))

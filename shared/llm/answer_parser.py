@@ -1,14 +1,14 @@
 """Parser of one upstream answer: bytes in, events out, in any format. Does no I/O."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from shared.errors import UpstreamFailed
 from shared.llm import chunks, sse
-from shared.llm.events import Event, Finish, Output
+from shared.llm.events import Event, Finish, Output, shortened
 from shared.llm.redaction import Redaction
 from shared.llm.refusals import complaint_in, complaint_of_body, refusal
+from shared.llm.tool_calls import ToolCallReader
 
 MOST_CHARACTERS = 512 * 1024  # of one answer, with its reasoning; a book has that many
 MOST_WHOLE_BYTES = 8 * 1024 * 1024  # JSON may spend 6 bytes on a character
@@ -35,6 +35,7 @@ class AnswerParser:
         self._reason = ""
         self._characters = 0
         self._events = sse.Decoder()
+        self._calls = ToolCallReader()
         self._opened = False
         self._whole: bytearray | None = None
 
@@ -80,7 +81,7 @@ class AnswerParser:
         text = body.decode("utf-8", "replace")
         document = chunks.parse(text)
         if document is not None:
-            yield from self._accept(document, chunks.events_in(document, "message", "delta"))
+            yield from self._accept(document, self._events_in(document, "message", "delta"))
             self.done = True
         elif text.startswith("<") and "\ndata:" not in text:
             raise refusal(complaint_of_body(text), self._redaction)
@@ -94,12 +95,15 @@ class AnswerParser:
             if payload.strip() == "[DONE]":
                 self.done = True
             elif (document := chunks.parse(payload)) is not None:
-                yield from self._accept(document, chunks.events_in(document, *self._parts))
+                yield from self._accept(document, self._events_in(document, *self._parts))
 
     @property
     def _parts(self) -> Sequence[chunks.Part]:
         """A whole completion may be the only event; after deltas it would repeat them."""
         return ("delta",) if self.has_spoken else ("delta", "message")
+
+    def _events_in(self, document: dict[str, Any], *parts: chunks.Part) -> Iterator[Event]:
+        return chunks.events_in(document, self._calls, *parts)
 
     def _accept(self, document: dict[str, Any], events: Iterator[Event]) -> Iterator[Event]:
         complaint = complaint_in(document)
@@ -118,7 +122,7 @@ class AnswerParser:
     def _bounded(self, event: Output) -> Output:
         left = MOST_CHARACTERS - self._characters
         if len(event.text) > left:
-            event = replace(event, text=event.text[:left])
+            event = shortened(event, left)
             self.done, self._reason = True, "length"
         self._characters += len(event.text)
         return event

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeGuard
 
-from shared.llm.events import Delta, Event, Finish, Reasoning, ToolCall, Usage
+from shared.llm.events import Delta, Event, Finish, Reasoning, Refusal, Usage
+from shared.llm.tool_calls import ToolCallReader
 
 _LONGEST_REASON = 32  # the width of the column; no known reason is longer
 _NO_REASON = ("", "null")  # some upstreams send these until there is a reason
@@ -22,14 +23,14 @@ def parse(text: str) -> dict[str, Any] | None:
 Part = Literal["delta", "message"]
 
 
-def events_in(document: Mapping[str, Any], *parts: Part) -> Iterator[Event]:
+def events_in(document: Mapping[str, Any], calls: ToolCallReader, *parts: Part) -> Iterator[Event]:
     """Read a chunk (`delta`) or a whole completion (`message`): the first of the parts it has.
 
-    A field of the wrong type counts as absent: vendors send null, numbers and
-    empty objects where the protocol has none.
+    `calls` has read the documents before this one. A field of the wrong type counts as
+    absent: vendors send null, numbers and empty objects where the protocol has none.
     """
     choice = _first_choice(document.get("choices"))
-    yield from _message_events(_first_part(choice, parts))
+    yield from _message_events(_first_part(choice, parts), calls)
     reason = _text(choice.get("finish_reason"))
     if reason not in _NO_REASON:
         yield Finish(reason[:_LONGEST_REASON])
@@ -53,24 +54,16 @@ def _first_part(choice: Mapping[str, Any], parts: Iterable[Part]) -> dict[str, A
     return {}
 
 
-def _message_events(message: Mapping[str, Any]) -> Iterator[Event]:
+def _message_events(message: Mapping[str, Any], calls: ToolCallReader) -> Iterator[Event]:
+    """`function_call`, which `tool_calls` replaced, is left out: no request asks for it."""
     reasoning = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
     if reasoning:
         yield Reasoning(reasoning)
-    text = _text(message.get("content")) + _text(message.get("refusal"))
-    if text:
+    if text := _text(message.get("content")):
         yield Delta(text)
-    calls = message.get("tool_calls")
-    if isinstance(calls, list) and (call := "".join(_call_texts(calls))):
-        yield ToolCall(call)
-
-
-def _call_texts(calls: list[Any]) -> Iterator[str]:
-    """The names and arguments of tool calls: the output that the upstream counts."""
-    for call in calls:
-        function = call.get("function") if isinstance(call, dict) else None
-        if isinstance(function, dict):
-            yield _text(function.get("name")) + _text(function.get("arguments"))
+    if refusal := _text(message.get("refusal")):
+        yield Refusal(refusal)
+    yield from calls.read(message.get("tool_calls"))
 
 
 def _text(value: object) -> str:

@@ -64,7 +64,8 @@ async def stream(
         UpstreamFailed: any other failure to get a complete answer.
         Misconfigured: the key cannot be sent in a header.
     """
-    redaction = Redaction(upstream.api_key, messages, logs_text=upstream.log_text)
+    tools = {"content": [options.get(name) for name in ("tools", "response_format")]}
+    redaction = Redaction(upstream.api_key, [tools, *messages], logs_text=upstream.log_text)
     body = request_body(upstream, messages, model, thinking=thinking, options=options)
     deadline = anyio.current_time() + upstream.first_byte_seconds
     response = await _send(upstream, body, public_only=public_only)

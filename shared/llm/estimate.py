@@ -1,14 +1,17 @@
 """Token estimates for upstreams that do not report their counts. Does no I/O."""
 
+import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from copy import copy
+from types import MappingProxyType
 from typing import Any
 
 _FIRST_WIDE = "\u2e80"  # from here on: CJK, kana, hangul, full-width forms, emoji
 _WIDE = re.compile(f"[{_FIRST_WIDE}-\U0010ffff]")
 _NARROW_PER_TOKEN = 4
+_READ = ("tools", "response_format")  # options that become part of the prompt
 
 
 class TextEstimate:
@@ -57,12 +60,24 @@ def beginning(text: str, tokens: int) -> str:
     return text[: bisect_right(lengths, tokens, key=lambda n: estimate_tokens(text[:n]))]
 
 
-def estimate_prompt_tokens(messages: Iterable[Mapping[str, Any]]) -> int:
-    """The tokens of all contents, each a text or a list of parts with a text each."""
-    contents = (message["content"] for message in messages)
-    return sum(
-        estimate_tokens(
-            content if isinstance(content, str) else "".join(part["text"] for part in content)
-        )
-        for content in contents
+def estimate_prompt_tokens(
+    messages: Iterable[Mapping[str, Any]], options: Mapping[str, Any] = MappingProxyType({})
+) -> int:
+    """The tokens of all messages, and of the tools and the schema that the model is given."""
+    given = [json.dumps(options[name], ensure_ascii=False) for name in _READ if options.get(name)]
+    return sum(map(_message_tokens, messages)) + sum(map(estimate_tokens, given))
+
+
+def _message_tokens(message: Mapping[str, Any]) -> int:
+    """The texts, parts and tool calls of one message."""
+    content, calls = message.get("content"), message.get("tool_calls") or ()
+    functions = [call["function"] for call in calls]
+    return estimate_tokens(
+        *([content] if isinstance(content, str) else [_part_text(one) for one in content or ()]),
+        *(str(message.get(field) or "") for field in ("name", "refusal", "reasoning_content")),
+        *(function["name"] + function["arguments"] for function in functions),
     )
+
+
+def _part_text(part: Mapping[str, Any]) -> str:
+    return str(part.get("text") or part.get("refusal") or "")

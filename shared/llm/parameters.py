@@ -59,7 +59,7 @@ OPENAI_PARAMETERS: Mapping[str, Parameter] = {
     **dict.fromkeys(("max_tokens", "max_completion_tokens"), _OURS),
     **dict.fromkeys(("temperature", "top_p", "stop", "seed"), _SENT),
     **dict.fromkeys(("presence_penalty", "frequency_penalty"), _SENT),
-    "response_format": _SENT,
+    **dict.fromkeys(("tools", "tool_choice", "parallel_tool_calls", "response_format"), _SENT),
     "logit_bias": _known_to(OPENAI, ARK),
     "prediction": _known_to(OPENAI, MISTRAL),
     "reasoning_effort": _known_to(OPENAI, ARK, DEEPSEEK, MISTRAL, XAI, GROQ),
@@ -76,9 +76,6 @@ OPENAI_PARAMETERS: Mapping[str, Parameter] = {
     "audio": Parameter("refused", advice="answers are text"),
     "moderation": Parameter("refused"),
     "web_search_options": Parameter("refused"),
-    "tools": Parameter("refused"),
-    "tool_choice": Parameter("refused", defaults=("none",)),
-    "parallel_tool_calls": Parameter("refused"),
     "functions": Parameter("refused", advice="use tools"),
     "function_call": Parameter("refused", advice="use tool_choice"),
 }

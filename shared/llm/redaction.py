@@ -98,7 +98,7 @@ class Redaction:
     def _searched(self) -> tuple[list[bytes], bool]:
         """The newest texts, as many as may be searched, and whether those are all."""
         texts, left = list[bytes](), _SEARCHED_BYTES
-        for text in _strings([message.get("content") for message in self._messages[::-1]]):
+        for text in _strings([_said(message) for message in self._messages[::-1]]):
             if left <= 0:
                 return texts, False
             line = _bytes_of(_one_line(text[:left]))[:left]
@@ -151,13 +151,17 @@ def _one_line(text: str) -> str:
     return _BLANKS.sub(" ", text).strip()
 
 
+def _said(message: Mapping[str, object]) -> list[object]:
+    return [message.get(field) for field in ("content", "tool_calls", "reasoning_content")]
+
+
 def _strings(value: object) -> Iterator[str]:
     """All texts, system messages included: clients of OpenAI's API write their own."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
         for name, item in value.items():
-            if name != "type":
+            if name not in {"type", "id"}:
                 yield from _strings(item)
     elif isinstance(value, Sequence):
         for item in value:

@@ -29,6 +29,7 @@ _VENDORS = {
 }
 # Vendors whose limit with reasoning is `max_completion_tokens`.
 _COUNTS_REASONING = {OPENAI, XAI, GROQ}
+_REFUSES_REASONING = {OPENAI, MISTRAL, GROQ}
 _LIMIT_WITH_REASONING = {"max_tokens": "max_completion_tokens"}
 _MISTRAL_NAMES = {"seed": "random_seed"}
 _HAS_BUDGET = re.compile(r"qwen", re.IGNORECASE)
@@ -56,11 +57,20 @@ def request_body(
     return {
         **_named_for(vendor_of(upstream.url), options),
         "model": model,
-        "messages": list(messages),
+        "messages": _messages_for(vendor_of(upstream.url), messages),
         "stream": True,
         "stream_options": {"include_usage": True},
         **_thinking(vendor_of(upstream.url), model, options, thinking=thinking),
     }
+
+
+def _messages_for(
+    vendor: str, messages: Sequence[Mapping[str, object]]
+) -> list[Mapping[str, object]]:
+    """Leave out `reasoning_content` where it is refused in a message (API references)."""
+    if vendor not in _REFUSES_REASONING:
+        return list(messages)
+    return [{name: one[name] for name in one if name != "reasoning_content"} for one in messages]
 
 
 def _named_for(vendor: str, options: Mapping[str, object]) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """Chunks of answers, stored while an answer is being generated."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.database.connection import Connection
@@ -10,7 +10,10 @@ from shared.repos import rows
 
 @dataclass(frozen=True)
 class AnswerChunk:
-    """`kind` is text or reasoning."""
+    """`kind` is text, reasoning, refusal (text of a model that refuses) or tool_calls.
+
+    The text of tool calls is that of shared.llm.call_lines.
+    """
 
     kind: str
     text: str
@@ -27,29 +30,51 @@ class NewChunk(StoredChunk):
 
 
 _ROWS_AT_ONCE = 50
+_COLUMNS = ("message_id", "position", "kind", "text", "part", "data")
+
+
+def text_of(chunks: Iterable[AnswerChunk]) -> str:
+    """The text of an answer, as a conversation keeps it."""
+    return "".join(chunk.text for chunk in chunks if chunk.kind in {"text", "refusal"})
+
+
+def _row(message_id: str, position: int, chunk: AnswerChunk) -> Mapping[str, object]:
+    """The columns `kind` and `text` as version 0.4 reads them, which knows neither `part`.
+
+    It shows a refusal as text, and nothing of tool calls.
+    """
+    is_known, is_call = chunk.kind in {"text", "reasoning"}, chunk.kind == "tool_calls"
+    return {
+        "message_id": message_id,
+        "position": position,
+        "kind": chunk.kind if is_known else "text",
+        "text": "" if is_call else chunk.text,
+        "part": None if is_known else chunk.kind,
+        "data": chunk.text if is_call else None,
+    }
 
 
 def add(db: Connection, message_id: str, position: int, chunk: AnswerChunk) -> None:
     db.execute(
         """
-        INSERT INTO pieces (message_id, position, kind, text)
-        VALUES (:message_id, :position, :kind, :text)
+        INSERT INTO pieces (message_id, position, kind, text, part, data)
+        VALUES (:message_id, :position, :kind, :text, :part, :data)
         """,
-        message_id=message_id,
-        position=position,
-        kind=chunk.kind,
-        text=chunk.text,
+        **_row(message_id, position, chunk),
     )
 
 
 def add_all(db: Connection, new: Sequence[NewChunk]) -> None:
     """Insert many chunks with few statements: every running answer adds several a second."""
     for start in range(0, len(new), _ROWS_AT_ONCE):
-        batch = [vars(chunk) for chunk in new[start : start + _ROWS_AT_ONCE]]
-        placeholders, parameters = rows.values(("message_id", "position", "kind", "text"), batch)
+        batch = [
+            _row(chunk.message_id, chunk.position, chunk)
+            for chunk in new[start : start + _ROWS_AT_ONCE]
+        ]
+        placeholders, parameters = rows.values(_COLUMNS, batch)
         db.defer(
             f"""
-            INSERT INTO pieces (message_id, position, kind, text)
+            INSERT INTO pieces (message_id, position, kind, text, part, data)
             VALUES {placeholders}
             """,  # noqa: S608  # names of parameters, made here
             **parameters,
@@ -60,7 +85,7 @@ def list_from(db: Connection, message_id: str, position: int) -> list[StoredChun
     return db.find_all(
         StoredChunk,
         """
-        SELECT kind, text, position
+        SELECT COALESCE(part, kind) AS kind, COALESCE(data, text) AS text, position
         FROM pieces
         WHERE message_id = :message_id AND position >= :position
         ORDER BY position

@@ -73,7 +73,9 @@ Password = Annotated[str, StringConstraints(min_length=1), AfterValidator(_passw
 NewPassword = Annotated[str, StringConstraints(min_length=8), AfterValidator(_password)]
 # Texts that only name something to people: they lose their invisible characters.
 ShownTitle = Annotated[
-    str, StringConstraints(strip_whitespace=True, max_length=TITLE_CHARACTERS), AfterValidator(_title)
+    str,
+    StringConstraints(strip_whitespace=True, max_length=TITLE_CHARACTERS),
+    AfterValidator(_title),
 ]
 Note = Annotated[
     str,

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-import tests.fakes.vendor_refusals  # noqa: F401  # registers its scenarios
+import tests.fakes.upstream_calls
+import tests.fakes.vendor_refusals  # noqa: F401  # both register their scenarios
 from tests.fakes.upstream_scenarios import (
     CACHED_TOKENS,
     COMPLETION_TOKENS,

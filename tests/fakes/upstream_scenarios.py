@@ -7,6 +7,7 @@ import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta, timezone
 
+from tests.fakes.upstream_requests import complaint_about
 from tests.fakes.upstream_wire import Wire
 
 PIECES = ("你好", "，我是测试模型。", "今天想聊些什么？😀")
@@ -35,6 +36,13 @@ FALLS_SILENT = {
 
 
 async def play(wire: Wire) -> None:
+    """Answer as the scenario says, or refuse a request that OpenAI would refuse."""
+    complaint = complaint_about(wire.request.json)
+    if complaint:
+        await wire.head(400, "application/json")
+        await wire.send(error(complaint, "invalid_request_error").encode())
+        await wire.end()
+        return
     await SCENARIOS.get(wire.request.scenario, SCENARIOS["unknown-scenario"])(wire)
 
 

@@ -21,8 +21,11 @@ from shared.database import transactions
 from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
 from shared.ids import lowest_id, new_id
+from shared.llm.call_lines import line_of
+from shared.llm.estimate import estimate_tokens
+from shared.llm.events import ToolCall
 from shared.money import charging
-from shared.money.outcome import stored_outcome
+from shared.money.outcome import stored_outcome, usage_json
 from shared.pricing import Tokens, amount_fen, price_json
 from shared.repos import answer_chunks, conversations, daily_messages, idempotency, sessions, turns
 from shared.repos.answer_chunks import AnswerChunk
@@ -67,6 +70,25 @@ def run() -> dict[str, object]:
 
 def outcome_of(turn: Turn) -> dict[str, object]:
     return stored_outcome(read(turns.get, turn.message_id))
+
+
+@pytest.mark.usefixtures("database")
+def test_tool_calls_and_a_refusal_are_counted_by_their_output() -> None:
+    """The version before reads `kind` and `text`: it shows the refusal, and none of the calls."""
+    lines = line_of(ToolCall(0, "call_1", "clock")) + line_of(ToolCall(0, arguments='{"a": 1}'))
+    stored = (AnswerChunk("tool_calls", lines), AnswerChunk("refusal", "No."))
+    turn = abandoned(customer(1000), *stored, price=PER_TOKEN)
+    run()
+
+    usage = Tokens(turn.prompt_tokens, estimate_tokens('clock{"a": 1}No.'), source="estimated")
+    assert outcome_of(turn)["usage"] == usage_json(usage)
+    assert [(one.kind, one.text) for one in pieces_of(turn)] == [
+        ("tool_calls", lines),
+        ("refusal", "No."),
+    ]
+    select = "SELECT kind, text FROM pieces WHERE message_id = :id ORDER BY position"
+    seen = read(lambda db: db.find_all(AnswerChunk, select, id=turn.message_id))
+    assert seen == [AnswerChunk("text", ""), AnswerChunk("text", "No.")]
 
 
 @pytest.mark.usefixtures("database")

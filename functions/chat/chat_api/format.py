@@ -5,12 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
-from functions.chat.generation.answer import text_of
 from functions.chat.outcome import Outcome
 from functions.chat.turn import AnswerHead
-from shared.repos.answer_chunks import AnswerChunk
+from shared.repos.answer_chunks import AnswerChunk, text_of
 from shared.web import sse
 from shared.web.endpoint import Response
+
+_FIELDS = {"text": "text", "refusal": "text", "reasoning": "reasoning"}
 
 
 @dataclass
@@ -51,10 +52,14 @@ class ChatFormat:
         return sse.event(str(self._received), "start", self._identity)
 
     def grown(self, new: Iterable[AnswerChunk]) -> bytes:
-        """One event for each run of chunks of one kind."""
+        """One event for each run of chunks of one field.
+
+        Tool calls are left out: only /v1 has tools, but its answers can be read here, too.
+        """
+        shown = [chunk for chunk in new if chunk.kind in _FIELDS]
         return b"".join(
-            self._event(kind, "".join(chunk.text for chunk in run))
-            for kind, run in groupby(new, lambda chunk: chunk.kind)
+            self._event(field, "".join(chunk.text for chunk in run))
+            for field, run in groupby(shown, lambda chunk: _FIELDS[chunk.kind])
         )
 
     def end(self, outcome: Outcome) -> bytes:

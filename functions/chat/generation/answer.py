@@ -1,14 +1,15 @@
 """Answer of a model while it is generated, and the wait for its next chunks."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from functions.chat.outcome import Outcome
 from shared.errors import AppError
-from shared.llm.events import Delta, Event, Finish, Output, Reasoning
+from shared.llm.call_lines import calls_in, continued, line_of
+from shared.llm.events import Delta, Event, Finish, Output, Reasoning, Refusal, ToolCall
 from shared.llm.token_counter import TokenCounter
 from shared.pricing import Tokens
-from shared.repos.answer_chunks import AnswerChunk
+from shared.repos.answer_chunks import AnswerChunk, text_of
 
 _CHUNK_CHARACTERS = 1024  # a chunk that long grows no more
 
@@ -42,6 +43,10 @@ class Answer:
             self._append("text", event.text)
         elif isinstance(event, Reasoning):
             self._append("reasoning", event.text)
+        elif isinstance(event, Refusal):
+            self._append("refusal", event.text)
+        elif isinstance(event, ToolCall):
+            self._append_call(event)
         elif isinstance(event, Finish):
             self.finish_reason = event.reason
 
@@ -102,18 +107,29 @@ class Answer:
             self._watchers.discard(woken)
 
     def _append(self, kind: str, text: str) -> None:
-        last = self.chunks[-1] if len(self.chunks) > self._seen else None
-        if last and last.kind == kind and len(last.text) < _CHUNK_CHARACTERS:
+        if last := self._growing(kind):
             self.chunks[-1] = AnswerChunk(kind, last.text + text)
         else:
             self.chunks.append(AnswerChunk(kind, text))
         self.characters += len(text)
         self._wake()
 
+    def _append_call(self, call: ToolCall) -> None:
+        """A chunk holds one line, which grows by further parts of the same call."""
+        last = self._growing("tool_calls")
+        before = calls_in(last.text)[0] if last else None
+        if before and before.index == call.index:
+            self.chunks[-1] = AnswerChunk("tool_calls", line_of(continued(before, call)))
+        else:
+            self.chunks.append(AnswerChunk("tool_calls", line_of(call)))
+        self.characters += len(call.text)
+        self._wake()
+
+    def _growing(self, kind: str) -> AnswerChunk | None:
+        """The last chunk, if it is of this kind and may grow."""
+        last = self.chunks[-1] if len(self.chunks) > self._seen else None
+        return last if last and last.kind == kind and len(last.text) < _CHUNK_CHARACTERS else None
+
     def _wake(self) -> None:
         for woken in self._watchers:
             woken.set()
-
-
-def text_of(chunks: Iterable[AnswerChunk]) -> str:
-    return "".join(chunk.text for chunk in chunks if chunk.kind == "text")

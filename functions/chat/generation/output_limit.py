@@ -1,10 +1,9 @@
 """Limit of an answer's output: the upstream call ends when the reservation is used up."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import replace
 
 from shared.llm.estimate import beginning
-from shared.llm.events import Event, Finish, Output
+from shared.llm.events import Event, Finish, Output, shortened
 from shared.llm.token_counter import TokenCounter
 
 
@@ -20,7 +19,7 @@ async def limited(
         if isinstance(event, Output) and _exceeds(event.text, counter, most_tokens):
             text = beginning(event.text, most_tokens - counter.output)
             if text:
-                yield replace(event, text=text)
+                yield shortened(event, len(text))
             yield Finish("length")
             return
         yield event

@@ -2,7 +2,7 @@
 
 from functions.chat.delivery.delivery import AnswerSource, deliver
 from functions.chat.openai_api.format import OpenAIFormat, error_json, model_json
-from functions.chat.openai_api.request import read_request
+from functions.chat.openai_api.request import CompletionRequest
 from functions.chat.opening.admission import admit
 from shared import settings
 from shared.config import load
@@ -33,7 +33,7 @@ async def list_models(request: Request) -> Response:
 
 @endpoint("POST", "/v1/chat/completions", is_strict=False, fail=_failure)
 async def create_completion(request: Request) -> Response:
-    body = read_request(request)
+    body = request.parse(CompletionRequest)
     if body.model not in (None, *await routing.models()):
         raise ModelNotFound
 

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from itertools import groupby
 from typing import Any
 
 from functions.chat.openai_api.finish_reasons import interruption, whole_reason
+from functions.chat.openai_api.message import deltas_json, message_json
 from functions.chat.outcome import Outcome
 from functions.chat.turn import AnswerHead
 from shared.errors import AppError, PromptTooLong
@@ -38,12 +38,7 @@ class OpenAIFormat:
         self._with_usage = with_usage
 
     def whole(self, chunks: Iterable[AnswerChunk], outcome: Outcome) -> Response:
-        texts: dict[str, list[str]] = {"text": [], "reasoning": []}
-        for chunk in chunks:
-            texts[chunk.kind].append(chunk.text)
-        message = {"role": "assistant", "content": "".join(texts["text"]), "refusal": None}
-        if texts["reasoning"]:
-            message["reasoning_content"] = "".join(texts["reasoning"])
+        message = message_json(chunks)
         choice = {
             "index": 0,
             "message": message,
@@ -58,11 +53,7 @@ class OpenAIFormat:
         return self._chunk({"role": "assistant", "content": ""})
 
     def grown(self, new: Iterable[AnswerChunk]) -> bytes:
-        """One event for each run of chunks of one kind."""
-        return b"".join(
-            self._chunk({_field(kind): "".join(chunk.text for chunk in run)})
-            for kind, run in groupby(new, lambda chunk: chunk.kind)
-        )
+        return b"".join(self._chunk(delta) for delta in deltas_json(new))
 
     def end(self, outcome: Outcome) -> bytes:
         failure = interruption(outcome)
@@ -105,8 +96,6 @@ def _event(document: Mapping[str, object]) -> bytes:
     return f"data: {text}\n\n".encode()
 
 
-def _field(kind: str) -> str:
-    return "content" if kind == "text" else "reasoning_content"
 
 
 def _usage_json(outcome: Outcome) -> dict[str, object]:

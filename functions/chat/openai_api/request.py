@@ -4,42 +4,17 @@ Does no I/O.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from itertools import islice
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from functions.chat.openai_api.messages import CompletionMessage
+from functions.chat.openai_api.tools import ResponseFormat, Tool, ToolChoice
 from shared.errors import UnsupportedParameter
 from shared.llm import parameters
-from shared.web.endpoint import Request
 
-
-def read_request(request: Request) -> "CompletionRequest":
-    """Raises: MalformedJson, UnsupportedParameter, InvalidRequest."""
-    document = request.json()
-    problems = parameters.problems_of(document) if isinstance(document, dict) else ()
-    details = [{"field": f"body.{name[:64]}", "problem": problem} for name, problem in problems]
-    if details:
-        raise UnsupportedParameter(details=details[:20])
-    return request.parse(CompletionRequest)
-
-
-class TextPart(BaseModel):
-    type: Literal["text"]
-    text: str
-
-
-def _content_kind(content: object) -> str:
-    return "text" if isinstance(content, str) else "parts"
-
-
-class CompletionMessage(BaseModel):
-    """System messages are allowed: these clients bring their own instructions."""
-
-    role: Literal["system", "developer", "user", "assistant"]
-    content: Annotated[
-        Annotated[str, Tag("text")] | Annotated[list[TextPart], Tag("parts"), Field(min_length=1)],
-        Discriminator(_content_kind),
-    ]
+_MOST_DETAILS = 20
 
 
 class StreamOptions(BaseModel):
@@ -48,25 +23,6 @@ class StreamOptions(BaseModel):
     model_config = ConfigDict(extra="forbid")
     include_usage: bool | None = False
     include_obfuscation: bool | None = False
-
-
-class JsonSchema(BaseModel):
-    """Only the name is required; the upstream judges the schema."""
-
-    model_config = ConfigDict(extra="allow")
-    name: str
-
-
-class ResponseFormat(BaseModel):
-    model_config = ConfigDict(extra="allow")
-    type: Literal["text", "json_object", "json_schema"]
-    json_schema: JsonSchema | None = None
-
-    @model_validator(mode="after")
-    def _has_a_schema(self) -> "ResponseFormat":
-        if self.type == "json_schema" and self.json_schema is None:
-            raise ValueError("json_schema is required")
-        return self
 
 
 class CompletionRequest(BaseModel):
@@ -86,8 +42,24 @@ class CompletionRequest(BaseModel):
     stop: str | list[str] | None = None
     seed: int | None = None
     response_format: ResponseFormat | None = None
+    tools: Annotated[list[Tool], Field(max_length=128)] | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
     enable_thinking: bool | None = None
     thinking_budget: Annotated[int, Field(ge=0)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unsupported(cls, body: object) -> object:
+        """Raises: UnsupportedParameter."""
+        problems = parameters.problems_of(body) if isinstance(body, dict) else ()
+        details = [
+            {"field": f"body.{name[:64]}", "problem": problem}
+            for name, problem in islice(problems, _MOST_DETAILS)
+        ]
+        if details:
+            raise UnsupportedParameter(details=details)
+        return body
 
     @property
     def is_streamed(self) -> bool:
@@ -103,9 +75,9 @@ class CompletionRequest(BaseModel):
 
     @property
     def options(self) -> Mapping[str, object]:
-        """The parameters to send on, as they were given."""
+        """The parameters to send on, as they were given. An empty list asks for nothing."""
         given = self.model_dump(include=set(parameters.SENT), exclude_unset=True)
-        return {name: value for name, value in given.items() if value is not None}
+        return {name: value for name, value in given.items() if value is not None and value != []}
 
     @property
     def conversation_id(self) -> None:
@@ -130,9 +102,5 @@ class CompletionRequest(BaseModel):
     def prompt(
         self, history: list[dict[str, Any]], fallback_language: str, most_tokens: int
     ) -> list[dict[str, Any]]:
-        """The messages of the client; `developer` becomes `system`, which all upstreams know."""
-        messages = [message.model_dump() for message in self.messages]
-        return [
-            {**message, "role": "system"} if message["role"] == "developer" else message
-            for message in messages
-        ]
+        """The messages of the client."""
+        return [message.for_model() for message in self.messages]

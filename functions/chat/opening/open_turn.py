@@ -91,7 +91,7 @@ async def _open_prepared(
 def _uncounted(body: AnswerRequest, model: str, language: str, longest_prompt: int) -> PreparedTurn:
     head = AnswerHead(new_id(), None, model, now_ms())
     prompt = body.prompt([], language, longest_prompt)
-    tokens = _counted(prompt, longest_prompt)
+    tokens = _counted(prompt, body, longest_prompt)
     return PreparedTurn(head, prompt, tokens, model_options(body), _UNLIMITED)
 
 
@@ -116,7 +116,7 @@ def _open_first(db: Connection, admitted: _Admitted) -> PreparedTurn:
     row, terms = _new_row(admitted, message_id, now), _terms(db, admitted)
     begun = charging.begin(db, row, terms)
     prompt = _prompt(admitted, history())
-    row = replace(row, prompt_tokens=_counted(prompt, admitted.longest_prompt))
+    row = replace(row, prompt_tokens=_counted(prompt, admitted.body, admitted.longest_prompt))
     reserved = charging.reserve(db, row, terms, begun)
     admitted.attempt.check()
     return _prepared(admitted, prompt, reserved)
@@ -147,9 +147,9 @@ def _prepared(
     return PreparedTurn(head, prompt, reserved.prompt_tokens, options, most_output, reserved)
 
 
-def _counted(prompt: list[dict[str, Any]], longest: int) -> int:
+def _counted(prompt: list[dict[str, Any]], body: AnswerRequest, longest: int) -> int:
     """The tokens of the prompt. Raises: PromptTooLong."""
-    tokens = estimate_prompt_tokens(prompt)
+    tokens = estimate_prompt_tokens(prompt, body.options)
     if tokens > longest:
         problem = f"about {tokens} tokens, and at most {longest} are allowed"
         raise PromptTooLong(details=[{"field": "body.messages", "problem": problem}])

@@ -17,6 +17,7 @@ from tests.web import WebFunction, serving
 
 HELLO = [{"role": "user", "content": "你好"}]
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
+TOOLS = [{"type": "function", "function": {"name": "f", "parameters": SCHEMA, "strict": True}}]
 JSON_SCHEMA = {
     "type": "json_schema",
     "json_schema": {"name": "n", "strict": True, "schema": SCHEMA},
@@ -39,6 +40,9 @@ SENT: dict[str, object] = {
     "presence_penalty": 0.5,
     "frequency_penalty": 0.5,
     "response_format": JSON_SCHEMA,
+    "tools": TOOLS,
+    "tool_choice": "auto",
+    "parallel_tool_calls": False,
     "logit_bias": {"7": 1},
     "prediction": {"type": "content", "content": "x"},
     "reasoning_effort": "low",
@@ -64,9 +68,6 @@ REFUSED: dict[str, object] = {
     "web_search_options": {},
     "functions": [{"name": "f"}],
     "function_call": "auto",
-    "tools": [{"type": "function", "function": {"name": "f"}}],
-    "tool_choice": "auto",
-    "parallel_tool_calls": False,
 }
 REFERENCE = {**DONE, **SENT, **IGNORED, **REFUSED}
 
@@ -99,7 +100,6 @@ DEFAULTS: dict[str, object] = {
     "logprobs": False,
     "top_logprobs": 0,
     "modalities": ["text"],
-    "tool_choice": "none",
 }
 
 
@@ -129,7 +129,8 @@ def test_a_parameter_for_the_model_arrives_as_it_was_given(
 ) -> None:
     value = {**SENT, **VENDORS_SENT}[name]
 
-    assert complete(chat, **{name: value}).status_code == 200
+    more = {"tools": TOOLS} if name == "tool_choice" else {}
+    assert complete(chat, **{**more, name: value}).status_code == 200
     assert fake.requests[-1].json[name] == value
 
 

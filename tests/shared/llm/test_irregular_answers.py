@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.llm.events import Delta, Event, Finish, Reasoning, Usage
+from shared.llm.events import Delta, Event, Finish, Reasoning, Refusal, ToolCall, Usage
 from tests.fakes.upstream import (
     CACHED_TOKENS,
     COMPLETION_TOKENS,
@@ -12,9 +12,18 @@ from tests.fakes.upstream import (
     THOUGHT,
     Upstream,
 )
+from tests.fakes.upstream_calls import ARGUMENTS
 from tests.shared.llm.asking import ANSWER, COUNTED, STOPPED, ask, patient_with, scenario
 
 THOUGHT_FIRST = Reasoning(THOUGHT)
+CALLED = [
+    ToolCall(0, "call_1", "weather"),
+    *[ToolCall(0, arguments=part) for part in ARGUMENTS],
+    ToolCall(1, "call_2", "clock", "{}"),
+]
+REPEATED = ToolCall(0, "call_1", "weather", ARGUMENTS[0])
+WEATHER = ToolCall(0, "call_1", "weather", "".join(ARGUMENTS))
+CALLING = Finish("tool_calls")
 AS_IF_NOTHING_WERE_ODD: list[Event] = [*ANSWER, COUNTED, STOPPED]
 
 ODD_AND_COMPLETE = {
@@ -74,8 +83,17 @@ EXPECTED: dict[str, list[Event]] = {
     "completion-as-event": [Delta(SENTENCE), COUNTED, STOPPED],
     "completion-as-event-without-done": [Delta(SENTENCE), COUNTED, STOPPED],
     "completion-repeats-deltas": [*ANSWER, COUNTED, STOPPED],
-    "refusal": [*ANSWER, STOPPED],
-    "json-refusal": [Delta(SENTENCE), COUNTED, STOPPED],
+    "refusal": [*map(Refusal, PIECES), STOPPED],
+    "json-refusal": [Refusal(SENTENCE), COUNTED, STOPPED],
+    "only-a-tool-call": [ToolCall(0, "t", "clock", '{"a": 1}'), Finish("tool_calls")],
+    "calls": [*CALLED, COUNTED, CALLING],
+    "calls-after-text": [ANSWER[0], *CALLED, COUNTED, CALLING],
+    "calls-with-everything-repeated": [REPEATED, *CALLED[2:], COUNTED, CALLING],
+    "calls-without-indexes": [REPEATED, *CALLED[2:], COUNTED, CALLING],
+    "calls-with-one-index": [WEATHER, CALLED[-1], COUNTED, CALLING],
+    "calls-of-nonsense": [*CALLED, COUNTED, CALLING],
+    "calls-by-function-call": AS_IF_NOTHING_WERE_ODD,
+    "json-calls": [WEATHER, CALLED[-1], COUNTED, CALLING],
     "endless-text": [*[Delta("很" * 100_000)] * 5, Delta("很" * 24_288), Finish("length")],
     "json": [Delta(SENTENCE), COUNTED, STOPPED],
     "json-after-blank-lines": [Delta(SENTENCE), COUNTED, STOPPED],
@@ -90,6 +108,18 @@ def test_the_answer_has_exactly_these_events(name: str, fake: Upstream) -> None:
     heard = ask(patient_with(name, fake.url), scenario(name))
 
     assert (list(heard), heard.error) == (EXPECTED[name], None)
+
+
+def test_a_call_without_an_id_gets_one_of_its_own(fake: Upstream) -> None:
+    ids = set()
+    for _ in range(2):
+        call = ask(patient_with("plain", fake.url), scenario("calls-without-ids"))[0]
+        assert isinstance(call, ToolCall)
+        assert (call.index, call.name, call.arguments) == (0, "clock", "{}")
+        ids.add(call.id)
+
+    assert len(ids) == 2
+    assert all(one.startswith("call_") for one in ids)
 
 
 @pytest.mark.parametrize(
