@@ -116,6 +116,16 @@ def test_a_message_without_an_answer_is_given_back(
     assert visit(stored, guest_ip).data["quota"] == quota(1)
 
 
+def test_a_stream_without_an_answer_ends_with_the_quota_after_the_message_is_given_back(
+    stored: WebFunction, guest_ip: str
+) -> None:
+    assert visit(stored, guest_ip).status == 200
+
+    heard = hear(stored, "scenario: closed-at-once", headers={"X-Forwarded-For": guest_ip})
+
+    assert (heard.last.name, heard.last.data["quota"]) == ("error", quota(1))
+
+
 def test_half_an_answer_counts(stored: WebFunction, guest_ip: str) -> None:
     half = visit(stored, guest_ip, "scenario: error-later")
 
