@@ -3,4 +3,4 @@
 VERSION = "0.5.0"
 
 # The number of the last migration in scripts/migrations, which this code requires.
-SCHEMA_VERSION = 16
+SCHEMA_VERSION = 17

@@ -74,38 +74,47 @@ async def deliver(
     """
     started = await start_generation(request, body, thinking=streamed)
     if isinstance(started, Duplicate):
-        return await _repeat(request, started, format_of, streamed=streamed)
-    return await _respond(request, started, format_of, streamed=streamed)
+        return await _repeat(request, started, format_of, streamed, head_seconds)
+    return await _respond(request, started, format_of, streamed, head_seconds)
 
 
 async def _repeat(
-    request: Request, duplicate: Duplicate, format_of: FormatOf, *, streamed: bool
+    request: Request,
+    duplicate: Duplicate,
+    format_of: FormatOf,
+    streamed: bool,
+    head_seconds: float,
 ) -> Response:
     """Deliver the answer of an earlier request. One that still runs is joined and watched.
 
-    Raises: InProgress, also if the caller has too many watchers; the failure of a whole answer.
+    Raises: InProgress, also if the caller has too many watchers; the failure of an answer
+        without a word.
     """
     source = await StoredAnswer.of_duplicate(duplicate)
     if not source.is_running:
-        return await _respond(request, source, format_of, streamed=streamed)
+        return await _respond(request, source, format_of, streamed, head_seconds)
     try:
-        if streamed:
-            events = stream(source, format_of(source), request)
-            return Response.events(watchers.admit(source.subject, events))
         with watchers.waiting(source.subject):
-            return await _whole(source, format_of(source), request)
+            if not streamed:
+                return await _whole(source, format_of(source), request)
+            await source.begun(head_seconds)
+        events = stream(source, format_of(source), request)
+        return Response.events(watchers.admit(source.subject, events))
     except TooManyStreams:
         raise InProgress(duplicate.message_id) from None
 
 
 async def _respond(
-    request: Request, source: AnswerSource, format_of: FormatOf, *, streamed: bool
+    request: Request,
+    source: AnswerSource,
+    format_of: FormatOf,
+    streamed: bool,
+    head_seconds: float,
 ) -> Response:
-    if streamed:
-        if head_seconds:
-            await source.begun(head_seconds)
-        return Response.events(stream(source, format_of(source), request))
-    return await _whole(source, format_of(source), request)
+    if not streamed:
+        return await _whole(source, format_of(source), request)
+    await source.begun(head_seconds)
+    return Response.events(stream(source, format_of(source), request))
 
 
 async def _whole(source: AnswerSource, format: AnswerFormat, request: Request) -> Response:

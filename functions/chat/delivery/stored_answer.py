@@ -85,7 +85,17 @@ class StoredAnswer:
             self._row, new = await threads.read(_read_from, self.head.message_id, position)
 
     async def begun(self, seconds: float) -> None:
-        """What is stored has begun."""
+        """Wait until a chunk is stored, the answer has ended, or the time is over.
+
+        Raises: the failure of an empty answer; InProgress, if the answer cannot be followed.
+        """
+        until = time.monotonic() + seconds
+        while self.is_running and not self._stored and time.monotonic() < until:
+            self.check()
+            await asyncio.sleep(_POLL_SECONDS)
+            self._row, self._stored = await threads.read(_read_from, self.head.message_id, 0)
+        if self._row.state == "released" and self.outcome.failure:
+            raise self.outcome.failure
 
     def check(self) -> None:
         """Raises: InProgress: the lease of a joined answer has expired, or the time is over.

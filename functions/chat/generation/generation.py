@@ -111,6 +111,8 @@ class Generation:
 
         Raises: the failure of an empty answer; AnswerPending.
         """
+        if not seconds:
+            return
         with suppress(asyncio.TimeoutError):
             await self._wait_as_client(asyncio.wait_for(self._answer.begun(), seconds))
         if self.outcome.failure and not self._answer.has_output:

@@ -96,8 +96,6 @@ def _event(document: Mapping[str, object]) -> bytes:
     return f"data: {text}\n\n".encode()
 
 
-
-
 def _usage_json(outcome: Outcome) -> dict[str, object]:
     usage: Any = outcome.data.get("usage", {})
     prompt, answer = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)

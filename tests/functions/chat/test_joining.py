@@ -236,6 +236,25 @@ def test_a_completion_of_openai_is_joined(pair: Pair, anna: Person, fake: Upstre
     assert len(fake.requests) == 1
 
 
+def test_a_joined_stream_of_openai_is_told_a_failure_before_its_first_word_by_its_status(
+    pair: Pair, narrow: WebFunction, anna: Person, fake: Upstream, pool: ThreadPoolExecutor
+) -> None:
+    def create(web: WebFunction) -> int:
+        body = {"messages": [{"role": "user", "content": HELD}], "stream": True}
+        headers = {"Authorization": f"Bearer {anna.token}", **KEY}
+        return web.client.post("/v1/chat/completions", json=body, headers=headers).status_code
+
+    with serving("chat", **pair[0].variables) as web:
+        first = pool.submit(create, web)
+        wait_until_open(anna)
+        joining = [pool.submit(create, narrow) for _ in range(5)]
+        eventually(lambda: [one for one in joining if one.done()])  # so the other four wait
+        web.process.terminate()
+        statuses = [one.result(HANG_SECONDS) for one in (first, *joining)]
+
+    assert sorted(statuses) == [409, 502, 502, 502, 502, 502]
+
+
 @pytest.mark.parametrize(
     "repeated",
     [
