@@ -34,16 +34,26 @@ class Coverage:
     def tests_of(self, root: Path, mutant: Mutant, files: Sequence[str]) -> list[int]:
         """The tests in these files that run the changed statement: SQLite first, then fastest.
 
-        All of them where the statement runs at the import, or in a fixture of several tests.
+        Where it runs at the import, or in a fixture of several tests, all tests of the files:
+        those that run anything in the module first.
         """
         line = _statement_at((root / mutant.module).read_text("utf-8"), mutant.line)
         numbers = self._runs.get((mutant.module, line), set())
         if line == 0 or _NO_TEST in numbers:
             numbers = set(self.names)
+        in_module = {
+            number
+            for (module, _), some in self._runs.items()
+            if module == mutant.module
+            for number in some
+        }
+
+        def order(number: int) -> tuple[bool, bool, float]:
+            name = self.names[number]
+            return number not in in_module, "mariadb" in name, self.seconds[number]
+
         chosen = [number for number in numbers if self.names[number].startswith(tuple(files))]
-        return sorted(
-            chosen, key=lambda number: ("mariadb" in self.names[number], self.seconds[number])
-        )
+        return sorted(chosen, key=order)
 
 
 @contextmanager
