@@ -20,7 +20,7 @@ class AuditQuery(ListQuery, Period):
 
 @endpoint("GET", "/api/admin/audit", query=AuditQuery)
 def list_entries(request: Request) -> Response:
-    return list_page(request, "entries", AuditQuery, _find, entry_json)
+    return list_page(request, AuditQuery, _find, entry_json)
 
 
 def _find(db: Connection, query: AuditQuery) -> Sequence[AuditEntry]:

@@ -47,7 +47,7 @@ class LedgerQuery(ListQuery):
 
 @endpoint("GET", "/api/admin/credits", query=LedgerQuery)
 def list_transactions(request: Request) -> Response:
-    return list_page(request, "transactions", LedgerQuery, _find, entry_json)
+    return list_page(request, LedgerQuery, _find, entry_json)
 
 
 @endpoint("POST", "/api/admin/credits", body=AdjustBalance)

@@ -57,7 +57,7 @@ class InvitesQuery(ListQuery):
 
 @endpoint("GET", "/api/admin/invites", query=InvitesQuery)
 def list_invites(request: Request) -> Response:
-    return list_page(request, "invites", InvitesQuery, _find, invite_json)
+    return list_page(request, InvitesQuery, _find, invite_json)
 
 
 @endpoint("POST", "/api/admin/invites", body=CreateInvites)

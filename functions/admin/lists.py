@@ -15,15 +15,14 @@ Row = TypeVar("Row", bound=HasCursor)
 
 def list_page(
     request: Request,
-    name: str,
     model: type[Query],
     find: Callable[[Connection, Query], Sequence[Row]],
     to_json: Callable[[Row], Mapping[str, object]],
 ) -> Response:
-    """Answer with the rows that `find` returns for the query, under `name`.
+    """Answer with the rows that `find` returns for the query.
 
     Raises: as auth.admitted_administrator; InvalidRequest; what `find` raises.
     """
     auth.admitted_administrator(request)
     query = request.parse_query(model)
-    return Response.ok(page(name, read(find, query), query, to_json))
+    return Response.ok(page(read(find, query), query, to_json))

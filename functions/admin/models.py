@@ -14,6 +14,7 @@ from shared.repos.models import Model
 from shared.repos.users import User
 from shared.times import iso_utc, now_ms
 from shared.web.endpoint import Request, Response, endpoint
+from shared.web.lists import list_json
 
 
 class CreateModel(BaseModel):
@@ -35,7 +36,7 @@ class ChangeModel(BaseModel):
 @endpoint("GET", "/api/admin/models")
 def list_models(request: Request) -> Response:
     auth.admitted_administrator(request)
-    return Response.ok({"models": [model_json(model) for model in read(models.list_all)]})
+    return Response.ok(list_json([model_json(model) for model in read(models.list_all)]))
 
 
 @endpoint("POST", "/api/admin/models", body=CreateModel)

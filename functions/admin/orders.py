@@ -20,7 +20,7 @@ class OrdersQuery(ListQuery, Period):
 
 @endpoint("GET", "/api/admin/orders", query=OrdersQuery)
 def list_orders(request: Request) -> Response:
-    return list_page(request, "orders", OrdersQuery, _find, order_json)
+    return list_page(request, OrdersQuery, _find, order_json)
 
 
 def _find(db: Connection, query: OrdersQuery) -> Sequence[Order]:

@@ -19,6 +19,7 @@ from shared.repos.prices import Version
 from shared.repos.users import User
 from shared.times import iso_utc
 from shared.web.endpoint import Request, Response, endpoint
+from shared.web.lists import list_json
 from shared.web.pagination import ListQuery, page
 
 
@@ -57,10 +58,9 @@ def change_price(request: Request) -> Response:
 def _list(db: Connection, query: PricesQuery) -> dict[str, object]:
     """The latest prices are never cut into pages."""
     if query.model is None:
-        latest = [version_json(version) for version in prices.list_latest(db)]
-        return {"prices": latest, "next_cursor": None}
+        return list_json([version_json(version) for version in prices.list_latest(db)])
     rows = prices.list_versions(db, query.model, after=query.after, count=query.fetch_count)
-    return page("prices", rows, query, version_json)
+    return page(rows, query, version_json)
 
 
 def _add(db: Connection, admin: User, body: ChangePrice) -> dict[str, object]:

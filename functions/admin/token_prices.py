@@ -3,7 +3,14 @@
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, TypedDict
 
-from pydantic import BaseModel, BeforeValidator, PlainSerializer, PlainValidator, ValidationInfo
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationInfo,
+)
 
 from shared.pricing import MOST_FEN_PER_MILLION, fen_per_million, ufen
 
@@ -41,7 +48,7 @@ FenPerMillion = Annotated[
     PlainValidator(_price),
     PlainSerializer(lambda number: fen_per_million(ufen(number))),
 ]
-Renamed = Annotated[None, BeforeValidator(_renamed)]
+Renamed = Annotated[None, BeforeValidator(_renamed), Field(deprecated=True)]
 
 
 class Ufen(TypedDict):

@@ -27,6 +27,7 @@ from shared.repos.upstreams import Changes, StoredUpstream
 from shared.repos.users import User
 from shared.times import iso_utc, now_ms
 from shared.web.endpoint import Request, Response, endpoint
+from shared.web.lists import list_json
 
 _LEAST_HINTED = 16  # four characters of a shorter key would reveal too much of it
 
@@ -57,7 +58,7 @@ class ChangeUpstream(TokenPrices):
 @endpoint("GET", "/api/admin/upstreams")
 def list_upstreams(request: Request) -> Response:
     auth.admitted_administrator(request)
-    return Response.ok({"upstreams": [upstream_json(one) for one in read(upstreams.list_all)]})
+    return Response.ok(list_json([upstream_json(one) for one in read(upstreams.list_all)]))
 
 
 @endpoint("POST", "/api/admin/upstreams", body=CreateUpstream)

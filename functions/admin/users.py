@@ -53,7 +53,7 @@ class CreateAccount(ResetPassword):
 
 @endpoint("GET", "/api/admin/users", query=UsersQuery)
 def list_users(request: Request) -> Response:
-    return list_page(request, "users", UsersQuery, _find, user_json)
+    return list_page(request, UsersQuery, _find, user_json)
 
 
 @endpoint("GET", "/api/admin/users/{user_id}")

@@ -47,7 +47,7 @@ def _list(db: Connection, claims: Claims, query: ListQuery) -> dict[str, object]
     user = auth.active_user(db, claims)
     part = Page(query.after, query.fetch_count, newest_first=True)
     rows = running.list_conversations(db, user.id, part)
-    return page("conversations", rows, query, logic.conversation_json)
+    return page(rows, query, logic.conversation_json)
 
 
 def _messages(
@@ -56,7 +56,7 @@ def _messages(
     user = auth.active_user(db, claims)
     part = Page(query.after, query.fetch_count, newest_first=query.order == "desc")
     rows, open_ids = running.list_messages(db, conversation_id, user.id, part)
-    return page("messages", rows, query, partial(logic.message_json, open_ids=open_ids))
+    return page(rows, query, partial(logic.message_json, open_ids=open_ids))
 
 
 def _rename(db: Connection, claims: Claims, conversation_id: str, title: str) -> dict[str, object]:

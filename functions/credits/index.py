@@ -40,7 +40,7 @@ def _credits(db: Connection, claims: Claims) -> dict[str, object]:
 def _transactions(db: Connection, claims: Claims, query: ListQuery) -> dict[str, object]:
     user = auth.active_user(db, claims)
     rows = wallets.list_entries(db, user.id, after=query.after, count=query.fetch_count)
-    return page("transactions", rows, query, logic.transaction_json)
+    return page(rows, query, logic.transaction_json)
 
 
 def _pricing(db: Connection, claims: Claims) -> dict[str, object]:

@@ -7,6 +7,7 @@ from shared.pricing import Price, formula, price_json
 from shared.repos.wallets import NumberedLedgerEntry, Wallet
 from shared.settings import Quota
 from shared.times import iso_utc
+from shared.web.lists import list_json
 
 
 def credits_json(daily_limit: int, used_today: int, wallet: Wallet) -> dict[str, object]:
@@ -36,5 +37,5 @@ def pricing_json(quota: Quota, prices: Sequence[Price]) -> dict[str, object]:
         "guest_daily_messages": quota.guest_daily_messages,
         "credit_system": quota.enable_credit_system,
         "message_price_fen": quota.message_price_fen,
-        "models": [{**price_json(price), "formula": formula(price.unit)} for price in prices],
+        **list_json([{**price_json(price), "formula": formula(price.unit)} for price in prices]),
     }

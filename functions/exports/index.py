@@ -53,7 +53,7 @@ def _record_link(db: Connection, claims: Claims, job: Job) -> None:
 def _list(db: Connection, claims: Claims, query: ListQuery) -> dict[str, object]:
     auth.administrator(db, claims)
     jobs = export_jobs.list_latest(db, after=query.after, count=query.fetch_count)
-    return page("exports", jobs, query, logic.export_json)
+    return page(jobs, query, logic.export_json)
 
 
 handler = serve(list_exports, get_export, end_export)

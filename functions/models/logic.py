@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from shared.llm.model_list import Offered
 from shared.pricing import Price, formula, price_json
 from shared.web.endpoint import Response
+from shared.web.lists import list_json
 
 MOST_SECONDS = 300
 
@@ -15,13 +16,11 @@ ModelsJson = Mapping[str, object]
 
 def models_json(models: Sequence[Offered], prices: Mapping[str, Price]) -> ModelsJson:
     """The first model is the default."""
-    return {
-        "default": models[0].name if models else None,
-        "models": [
-            {"name": model.name, "title": model.title, "price": _price_json(prices.get(model.name))}
-            for model in models
-        ],
-    }
+    items = [
+        {"name": model.name, "title": model.title, "price": _price_json(prices.get(model.name))}
+        for model in models
+    ]
+    return {"default": models[0].name if models else None, **list_json(items)}
 
 
 def _price_json(price: Price | None) -> Mapping[str, object] | None:

@@ -12,6 +12,7 @@ from shared.limits import rate_limits
 from shared.repos import sessions, users
 from shared.times import now_ms
 from shared.web.endpoint import Request, Response, endpoint, serve
+from shared.web.lists import list_json
 
 _MOST_LISTED = 100
 
@@ -76,7 +77,7 @@ def _end_by_refresh_token(db: Connection, refresh_token: str, *, everywhere: boo
 def _list(db: Connection, claims: Claims) -> dict[str, object]:
     user, current = auth.active_user(db, claims), claims.session_id
     live = sessions.list_live(db, user.id, current=current, at_ms=now_ms(), count=_MOST_LISTED)
-    return {"sessions": [listed_session_json(session, current) for session in live]}
+    return list_json([listed_session_json(session, current) for session in live])
 
 
 def _end(db: Connection, claims: Claims, session_id: str) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Protocol, TypeVar
 from pydantic import AfterValidator, BaseModel, Field
 
 from shared.cursor import Cursor
+from shared.web.lists import list_json
 
 
 class HasCursor(Protocol):
@@ -58,14 +59,11 @@ class ListQuery(BaseModel):
 
 
 def page(
-    name: str,
     rows: Sequence[Row],
     query: ListQuery,
     row_json: Callable[[Row], Mapping[str, object]],
 ) -> dict[str, object]:
     """One page as JSON. `rows` are the first `query.fetch_count` rows after `query.after`."""
     shown, more = rows[: query.limit], len(rows) > query.limit
-    return {
-        name: [row_json(row) for row in shown],
-        "next_cursor": encode_cursor(shown[-1].cursor) if more else None,
-    }
+    next_cursor = encode_cursor(shown[-1].cursor) if more else None
+    return list_json([row_json(row) for row in shown], next_cursor)

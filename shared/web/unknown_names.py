@@ -37,16 +37,17 @@ def _plain(name: str) -> str:
 
 
 def names_of(model: "type[BaseModel]") -> list[str]:
-    """The names by which clients send the fields of a model."""
-    return [field.alias or name for name, field in model.model_fields.items()]
+    """The names by which clients send the fields of a model, without deprecated ones."""
+    return [
+        field.alias or name for name, field in model.model_fields.items() if not field.deprecated
+    ]
 
 
 def names_at(model: "type[BaseModel]", path: Sequence[object]) -> list[str]:
     """The names that are known at a place inside of the input, such as `("messages", 0)`."""
     for part in path:
-        fields = dict(zip(names_of(model), model.model_fields.values(), strict=True))
-        if part in fields:
-            model = next(_models_in(fields[str(part)].annotation), model)
+        if part in model.model_fields:
+            model = next(_models_in(model.model_fields[str(part)].annotation), model)
     return names_of(model)
 
 

@@ -63,12 +63,12 @@ def delete(person: Person, conversation_id: str) -> Reply:
     return invoke(handler, "DELETE", f"{PATH}/{conversation_id}", token=person.token)
 
 
-def pages(person: Person, path: str, name: str, limit: int) -> Iterator[list[Any]]:
+def pages(person: Person, path: str, limit: int) -> Iterator[list[Any]]:
     data = get(person, path, limit=limit).data
-    yield data[name]
+    yield data["items"]
     while data["next_cursor"]:
         data = get(person, path, limit=limit, cursor=data["next_cursor"]).data
-        yield data[name]
+        yield data["items"]
 
 
 def add_conversations(owner: Person, *at_ms: int) -> list[str]:
@@ -114,7 +114,7 @@ def test_the_conversation_last_spoken_in_comes_first(anna: Person, ben: Person) 
 
     assert (reply.status, reply.data) == (
         200,
-        {"conversations": [told(1, 3), told(2, 2), told(0, 1)], "next_cursor": None},
+        {"items": [told(1, 3), told(2, 2), told(0, 1)], "next_cursor": None},
     )
 
 
@@ -124,7 +124,7 @@ def test_pages_leave_out_nothing_and_repeat_nothing(limit: int, anna: Person, be
     ids = add_conversations(anna, *[NOON_MS + number // 3 for number in range(7)])
     add_conversations(ben, *[NOON_MS + 1] * 3)
 
-    found = list(pages(anna, "", "conversations", limit))
+    found = list(pages(anna, "", limit))
 
     assert [one["id"] for page in found for one in page] == [*ids[6:], *ids[5:2:-1], *ids[2::-1]]
     assert [len(page) for page in found[:-1]] == [limit] * (len(found) - 1)
@@ -134,12 +134,12 @@ def test_pages_leave_out_nothing_and_repeat_nothing(limit: int, anna: Person, be
 def test_twenty_are_told_where_nobody_says_how_many(anna: Person) -> None:
     add_conversations(anna, *range(NOON_MS, NOON_MS + 21))
 
-    assert len(get(anna).data["conversations"]) == 20
-    assert len(list(pages(anna, "", "conversations", 20))) == 2
+    assert len(get(anna).data["items"]) == 20
+    assert len(list(pages(anna, "", 20))) == 2
 
 
 def test_somebody_new_has_no_conversations(anna: Person) -> None:
-    assert get(anna).data == {"conversations": [], "next_cursor": None}
+    assert get(anna).data == {"items": [], "next_cursor": None}
 
 
 def test_messages_are_told_oldest_first(anna: Person) -> None:
@@ -151,7 +151,7 @@ def test_messages_are_told_oldest_first(anna: Person) -> None:
     add_messages(one, answer)
 
     assert get(anna, f"/{one}/messages").data == {
-        "messages": [
+        "items": [
             {"id": f"{one}m", "role": "user", "content": "Hello", "created_at": f"{NOON}.000Z"},
             {
                 "id": "m1",
@@ -180,7 +180,7 @@ def test_messages_come_in_pages_too(limit: int, anna: Person) -> None:
     add_messages(one, *added)
     add_messages(other, Message("m8", other, "user", "elsewhere", NOON_MS + 2))
 
-    found = [said["id"] for page in pages(anna, f"/{one}/messages", "messages", limit)
+    found = [said["id"] for page in pages(anna, f"/{one}/messages", limit)
              for said in page]  # fmt: skip
 
     assert found == [f"{one}m", *[message.id for message in added]]
@@ -230,7 +230,7 @@ def test_a_conversation_can_be_renamed(title: str, kept: str, anna: Person) -> N
         "created_at": f"{NOON}.000Z",
         "updated_at": f"{NOON}.001Z",
     }
-    assert [told["title"] for told in get(anna).data["conversations"]] == [kept, "Title 1"]
+    assert [told["title"] for told in get(anna).data["items"]] == [kept, "Title 1"]
     assert other
 
 
@@ -241,7 +241,7 @@ def test_a_title_has_1_to_100_characters(title: object, anna: Person) -> None:
     reply = patch(anna, one, {"title": title})
 
     assert (reply.status, reply.json["details"][0]["field"]) == (422, "body.title")
-    assert get(anna).data["conversations"][0]["title"] == "Title 0"
+    assert get(anna).data["items"][0]["title"] == "Title 0"
 
 
 def test_a_conversation_of_somebody_else_is_not_there(anna: Person, ben: Person) -> None:
@@ -254,9 +254,9 @@ def test_a_conversation_of_somebody_else_is_not_there(anna: Person, ben: Person)
             delete(ben, name),
         ):
             assert (reply.status, reply.error) == (404, "not_found")
-    assert get(ben).data["conversations"] == []
-    assert get(anna).data["conversations"][0]["title"] == "Title 0"
-    assert len(get(anna, f"/{one}/messages").data["messages"]) == 1
+    assert get(ben).data["items"] == []
+    assert get(anna).data["items"][0]["title"] == "Title 0"
+    assert len(get(anna, f"/{one}/messages").data["items"]) == 1
 
 
 def test_an_id_counts_only_as_it_was_given(anna: Person) -> None:
@@ -315,8 +315,8 @@ def test_what_was_said_is_erased_and_what_was_charged_for_stays(anna: Person, be
     reply = delete(anna, "gone")
 
     assert (reply.status, reply.data) == (200, {"id": "gone"})
-    assert [one["id"] for one in get(anna).data["conversations"]] == ["kept"]
-    assert len(get(anna, "/kept/messages").data["messages"]) == 2
+    assert [one["id"] for one in get(anna).data["items"]] == ["kept"]
+    assert len(get(anna, "/kept/messages").data["items"]) == 2
     assert get(anna, "/gone/messages").status == delete(anna, "gone").status == 404
     for table in ("conversations", "messages"):
         name = "id" if table == "conversations" else "conversation_id"
@@ -338,7 +338,7 @@ def test_an_answer_still_being_given_does_not_bring_a_deleted_conversation_back(
     assert delete(anna, "gone").status == 200
     finish(late)
 
-    assert get(anna).data["conversations"] == []
+    assert get(anna).data["items"] == []
     assert count("SELECT COUNT(*) AS n FROM messages") == 0
     assert count("SELECT COUNT(*) AS n FROM ledger WHERE kind = 'charge'") == 2
 
@@ -486,8 +486,8 @@ def test_what_the_chat_function_kept_is_read_here(stored: WebFunction, sign_up: 
     first = chat_with(stored, "one", token=anna.token).data
     hear(stored, "two", token=anna.token, conversation_id=first["conversation_id"])
 
-    [conversation] = get(anna).data["conversations"]
-    messages = get(anna, f"/{conversation['id']}/messages").data["messages"]
+    [conversation] = get(anna).data["items"]
+    messages = get(anna, f"/{conversation['id']}/messages").data["items"]
 
     assert (conversation["id"], conversation["title"]) == (first["conversation_id"], "one")
     assert [said["content"] for said in messages] == ["one", SENTENCE, "two", SENTENCE]

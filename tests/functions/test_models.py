@@ -35,7 +35,7 @@ def ask(known: str = "", *, method: str = "GET") -> Reply:
 
 def names() -> list[str]:
     index._cache.cache_clear()
-    return [model["name"] for model in ask().data["models"]]
+    return [model["name"] for model in ask().data["items"]]
 
 
 def price(model: str, version: int, message_fen: int) -> dict[str, object]:
@@ -65,10 +65,11 @@ def test_the_models_are_told_with_their_prices_and_may_be_kept(configure: Config
     assert reply.status == 200
     assert reply.data == {
         "default": "ours",
-        "models": [
+        "items": [
             {"name": "ours", "title": "ours", "price": price("ours", 0, 70)},
             {"name": "new", "title": "The new one", "price": price("new", 1, 30)},
         ],
+        "next_cursor": None,
     }
     assert reply.headers["Cache-Control"] == "public, max-age=300"
     assert reply.headers["Age"] == "0"
@@ -108,13 +109,14 @@ def test_only_what_can_be_asked_is_told(configure: Configure) -> None:
 def test_where_nothing_is_sold_there_are_no_prices(configure: Configure) -> None:
     configure(ENABLE_CREDIT_SYSTEM="false")
 
-    assert ask().data["models"] == [{"name": "ours", "title": "ours", "price": None}]
+    assert ask().data["items"] == [{"name": "ours", "title": "ours", "price": None}]
 
 
 def test_without_a_database_there_are_the_models_of_the_environment() -> None:
     assert ask().data == {
         "default": "ours",
-        "models": [{"name": "ours", "title": "ours", "price": None}],
+        "items": [{"name": "ours", "title": "ours", "price": None}],
+        "next_cursor": None,
     }
 
 

@@ -55,7 +55,7 @@ def test_a_code_brings_what_it_promises(spelled: str) -> None:
     user_id = session["user"]["id"]
     assert books(user_id) == Wallet(500, 0, 1, 0)
     told = invoke(credits, "GET", "/api/credits/transactions", token=session["access_token"]).data[
-        "transactions"
+        "items"
     ]
     assert [(one["kind"], one["amount_fen"], one["reason"]) for one in told] == [
         ("grant", 500, "invite code")

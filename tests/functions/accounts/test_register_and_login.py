@@ -51,10 +51,10 @@ def test_a_taken_username_is_refused_and_leaves_no_account() -> None:
 
 
 @pytest.mark.usefixtures("database")
-def test_fields_that_are_nobodys_to_set_have_no_effect() -> None:
+def test_fields_that_are_nobodys_to_set_are_refused() -> None:
     reply = register(role="admin", id="me", created_at_ms=1, disabled_at_ms=1)
-    assert reply.data["user"]["role"] == "user"
-    assert reply.data["user"]["id"] != "me"
+    assert (reply.status, len(reply.json["details"])) == (422, 4)
+    assert read(users.find_by_login, "anna@example.com") is None
 
 
 @pytest.mark.usefixtures("database")

@@ -355,14 +355,15 @@ def test_devices_are_listed_the_last_used_first_and_the_current_one_is_marked() 
     _expire(expired)
     for one, at_ms in ((phone, 1_000), (laptop, 2_000), (expired, 3_000)):
         _use_at(at_ms, one)
-    listed = devices(phone["access_token"]).data["sessions"]
+    listed = devices(phone["access_token"]).data["items"]
     created = {one["id"]: one["created_at"] for one in listed}
 
     reply = devices(phone["access_token"])
 
     assert reply.status == 200
     assert reply.data == {
-        "sessions": [
+        "next_cursor": None,
+        "items": [
             {
                 "id": _id(one),
                 "device": device,
@@ -371,15 +372,15 @@ def test_devices_are_listed_the_last_used_first_and_the_current_one_is_marked() 
                 "current": one is phone,
             }
             for one, device, at_ms in ((laptop, "laptop", 2_000), (phone, "phone", 1_000))
-        ]
+        ],
     }
-    assert [one["device"] for one in devices(expired["access_token"]).data["sessions"]] == [
+    assert [one["device"] for one in devices(expired["access_token"]).data["items"]] == [
         "expired",
         "laptop",
         "phone",
     ]
     renew(phone["refresh_token"], device="phone, updated")
-    assert devices(phone["access_token"]).data["sessions"][0]["device"] == "phone, updated"
+    assert devices(phone["access_token"]).data["items"][0]["device"] == "phone, updated"
 
 
 def _id(signed_in: Any) -> str:
@@ -401,7 +402,7 @@ def test_a_session_opened_before_it_was_watched_is_listed_since_it_was_opened() 
     first = register().data
     transaction(lambda db: db.execute("UPDATE sessions SET used_at_ms = NULL, device = NULL"))
 
-    [listed] = devices(first["access_token"]).data["sessions"]
+    [listed] = devices(first["access_token"]).data["items"]
 
     assert (listed["device"], listed["used_at"]) == (None, listed["created_at"])
 

@@ -98,7 +98,7 @@ def test_a_login_that_is_killed_between_two_statements_shows_no_session(
 
     die_before(before, log_in)
 
-    listed = devices(first["access_token"]).data["sessions"]
+    listed = devices(first["access_token"]).data["items"]
     assert [one["current"] for one in listed] == [True]
     assert count(SESSIONS) == (2 if before == LOGIN_STATEMENTS else 1)
     assert log_in().status == 200

@@ -56,9 +56,9 @@ def test_somebodys_ledger_is_told_the_newest_first() -> None:
     query = {"user_id": anna, "cursor": first["next_cursor"]}
     rest = ask(token, "GET", "credits", query=query).data
 
-    assert first["transactions"] == [given[2], given[1]]
-    assert (rest["transactions"][0], rest["next_cursor"]) == (given[0], None)
-    grant = rest["transactions"][1]
+    assert first["items"] == [given[2], given[1]]
+    assert (rest["items"][0], rest["next_cursor"]) == (given[0], None)
+    grant = rest["items"][1]
     assert (grant["kind"], grant["business_key"]) == ("grant", f"grant:{anna}")
     assert ask(token, "GET", "credits", query={"user_id": new_id()}).status == 404
     assert ask(token, "GET", "credits").json["details"][0]["field"] == "query.user_id"

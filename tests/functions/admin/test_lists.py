@@ -39,14 +39,14 @@ def act(number: int, actor_id: str, action: str) -> str:
     return entry.id
 
 
-def listed(path: str, name: str, key: str, **query: str) -> list[str]:
+def listed(path: str, key: str, **query: str) -> list[str]:
     """All pages of a list, with three rows each."""
     token, seen = admin_token(), list[str]()
     query = {"limit": "3", **{one.rstrip("_"): text for one, text in query.items()}}
     while True:
         reply = ask(token, "GET", path, query=query)
         assert reply.status == 200, reply.body
-        seen += [row[key] for row in reply.data[name]]
+        seen += [row[key] for row in reply.data["items"]]
         if reply.data["next_cursor"] is None:
             return seen
         query["cursor"] = reply.data["next_cursor"]
@@ -65,7 +65,7 @@ def test_an_order_is_told_whole() -> None:
     )
 
     assert ask(admin_token(), "GET", "orders").data == {
-        "orders": [
+        "items": [
             {
                 "number": number,
                 "user_id": anna.id,
@@ -90,7 +90,7 @@ def test_orders_come_newest_first_and_filters_are_taken_together() -> None:
     paid = [order(anna, n, status="paid", transaction_id=f"t{n}") for n in range(6, 10)]
 
     def found(**query: str) -> list[str]:
-        return listed("orders", "orders", "number", **query)
+        return listed("orders", "number", **query)
 
     assert found() == [*numbers, *paid][::-1]
     assert found(status="paid") == paid[::-1]
@@ -111,10 +111,10 @@ def test_the_audit_log_comes_newest_first_and_filters_are_taken_together() -> No
     one, other = new_id(), new_id()
     acts = [act(n, one if n % 2 else other, "user.disable") for n in range(6)]
     late = act(7, one, "user.role")
-    told = ask(admin_token(), "GET", "audit", query={"limit": "1"}).data["entries"]
+    told = ask(admin_token(), "GET", "audit", query={"limit": "1"}).data["items"]
 
     def found(**query: str) -> list[str]:
-        return listed("audit", "entries", "id", **query)
+        return listed("audit", "id", **query)
 
     assert told == [
         {

@@ -12,7 +12,7 @@ from tests.people import admin_token
 
 
 def names(token: str) -> list[str]:
-    return [model["name"] for model in ask(token, "GET", "models").data["models"]]
+    return [model["name"] for model in ask(token, "GET", "models").data["items"]]
 
 
 def done() -> list[tuple[str, Any]]:
@@ -25,7 +25,7 @@ def done() -> list[tuple[str, Any]]:
 def test_a_model_is_stored_told_and_written_down() -> None:
     token = admin_token()
 
-    made = ask(token, "POST", "models", {"name": "Qwen/Qwen3-8B", "title": " Qwen 3 ", "id": "x"})
+    made = ask(token, "POST", "models", {"name": "Qwen/Qwen3-8B", "title": " Qwen 3 "})
 
     at = made.data["created_at"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", at)
@@ -39,7 +39,7 @@ def test_a_model_is_stored_told_and_written_down() -> None:
             "updated_at": at,
         },
     )
-    assert ask(token, "GET", "models").data == {"models": [made.data]}
+    assert ask(token, "GET", "models").data == {"items": [made.data], "next_cursor": None}
     detail = {"name": "Qwen/Qwen3-8B", "title": "Qwen 3", "enabled": True}
     assert done() == [("model.create", detail)]
 
@@ -51,7 +51,7 @@ def test_what_is_not_given_stays_as_it_is() -> None:
 
     told = []
     for change in ({"enabled": False}, {"title": "Second"}, {"enabled": True}, {}):
-        reply = ask(token, "PATCH", "models", {"name": "m", **change, "created_at": "x"})
+        reply = ask(token, "PATCH", "models", {"name": "m", **change})
         told.append((reply.status, reply.data["title"], reply.data["enabled"]))
 
     assert told == [
@@ -80,7 +80,7 @@ def test_there_is_one_of_each_name_and_none_of_others() -> None:
     assert (again.status, again.error) == (409, "name_taken")
     assert (unknown.status, unknown.error) == (404, "not_found")
     assert [action for action, _ in done()] == ["model.create"]
-    assert ask(token, "GET", "models").data["models"][0]["title"] == "m"
+    assert ask(token, "GET", "models").data["items"][0]["title"] == "m"
 
 
 @pytest.mark.usefixtures("database")

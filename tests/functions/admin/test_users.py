@@ -13,7 +13,7 @@ from tests.people import add_user, admin_token
 def found(token: str, **query: str) -> list[str]:
     reply = ask(token, "GET", "users", query=query)
     assert reply.status == 200, reply.body
-    return [user["id"] for user in reply.data["users"]]
+    return [user["id"] for user in reply.data["items"]]
 
 
 @pytest.mark.usefixtures("database")
@@ -39,7 +39,7 @@ def test_an_account_is_told_with_what_it_has_and_used_today() -> None:
         "reserved_fen": 100,
         "used_today": 1,
     }
-    assert told.data == ask(token, "GET", "users").data["users"][0]
+    assert told.data == ask(token, "GET", "users").data["items"][0]
     assert "canary" not in told.body.decode()
 
 
@@ -51,7 +51,7 @@ def test_the_newest_come_first_and_pages_follow_each_other() -> None:
     seen, cursor = list[str](), dict[str, str]()
     while True:
         reply = ask(token, "GET", "users", query={"limit": "3", **cursor})
-        seen += [user["id"] for user in reply.data["users"]]
+        seen += [user["id"] for user in reply.data["items"]]
         if reply.data["next_cursor"] is None:
             break
         cursor = {"cursor": reply.data["next_cursor"]}

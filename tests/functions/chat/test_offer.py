@@ -61,7 +61,7 @@ def told(web: WebFunction, token: str) -> list[str]:
 
 def told_to_everybody() -> list[str]:
     index._cache.cache_clear()
-    return [one["name"] for one in invoke(index.handler, "GET", "/api/models").data["models"]]
+    return [one["name"] for one in invoke(index.handler, "GET", "/api/models").data["items"]]
 
 
 @pytest.mark.usefixtures("secret")

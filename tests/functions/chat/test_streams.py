@@ -435,7 +435,7 @@ def test_the_first_answer_to_a_repeated_question_is_gone_with_its_conversation(
 ) -> None:
     asked = {"message": "hi", "client_message_id": "m-1", "stream": stream}
     post(pair[0], asked, token=anna.token)
-    for conversation in invoke(conversations, "GET", LIST, token=anna.token).data["conversations"]:
+    for conversation in invoke(conversations, "GET", LIST, token=anna.token).data["items"]:
         path = f"{LIST}/{conversation['id']}"
         assert invoke(conversations, "DELETE", path, token=anna.token).status == 200
 

@@ -216,7 +216,7 @@ def test_whoever_is_lent_a_link_is_written_down(bucket: oss.Bucket) -> None:
     path = f"{PATH}/{export_id}"
 
     invoke(exports, "HEAD", path, token=token_of(other))
-    listed = invoke(exports, "GET", PATH, token=token_of(other)).data["exports"]
+    listed = invoke(exports, "GET", PATH, token=token_of(other)).data["items"]
     assert ([one["link"] for one in listed], entries("export.link")) == ([None], [])
     invoke(exports, "GET", path, token=token_of(other))
 
@@ -232,7 +232,7 @@ def test_exports_are_listed_the_newest_first(bucket: oss.Bucket) -> None:
     query = {"limit": "2", "cursor": first["next_cursor"]}
     second = invoke(exports, "GET", PATH, token=token_of(ROOT), query=query).data
 
-    shown = [one["id"] for one in first["exports"] + second["exports"]]
+    shown = [one["id"] for one in first["items"] + second["items"]]
     assert (shown, second["next_cursor"]) == (ids[::-1], None)
 
 
@@ -324,7 +324,7 @@ def test_without_the_address_of_the_worker_the_variable_is_named_and_nothing_wai
     reply = ask(token, dataset="users", delivery="link")
     assert (reply.status, reply.error) == (503, "misconfigured")
     assert "EXPORT_WORKER_URL is not set" in capsys.readouterr().out
-    assert invoke(exports, "GET", PATH, token=token).data["exports"] == []
+    assert invoke(exports, "GET", PATH, token=token).data["items"] == []
 
 
 def test_a_worker_that_cannot_be_reached_leaves_a_failed_job(
@@ -337,7 +337,7 @@ def test_a_worker_that_cannot_be_reached_leaves_a_failed_job(
     reply = ask(token, dataset="users", delivery="link")
     assert (reply.status, reply.error) == (503, "worker_unreachable")
     assert '"variable": "EXPORT_WORKER_URL"' in capsys.readouterr().out
-    (job,) = invoke(exports, "GET", PATH, token=token).data["exports"]
+    (job,) = invoke(exports, "GET", PATH, token=token).data["items"]
     assert (job["state"], job["failure"]) == ("failed", "worker_unreachable")
 
 
