@@ -1,10 +1,9 @@
 """GET /api/admin/usage: requests, tokens, times, revenue and costs of a period."""
 
-import re
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from shared import settings
 from shared.accounts import auth
@@ -15,42 +14,56 @@ from shared.errors import InvalidRequest
 from shared.pricing import cost_fen
 from shared.repos.reports import usage
 from shared.repos.reports.usage import UsageTotals
-from shared.times import day_start_ms, now_ms, shanghai_day
+from shared.times import SHANGHAI, day_start_ms, now_ms, shanghai_day
 from shared.web.endpoint import Request, Response, endpoint
+from shared.web.periods import Moment, Period
 
 _MOST_DAYS = 92
 _USUAL_DAYS = 7
+_FIRST_YEAR, _LAST_YEAR = 2000, 2999
 _MOST_ROWS = 1000
 _MOST_TURNS = 120_000  # 100,000 take up to 2.3 s; more would exceed the query's time limit
 
 
-def _day(text: object) -> object:
-    if not isinstance(text, str) or not re.fullmatch(r"2\d{3}-\d\d-\d\d", text):
-        raise ValueError("must be a day such as 2026-11-22")
-    return text
+def _day(moment: datetime) -> datetime:
+    """The start of a day, because the rows of a report are sums of days."""
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise ValueError(f"must be in the years {_FIRST_YEAR} to {_LAST_YEAR}")
+    if moment.astimezone(SHANGHAI).time() != time.min:
+        raise ValueError("must be a day, or its start, in Asia/Shanghai")
+    return moment
 
 
-Day = Annotated[date, BeforeValidator(_day)]
+Day = Annotated[Moment, AfterValidator(_day)]
+
+
+def _date(moment: datetime) -> date:
+    return moment.astimezone(SHANGHAI).date()
 
 
 def _today() -> date:
     return date.fromisoformat(shanghai_day(now_ms()))
 
 
-class UsageQuery(BaseModel):
-    """A half-open period of days in Asia/Shanghai: it includes `from` and excludes `to`."""
+class UsageQuery(Period):
+    """A period of whole days in Asia/Shanghai."""
 
     group: Literal["day", "model", "user", "upstream"] = "day"
-    to: Day = Field(default_factory=lambda: _today() + timedelta(days=1))
     from_: Day | None = Field(default=None, alias="from")
+    to: Day | None = None
 
     @property
     def first(self) -> date:
-        return self.from_ or self.to - timedelta(days=_USUAL_DAYS)
+        return _date(self.from_) if self.from_ else self.end - timedelta(days=_USUAL_DAYS)
+
+    @property
+    def end(self) -> date:
+        """The day after the last one."""
+        return _date(self.to) if self.to else _today() + timedelta(days=1)
 
     @model_validator(mode="after")
     def _is_bounded(self) -> "UsageQuery":
-        if not timedelta(0) <= self.to - self.first <= timedelta(days=_MOST_DAYS):
+        if not timedelta(0) <= self.end - self.first <= timedelta(days=_MOST_DAYS):
             raise ValueError(f"from must be before to, by at most {_MOST_DAYS} days")
         return self
 
@@ -63,7 +76,7 @@ def get_usage(request: Request) -> Response:
 
 def _usage_json(db: Connection, query: UsageQuery) -> dict[str, object]:
     _refuse_removed(query)
-    period = _start_ms(query.first), _start_ms(query.to)
+    period = _start_ms(query.first), _start_ms(query.end)
     turns = usage.count_turns(db, *period)
     if turns > _MOST_TURNS:
         problem = f"{turns} requests in this period; at most {_MOST_TURNS} can be summed up"
@@ -75,7 +88,7 @@ def _usage_json(db: Connection, query: UsageQuery) -> dict[str, object]:
     return {
         "group": query.group,
         "from": query.first.isoformat(),
-        "to": query.to.isoformat(),
+        "to": query.end.isoformat(),
         "rows": [sum_json(row) for row in shown],
         "complete": len(rows) <= _MOST_ROWS,
     }

@@ -1,4 +1,8 @@
-"""Moments and periods in query parameters, written in ISO 8601."""
+"""Moments and periods in queries and bodies, written in ISO 8601: one rule for all of them.
+
+A date is a day of Asia/Shanghai and means its first instant, and a time without a zone is
+a time of Asia/Shanghai. A time with a zone is exact.
+"""
 
 import re
 from datetime import datetime, timedelta, timezone
@@ -6,6 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
+from shared.times import SHANGHAI
 from shared.web.unknown_names import names_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -25,14 +30,13 @@ def _iso_8601(text: object) -> str:
 
 
 def _in_utc(moment: datetime) -> datetime:
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=SHANGHAI)
     try:
         return aware.astimezone(timezone.utc)
     except OverflowError:
         raise ValueError("must be in the years 1 to 9999 of UTC") from None
 
 
-# A date means its first instant; without an offset, dates and times are in UTC.
 Moment = Annotated[datetime, BeforeValidator(_iso_8601), AfterValidator(_in_utc)]
 
 

@@ -274,6 +274,16 @@ def test_days_are_those_of_shanghai_and_the_last_one_is_left_out() -> None:
     ]
 
 
+def test_the_start_of_a_day_may_be_written_as_a_time() -> None:
+    token = admin_token()
+    add(Asked(None, at_ms=NOON_MS))
+
+    query = {"from": "2026-11-22T00:00:00+08:00", "to": "2026-11-22T16:00:00Z"}
+    days = {"from": "2026-11-22", "to": "2026-11-23"}
+    assert rows(token, "day", **query) == rows(token, "day", **days)
+    assert list(rows(token, "day", **query)) == ["2026-11-22"]
+
+
 def test_without_a_period_it_is_the_last_week() -> None:
     reply = ask(admin_token(), "GET", "usage")
 
@@ -290,6 +300,8 @@ def test_without_a_period_it_is_the_last_week() -> None:
         ({"to": "2026-02-30"}, "query.to"),
         ({"to": "0001-01-01"}, "query.to"),
         ({"to": "9999-12-31"}, "query.to"),
+        ({"to": "2026-11-26T08:00:00+08:00"}, "query.to"),
+        ({"from": "2026-11-19T00:00:00Z"}, "query.from"),
         ({"from": "2026-11-27"}, "query"),
         ({"from": "2026-08-01"}, "query"),
     ],

@@ -183,7 +183,7 @@ def test_an_export_is_written_down_with_the_hash_of_what_left(kind: str) -> None
     assert json.loads(entry.detail) == {
         "dataset": "users",
         "format": kind,
-        "from": "2026-11-22T00:00:00.000Z",
+        "from": "2026-11-21T16:00:00.000Z",
         "to": None,
         "rows": 2,
         "bytes": len(body),
