@@ -12,9 +12,9 @@ class Problem(str):
         return problem
 
 
-def detail(field: str, en: str, zh: str) -> dict[str, str]:
+def detail(field: str, problem: str) -> dict[str, str]:
     """An entry of `details` of an error."""
-    return {"field": field, "problem": Problem(en, zh)}
+    return {"field": field, "problem": problem}
 
 
 def in_language(problem: str, language: str) -> str:

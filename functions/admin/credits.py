@@ -13,6 +13,7 @@ from shared.database.transactions import read, transaction
 from shared.errors import BalanceTooLow
 from shared.ids import new_id
 from shared.limits.idempotency import client_key
+from shared.problems import Problem
 from shared.repos import audit, users, wallets
 from shared.repos.reports import user_search
 from shared.repos.users import User
@@ -35,9 +36,9 @@ class AdjustBalance(BaseModel):
     @model_validator(mode="after")
     def _moves_money(self) -> "AdjustBalance":
         if self.amount_fen == 0:
-            raise ValueError("amount_fen must not be 0")
+            raise ValueError(Problem("amount_fen must not be 0", "amount_fen 不能为 0"))
         if self.kind == "grant" and self.amount_fen < 0:
-            raise ValueError("a grant must be positive")
+            raise ValueError(Problem("a grant must be positive", "赠送金额必须为正数"))
         return self
 
 

@@ -8,14 +8,18 @@ from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 from shared.config import is_production
 from shared.invisible import has_invisible, without_invisible
 from shared.llm.addresses import is_written_inside
+from shared.problems import Problem
 from shared.settings import completions_url
 
 _LONGEST_URL = 500
+_CONTROLS = Problem(
+    "must have no control characters and no invisible ones", "不能含有控制字符和不可见字符"
+)
 
 
 def _printable(text: str) -> str:
     if not text.isprintable() or has_invisible(text):
-        raise ValueError("must have no control characters and no invisible ones")
+        raise ValueError(_CONTROLS)
     return text
 
 
@@ -23,28 +27,41 @@ def _title(text: str) -> str:
     """As above; but emoji and the words of some scripts hold characters without ink."""
     seen = without_invisible(text)
     if seen != text or any(one.isspace() and one != " " for one in text):
-        raise ValueError("must have no control characters and no invisible ones")
+        raise ValueError(_CONTROLS)
     return text
 
 
 def _without_blanks(text: str) -> str:
     if any(letter.isspace() for letter in text):
-        raise ValueError("must have no blanks")
+        raise ValueError(Problem("must have no blanks", "不能含有空白字符"))
     return _printable(text)
 
 
 def _upstream_url(text: str) -> str:
     """A base URL or the full one. In production it must not name a private address."""
-    url = completions_url(text)
+    try:
+        url = completions_url(text)
+    except ValueError as error:
+        zh = "必须以 http:// 或 https:// 开头，并包含主机名"
+        raise ValueError(Problem(str(error), zh)) from None
     parts = urlsplit(url)
     if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError("must have no user, no query and no fragment")
+        raise ValueError(
+            Problem("must have no user, no query and no fragment", "不能含有用户名、查询参数或片段")
+        )
     if len(url) > _LONGEST_URL:
-        raise ValueError(f"must have at most {_LONGEST_URL} characters")
+        raise ValueError(
+            Problem(f"must have at most {_LONGEST_URL} characters", f"最多 {_LONGEST_URL} 个字符")
+        )
     if is_production() and parts.scheme != "https":
-        raise ValueError("must start with https://")
+        raise ValueError(Problem("must start with https://", "必须以 https:// 开头"))
     if is_production() and is_written_inside(parts.hostname or ""):
-        raise ValueError("must be on the public internet; UPSTREAMS takes others")
+        raise ValueError(
+            Problem(
+                "must be on the public internet; UPSTREAMS takes others",
+                "必须在公网上；内网地址请用 UPSTREAMS 配置",
+            )
+        )
     return url
 
 
@@ -52,7 +69,7 @@ def _key(secret: SecretStr) -> SecretStr:
     """An upstream key must fit into an Authorization header."""
     text = secret.get_secret_value()
     if not text.isascii():
-        raise ValueError("must be ASCII")
+        raise ValueError(Problem("must be ASCII", "只能含有 ASCII 字符"))
     _without_blanks(text)
     return secret
 

@@ -16,6 +16,7 @@ from shared.database.transactions import transaction
 from shared.errors import ExportTooLarge
 from shared.exports.spreadsheet import CSV_MARK, Cell, csv_line
 from shared.limits.idempotency import client_key
+from shared.problems import Problem
 from shared.repos import audit, invites, users
 from shared.repos.invites import Invite
 from shared.repos.users import User
@@ -36,7 +37,7 @@ _MOST_EXPORTED = 50_000  # about 10 MB
 
 def _in_the_future(moment: datetime) -> datetime:
     if (milliseconds(moment) or 0) <= now_ms():
-        raise ValueError("must be in the future")
+        raise ValueError(Problem("must be in the future", "必须是将来的时间"))
     return moment
 
 

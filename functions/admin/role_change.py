@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, model_validator
 
 from shared.errors import LastAdministrator
+from shared.problems import Problem
 from shared.repos.users import User
 
 
@@ -17,7 +18,7 @@ class ChangeAccount(BaseModel):
     @model_validator(mode="after")
     def _changes_something(self) -> "ChangeAccount":
         if self.disabled is None and self.role is None:
-            raise ValueError("disabled or role is required")
+            raise ValueError(Problem("disabled or role is required", "请填写 disabled 或 role"))
         return self
 
 

@@ -13,6 +13,7 @@ from pydantic import (
 )
 
 from shared.pricing import MOST_FEN_PER_MILLION, fen_per_million, ufen
+from shared.problems import Problem
 
 _SMALLEST = Decimal("0.001")
 
@@ -28,19 +29,29 @@ def exact(text: str) -> Decimal:
 def _price(value: object) -> Decimal:
     """A number of JSON that was parsed with `exact`; no boolean, and no text with digits."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise ValueError("must be a number")
+        raise ValueError(Problem("must be a number", "必须是数字"))
     number = Decimal(value)
     if not number.is_finite() or not 0 <= number <= MOST_FEN_PER_MILLION:
-        raise ValueError(f"must be from 0 to {MOST_FEN_PER_MILLION}")
+        raise ValueError(
+            Problem(
+                f"must be from 0 to {MOST_FEN_PER_MILLION}",
+                f"必须在 0 到 {MOST_FEN_PER_MILLION} 之间",
+            )
+        )
     if number.quantize(_SMALLEST) != number:
-        raise ValueError("must have at most 3 decimals")
+        raise ValueError(Problem("must have at most 3 decimals", "最多三位小数"))
     return number
 
 
 def _renamed(_: object, info: ValidationInfo) -> None:
     """Refuse the name of another unit: ignoring it would store a price of 0."""
     new_name = str(info.field_name).replace("_ufen", "_fen_per_million")
-    raise ValueError(f"is now {new_name}, in fen per million tokens")
+    raise ValueError(
+        Problem(
+            f"is now {new_name}, in fen per million tokens",
+            f"已改为 {new_name}，单位为分每百万 token",
+        )
+    )
 
 
 FenPerMillion = Annotated[

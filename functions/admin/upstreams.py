@@ -22,6 +22,7 @@ from shared.ids import new_id
 from shared.limits.idempotency import client_key
 from shared.llm import sealing
 from shared.pricing import Costs, rates_json
+from shared.problems import Problem, detail
 from shared.repos import audit, models, upstreams
 from shared.repos.upstreams import Changes, StoredUpstream
 from shared.repos.users import User
@@ -125,8 +126,8 @@ def _add(db: Connection, admin: User, upstream: StoredUpstream) -> dict[str, obj
     try:
         models.get(db, upstream.model)
     except NotFound:
-        problem = {"field": "body.model", "problem": "must be a stored model"}
-        raise InvalidRequest(details=[problem]) from None
+        problem = Problem("must be a stored model", "必须是已保存的模型")
+        raise InvalidRequest(details=[detail("body.model", problem)]) from None
     upstreams.add(db, upstream)
     audit.record(db, admin.id, "upstream.create", _described(upstream))
     return upstream_json(upstream)
@@ -151,8 +152,8 @@ def _changes(known: StoredUpstream, body: ChangeUpstream) -> Changes:
     """
     url, key = body.url or known.url, body.key
     if key is None and sealing.origin_of(url) != sealing.origin_of(known.url):
-        problem = {"field": "body.key", "problem": "must be given again for another server"}
-        raise InvalidRequest(details=[problem])
+        problem = Problem("must be given again for another server", "更换服务器时须重新填写")
+        raise InvalidRequest(details=[detail("body.key", problem)])
     changes = Changes(
         name=body.name,
         url=body.url,

@@ -12,6 +12,7 @@ from shared.database.connection import Connection
 from shared.database.transactions import read
 from shared.errors import InvalidRequest
 from shared.pricing import cost_fen
+from shared.problems import Problem, detail
 from shared.repos.reports import usage
 from shared.repos.reports.usage import UsageTotals
 from shared.times import SHANGHAI, day_start_ms, now_ms, shanghai_day
@@ -28,9 +29,18 @@ _MOST_TURNS = 120_000  # 100,000 take up to 2.3 s; more would exceed the query's
 def _day(moment: datetime) -> datetime:
     """The start of a day, because the rows of a report are sums of days."""
     if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
-        raise ValueError(f"must be in the years {_FIRST_YEAR} to {_LAST_YEAR}")
+        raise ValueError(
+            Problem(
+                f"must be in the years {_FIRST_YEAR} to {_LAST_YEAR}",
+                f"年份必须在 {_FIRST_YEAR} 到 {_LAST_YEAR} 之间",
+            )
+        )
     if moment.astimezone(SHANGHAI).time() != time.min:
-        raise ValueError("must be a day, or its start, in Asia/Shanghai")
+        raise ValueError(
+            Problem(
+                "must be a day, or its start, in Asia/Shanghai", "必须是北京时间的某一天，或其零点"
+            )
+        )
     return moment
 
 
@@ -64,7 +74,12 @@ class UsageQuery(Period):
     @model_validator(mode="after")
     def _is_bounded(self) -> "UsageQuery":
         if not timedelta(0) <= self.end - self.first <= timedelta(days=_MOST_DAYS):
-            raise ValueError(f"from must be before to, by at most {_MOST_DAYS} days")
+            raise ValueError(
+                Problem(
+                    f"from must be before to, by at most {_MOST_DAYS} days",
+                    f"from 必须早于 to，且最多相差 {_MOST_DAYS} 天",
+                )
+            )
         return self
 
 
@@ -79,8 +94,11 @@ def _usage_json(db: Connection, query: UsageQuery) -> dict[str, object]:
     period = _start_ms(query.first), _start_ms(query.end)
     turns = usage.count_turns(db, *period)
     if turns > _MOST_TURNS:
-        problem = f"{turns} requests in this period; at most {_MOST_TURNS} can be summed up"
-        raise InvalidRequest(details=[{"field": "query.from", "problem": problem}])
+        problem = Problem(
+            f"{turns} requests in this period; at most {_MOST_TURNS} can be summed up",
+            f"该时段有 {turns} 个请求，最多可汇总 {_MOST_TURNS} 个",
+        )
+        raise InvalidRequest(details=[detail("query.from", problem)])
     rows = usage.sums(db, query.group, *period, count=_MOST_ROWS + 1)
     shown = rows[:_MOST_ROWS]
     if query.group == "day":
@@ -99,8 +117,11 @@ def _refuse_removed(query: UsageQuery) -> None:
     days = load(settings.Retention).turns_days
     first = _today() - timedelta(days=days)
     if days and query.first < first:
-        problem = f"turns are kept for {days} days (KEEP_TURNS_DAYS); the first day is {first}"
-        raise InvalidRequest(details=[{"field": "query.from", "problem": problem}])
+        problem = Problem(
+            f"turns are kept for {days} days (KEEP_TURNS_DAYS); the first day is {first}",
+            f"问答记录保留 {days} 天（KEEP_TURNS_DAYS），最早为 {first}",
+        )
+        raise InvalidRequest(details=[detail("query.from", problem)])
 
 
 def _start_ms(day: date) -> int:

@@ -15,6 +15,7 @@ from shared.accounts.tokens import Claims
 from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
 from shared.limits.idempotency import client_key
+from shared.problems import Problem
 from shared.repos import audit, sessions, users
 from shared.repos.reports import user_search
 from shared.repos.reports.user_search import ListedUser, UserFilter
@@ -47,7 +48,7 @@ class CreateAccount(ResetPassword):
     @model_validator(mode="after")
     def _can_sign_in(self) -> "CreateAccount":
         if not (self.email or self.username):
-            raise ValueError("email or username is required")
+            raise ValueError(Problem("email or username is required", "请填写邮箱或用户名"))
         return self
 
 

@@ -7,6 +7,7 @@ from types import TracebackType
 from functions.export_worker.watch import Watch
 from shared import log
 from shared.errors import ExportTooLarge
+from shared.problems import Problem, detail
 from shared.storage.choice import Upload
 
 # Two parts are held in memory, so the first ones are small. OSS takes 10,000 parts of 5 GB.
@@ -72,8 +73,9 @@ class Parts:
         self._upload.complete()
 
     def too_large(self) -> ExportTooLarge:
-        problem = f"a workbook holds at most {self.limit_bytes} bytes"
-        return ExportTooLarge(details=[{"field": "query.format", "problem": problem}])
+        most = self.limit_bytes
+        problem = Problem(f"a workbook holds at most {most} bytes", f"一个工作簿最多 {most} 字节")
+        return ExportTooLarge(details=[detail("query.format", problem)])
 
     def _send(self) -> None:
         part = b"".join(self._waiting)

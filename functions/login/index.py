@@ -12,6 +12,7 @@ from shared.database.transactions import autocommit, read, transaction
 from shared.errors import AppError, WrongCredentials
 from shared.limits import rate_limits
 from shared.limits.rate_limits import Count
+from shared.problems import Problem
 from shared.repos import users
 from shared.repos.users import User
 from shared.web.endpoint import Request, Response, endpoint
@@ -27,7 +28,7 @@ class Login(BaseModel):
     @model_validator(mode="after")
     def _has_name(self) -> "Login":
         if not self.login:
-            raise ValueError("email or username is required")
+            raise ValueError(Problem("email or username is required", "请填写邮箱或用户名"))
         return self
 
     @property

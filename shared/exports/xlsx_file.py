@@ -10,6 +10,7 @@ from shared.errors import SheetFull
 from shared.exports.sink import Sink
 from shared.exports.spreadsheet import Cell, looks_like_formula
 from shared.exports.table import Table
+from shared.problems import Problem, detail
 from shared.repos.reports.content_datasets import AI_LABEL
 
 if TYPE_CHECKING:  # the library is loaded for workbooks only
@@ -60,8 +61,12 @@ def _bounded(table: Table, folder: Path, most_rows: int, sink: Sink) -> Iterator
     most = _MOST_UNPACKED * sink.limit_bytes
     for row in table:
         if table.count == most_rows:
-            problem = f"a sheet holds at most {most_rows - 1} rows below its heading"
-            raise SheetFull(details=[{"field": "query.format", "problem": problem}])
+            most = most_rows - 1
+            problem = Problem(
+                f"a sheet holds at most {most} rows below its heading",
+                f"一张工作表除标题外最多 {most} 行",
+            )
+            raise SheetFull(details=[detail("query.format", problem)])
         if table.count % _ROWS_BETWEEN_LOOKS == 0 and _size(folder) > most:
             raise sink.too_large()
         yield row

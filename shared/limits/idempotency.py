@@ -13,6 +13,7 @@ from shared.config import load
 from shared.database.connection import Connection
 from shared.errors import IdempotencyMismatch, InProgress, InvalidRequest, MalformedJson
 from shared.ids import new_id
+from shared.problems import Problem, detail
 from shared.repos import idempotency
 from shared.repos.idempotency import IdempotencyKey
 from shared.times import now_ms
@@ -51,8 +52,10 @@ def client_key(
     if not text:
         return None
     if len(text) > KEY_CHARACTERS:
-        problem = f"must be at most {KEY_CHARACTERS} characters"
-        raise InvalidRequest(details=[{"field": "header.idempotency-key", "problem": problem}])
+        problem = Problem(
+            f"must be at most {KEY_CHARACTERS} characters", f"最多 {KEY_CHARACTERS} 个字符"
+        )
+        raise InvalidRequest(details=[detail("header.idempotency-key", problem)])
     asked = _hash(request, _canonical(request, ignored))
     return ClientKey(_stored(text), asked, _hash(request, request.body))
 

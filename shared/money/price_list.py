@@ -9,6 +9,7 @@ from shared.config import load
 from shared.database.connection import Connection
 from shared.errors import InvalidRequest
 from shared.pricing import MOST_UFEN, Price, fen_per_million
+from shared.problems import Problem, detail
 from shared.repos import prices
 
 _LARGEST_FACTOR = 100
@@ -112,20 +113,29 @@ def _price(new: NewPrice, version: int) -> Price:
 
 def _problems(new: NewPrice) -> Iterator[Mapping[str, str]]:
     if new.model != new.model.strip() or not 0 < len(new.model) <= _LONGEST_MODEL:
-        yield _problem("model", f"must be 1 to {_LONGEST_MODEL} characters, no blanks around them")
+        yield _problem(
+            "model",
+            f"must be 1 to {_LONGEST_MODEL} characters, no blanks around them",
+            f"必须是 1 到 {_LONGEST_MODEL} 个字符，首尾不能有空格",
+        )
     if new.unit not in {"message", "token"}:
-        yield _problem("unit", "must be message or token")
+        yield _problem("unit", "must be message or token", "必须是 message 或 token")
         return
     for name, most in _COMPONENTS.items():
         amount = getattr(new, name)
         is_of_unit = (name == "message_fen") == (new.unit == "message")
         if amount is None:
             if is_of_unit and name != "cached_ufen":
-                yield _problem(name, f"must be given where the unit is {new.unit}")
+                yield _problem(
+                    name, f"must be given where the unit is {new.unit}", f"按 {new.unit} 计价时必填"
+                )
         elif type(amount) is not int or not 0 <= amount <= most:
-            yield _problem(name, f"must be from 0 to {_shown(name, most)}")
+            shown = _shown(name, most)
+            yield _problem(name, f"must be from 0 to {shown}", f"必须在 0 到 {shown} 之间")
         elif amount and not is_of_unit:
-            yield _problem(name, f"must be 0 where the unit is {new.unit}")
+            yield _problem(
+                name, f"must be 0 where the unit is {new.unit}", f"按 {new.unit} 计价时必须为 0"
+            )
 
 
 def _jumps(before: Price, after: Price) -> Iterator[Mapping[str, str]]:
@@ -133,8 +143,12 @@ def _jumps(before: Price, after: Price) -> Iterator[Mapping[str, str]]:
         old, new = getattr(before, name), getattr(after, name)
         low, high = sorted((old, new))
         if high > low * _LARGEST_FACTOR:
-            shown = f"from {_shown(name, old)} to {_shown(name, new)}"
-            yield _problem(name, f"changes {shown}: must be confirmed")
+            first, then = _shown(name, old), _shown(name, new)
+            yield _problem(
+                name,
+                f"changes from {first} to {then}: must be confirmed",
+                f"从 {first} 变为 {then}，需要确认（confirmed）",
+            )
 
 
 def _shown(name: str, amount: int) -> int | float:
@@ -142,6 +156,6 @@ def _shown(name: str, amount: int) -> int | float:
     return amount if name == "message_fen" else fen_per_million(amount)
 
 
-def _problem(name: str, problem: str) -> Mapping[str, str]:
+def _problem(name: str, en: str, zh: str) -> Mapping[str, str]:
     """About a field, by the name that clients use."""
-    return {"field": f"body.{name.replace('_ufen', '_fen_per_million')}", "problem": problem}
+    return detail(f"body.{name.replace('_ufen', '_fen_per_million')}", Problem(en, zh))

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, StringConstraints
 
 from shared.chat_rules import TITLE_CHARACTERS
 from shared.invisible import has_invisible, is_spelling_mark, without_invisible
+from shared.problems import Problem
 
 _EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f]{1,64}@[^\s@.\x00-\x1f\x7f]+(\.[^\s@.\x00-\x1f\x7f]+)+")
 _USERNAME = re.compile(r"\w[\w.-]{1,31}")
@@ -25,14 +26,14 @@ def _name(text: str) -> str:
     """The spelling of a name. Two names that look alike must not be two accounts."""
     normal = _normal(text)
     if has_invisible(normal):
-        raise ValueError("must have no invisible characters")
+        raise ValueError(Problem("must have no invisible characters", "不能含有不可见字符"))
     return normal
 
 
 def _email(text: str) -> str:
     normal = _name(text)
     if len(normal) > 254 or not _EMAIL.fullmatch(normal):
-        raise ValueError("must be an email address")
+        raise ValueError(Problem("must be an email address", "必须是邮箱地址"))
     return normal
 
 
@@ -40,7 +41,12 @@ def _username(text: str) -> str:
     normal = _name(text)
     letters = "".join("_" if is_spelling_mark(one) else one for one in normal[1:])
     if not _USERNAME.fullmatch(normal[:1] + letters):
-        raise ValueError("must be 2 to 32 letters, digits, dots, dashes or underscores")
+        raise ValueError(
+            Problem(
+                "must be 2 to 32 letters, digits, dots, dashes or underscores",
+                "必须是 2 到 32 个字母、数字、点、短横线或下划线",
+            )
+        )
     return normal
 
 
@@ -52,13 +58,18 @@ def _invite_code(text: str) -> str:
 def _title(text: str) -> str:
     title = without_invisible(text).strip()
     if not title:
-        raise ValueError("must have visible characters")
+        raise ValueError(Problem("must have visible characters", "必须含有可见字符"))
     return title
 
 
 def _password(text: str) -> str:
     if len(text.encode()) > _LONGEST_PASSWORD_BYTES:
-        raise ValueError(f"must be at most {_LONGEST_PASSWORD_BYTES} bytes")
+        raise ValueError(
+            Problem(
+                f"must be at most {_LONGEST_PASSWORD_BYTES} bytes",
+                f"最多 {_LONGEST_PASSWORD_BYTES} 字节",
+            )
+        )
     return text
 
 

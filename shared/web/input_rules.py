@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterable
 
 from shared.errors import InvalidRequest, UnsupportedMediaType
-from shared.problems import detail
+from shared.problems import Problem, detail
 from shared.web.requests import EVERYWHERE, Request
 from shared.web.unknown_names import unknown
 from shared.web.validation import MOST_DETAILS, field_path
 
+_NO_BODY = Problem("must be empty here", "此接口不接受请求体")
 _JSON = re.compile(r"application/([\w.+-]+\+)?json\s*(;.*)?", re.IGNORECASE | re.DOTALL)
 
 
@@ -38,13 +39,11 @@ def refuse_ignored_body(request: Request) -> None:
         return
     content = request.json()
     if not isinstance(content, dict):
-        raise InvalidRequest(details=[detail("body", "must be empty here", "此接口不接受请求体")])
+        raise InvalidRequest(details=[detail("body", _NO_BODY)])
     _refuse("body", content)
 
 
 def _refuse(where: str, names: Iterable[str]) -> None:
-    details = [
-        {"field": field_path(where, name), "problem": unknown(name, [])} for name in sorted(names)
-    ]
+    details = [detail(field_path(where, name), unknown(name, [])) for name in sorted(names)]
     if details:
         raise InvalidRequest(details=details[:MOST_DETAILS])

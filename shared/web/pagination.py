@@ -8,6 +8,7 @@ from typing import Annotated, Protocol, TypeVar
 from pydantic import AfterValidator, BaseModel, Field
 
 from shared.cursor import Cursor
+from shared.problems import Problem
 from shared.web.lists import list_json
 
 
@@ -32,7 +33,9 @@ def decode_cursor(text: str) -> Cursor:
         decoded = b""
     match = re.fullmatch(rb"(\d{1,15}) ([\w-]{1,64})", decoded)
     if match is None:
-        raise ValueError("must be a next_cursor that this path gave")
+        raise ValueError(
+            Problem("must be a next_cursor that this path gave", "必须是此接口返回的 next_cursor")
+        )
     return Cursor(int(match[1]), match[2].decode())
 
 

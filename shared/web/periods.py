@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
+from shared.problems import Problem
 from shared.times import SHANGHAI
 from shared.web.unknown_names import names_of
 
@@ -24,7 +25,12 @@ def _iso_8601(text: object) -> str:
     """Refuse bare numbers, which pydantic would read as seconds; repair an unescaped `+`."""
     match = _ISO_8601.fullmatch(text) if isinstance(text, str) else None
     if match is None:
-        raise ValueError("must be like 2026-11-22 or 2026-11-22T08:00:00+08:00")
+        raise ValueError(
+            Problem(
+                "must be like 2026-11-22 or 2026-11-22T08:00:00+08:00",
+                "格式须为 2026-11-22 或 2026-11-22T08:00:00+08:00",
+            )
+        )
     offset = match["offset"] or ""
     return match[0].removesuffix(offset) + offset.replace(" ", "+")
 
@@ -34,7 +40,9 @@ def _in_utc(moment: datetime) -> datetime:
     try:
         return aware.astimezone(timezone.utc)
     except OverflowError:
-        raise ValueError("must be in the years 1 to 9999 of UTC") from None
+        raise ValueError(
+            Problem("must be in the years 1 to 9999 of UTC", "年份必须在 1 到 9999 之间")
+        ) from None
 
 
 Moment = Annotated[datetime, BeforeValidator(_iso_8601), AfterValidator(_in_utc)]
@@ -55,7 +63,7 @@ class Period(BaseModel):
     @model_validator(mode="after")
     def _is_in_order(self) -> "Period":
         if self.from_ and self.to and self.from_ > self.to:
-            raise ValueError("from must not be after to")
+            raise ValueError(Problem("from must not be after to", "from 不能晚于 to"))
         return self
 
     @property

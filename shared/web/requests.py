@@ -89,7 +89,7 @@ class Request:
 
 
 def _refuse_constant(name: str) -> object:
-    raise ValueError(name)
+    raise ValueError
 
 
 @dataclass(frozen=True)

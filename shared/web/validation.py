@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.errors import InvalidRequest
+from shared.problems import detail
+from shared.web.problem_texts import problem_of
 from shared.web.unknown_names import LONGEST_NAME, names_at, unknown
 
 if TYPE_CHECKING:  # health ships without pydantic
@@ -29,17 +31,17 @@ def validated(model: "type[Model]", value: object, where: str, *, strict: bool) 
 
 
 def _errors(problem: Any) -> list[dict[str, Any]]:
-    found = problem.errors(include_url=False, include_context=False, include_input=False)
+    found = problem.errors(include_url=False, include_input=False)
     return list(found[:MOST_DETAILS])
 
 
 def _detail(error: Mapping[str, Any], where: str, model: "type[BaseModel]") -> dict[str, str]:
     place = error["loc"]
     if error["type"] == "extra_forbidden":
-        problem = unknown(str(place[-1]), names_at(model, place[:-1]))
+        problem: str = unknown(str(place[-1]), names_at(model, place[:-1]))
     else:
-        problem = error["msg"].removeprefix("Value error, ")
-    return {"field": field_path(where, *place), "problem": problem}
+        problem = problem_of(error)
+    return detail(field_path(where, *place), problem)
 
 
 def field_path(where: str, *parts: object) -> str:

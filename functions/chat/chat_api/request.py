@@ -23,6 +23,7 @@ from shared.chat_rules import (
     TITLE_CHARACTERS,
 )
 from shared.config import load
+from shared.problems import Problem
 from shared.web.client_ip import language
 
 _Content = Annotated[str, StringConstraints(min_length=1, max_length=MESSAGE_CHARACTERS)]
@@ -54,7 +55,8 @@ class ChatRequest(BaseModel):
     @classmethod
     def _is_known(cls, value: str) -> str:
         if value not in PERSONA_TITLES:
-            raise ValueError(f"must be one of {', '.join(sorted(PERSONA_TITLES))}")
+            known = ", ".join(sorted(PERSONA_TITLES))
+            raise ValueError(Problem(f"must be one of {known}", f"必须是以下之一：{known}"))
         return value
 
     @field_validator("title")
@@ -68,13 +70,20 @@ class ChatRequest(BaseModel):
     @classmethod
     def _ends_with_the_user(cls, value: list[ChatMessage] | None) -> list[ChatMessage] | None:
         if value and value[-1].role != "user":
-            raise ValueError("must end with a message of the user")
+            raise ValueError(
+                Problem("must end with a message of the user", "最后一条消息必须来自用户")
+            )
         return value
 
     @model_validator(mode="after")
     def _has_one_form(self) -> "ChatRequest":
         if (self.messages is None) == (self.message is None):
-            raise ValueError("either messages or message is required")
+            raise ValueError(
+                Problem(
+                    "either messages or message is required",
+                    "messages 和 message 必须且只能填写一个",
+                )
+            )
         return self
 
     @property

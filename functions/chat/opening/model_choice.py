@@ -6,6 +6,7 @@ from functions.chat.turn import AnswerRequest
 from shared import settings
 from shared.config import load
 from shared.errors import InvalidRequest, Misconfigured
+from shared.problems import Problem, detail
 
 
 def choose_model(body: AnswerRequest, offered: Sequence[str]) -> str:
@@ -18,8 +19,8 @@ def choose_model(body: AnswerRequest, offered: Sequence[str]) -> str:
     if not offered:
         raise Misconfigured(problems=["no model is enabled"])
     if body.model and body.model not in offered:
-        problem = f"must be {' or '.join(offered)}"
-        raise InvalidRequest(details=[{"field": "body.model", "problem": problem}])
+        problem = Problem(f"must be {' or '.join(offered)}", f"必须是 {' 或 '.join(offered)}")
+        raise InvalidRequest(details=[detail("body.model", problem)])
     return body.model or offered[0]
 
 

@@ -23,6 +23,7 @@ from shared.llm import routing
 from shared.llm.estimate import estimate_prompt_tokens
 from shared.money import charging, price_list
 from shared.money.charging import NotPrepared, ReservationTerms
+from shared.problems import Problem, detail
 from shared.repos import turns
 from shared.times import now_ms, shanghai_day
 from shared.web.endpoint import Request
@@ -151,8 +152,11 @@ def _counted(prompt: list[dict[str, Any]], body: AnswerRequest, longest: int) ->
     """The tokens of the prompt. Raises: PromptTooLong."""
     tokens = estimate_prompt_tokens(prompt, body.options)
     if tokens > longest:
-        problem = f"about {tokens} tokens, and at most {longest} are allowed"
-        raise PromptTooLong(details=[{"field": "body.messages", "problem": problem}])
+        problem = Problem(
+            f"about {tokens} tokens, and at most {longest} are allowed",
+            f"约 {tokens} 个 token，最多允许 {longest} 个",
+        )
+        raise PromptTooLong(details=[detail("body.messages", problem)])
     return tokens
 
 

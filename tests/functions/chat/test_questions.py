@@ -170,7 +170,7 @@ HELLO = {"role": "user", "content": "hi"}
     [
         ({"message": "hi", "type": "wizard"}, "body.type", "must be one of default, oracle"),
         ({"message": "hi", "type": "../prompts"}, "body.type", "must be one of default, oracle"),
-        ({"message": "hi", "type": None}, "body.type", "Input should be a valid string"),
+        ({"message": "hi", "type": None}, "body.type", "must be text"),
         ({"message": "hi", "model": "gpt-9"}, "body.model", "must be test-model"),
         ({}, "body", "either messages or message is required"),
         ({"message": "hi", "messages": [HELLO]}, "body", "either messages or message is required"),
@@ -184,16 +184,16 @@ HELLO = {"role": "user", "content": "hi"}
         (
             {"messages": [{"role": "tool", "content": "x"}]},
             "body.messages.0.role",
-            "Input should be 'user' or 'assistant'",
+            "must be one of user, assistant",
         ),
-        ({"messages": [{"role": "user"}]}, "body.messages.0.content", "Field required"),
-        ({"message": ""}, "body.message", "String should have at least 1 character"),
+        ({"messages": [{"role": "user"}]}, "body.messages.0.content", "is required"),
+        ({"message": ""}, "body.message", "must not be empty"),
         (
             {"message": "x" * 32_001},
             "body.message",
-            "String should have at most 32000 characters",
+            "must have at most 32000 characters",
         ),
-        ({"message": 7}, "body.message", "Input should be a valid string"),
+        ({"message": 7}, "body.message", "must be text"),
         ({"message": "hi", "stream": "perhaps"}, "body.stream", None),
     ],
 )

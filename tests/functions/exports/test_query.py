@@ -70,10 +70,10 @@ def test_rows_of_one_moment_come_in_the_order_of_their_ids() -> None:
 @pytest.mark.parametrize(
     ("query", "field", "problem"),
     [
-        ({"dataset": ""}, "query.dataset", "Field required"),
+        ({"dataset": ""}, "query.dataset", "is required"),
         ({"dataset": "pets"}, "query.dataset", f"must be one of {', '.join(DATASETS)}"),
         ({"dataset": "users,users"}, "query.dataset", f"must be one of {', '.join(DATASETS)}"),
-        ({"format": "pdf"}, "query.format", "Input should be 'csv', 'ndjson' or 'xlsx'"),
+        ({"format": "pdf"}, "query.format", "must be one of csv, ndjson, xlsx"),
         (
             {"from_": "yesterday"},
             "query.from",
@@ -86,7 +86,7 @@ def test_rows_of_one_moment_come_in_the_order_of_their_ids() -> None:
             "query.delivery",
             "link needs object storage, which this deployment does not have",
         ),
-        ({"delivery": "mail"}, "query.delivery", "Input should be 'inline' or 'link'"),
+        ({"delivery": "mail"}, "query.delivery", "must be one of inline, link"),
     ],
 )
 def test_a_query_nobody_can_answer_is_explained(

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     **dict.fromkeys(GROUND, GROUND),
 }
 # Imported everywhere, so they import nothing of this project.
-ALONE = frozenset({"shared/errors.py", "shared/invisible.py"})
+ALONE = frozenset({"shared/errors.py", "shared/invisible.py", "shared/problems.py"})
 ONLY_IMPORTER = {"oss2": "shared/storage/oss_bucket.py"}
 
 # A module with this sentence in its docstring must not import these libraries, even indirectly.
