@@ -11,12 +11,13 @@ _LOCAL_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})
 
 _ALLOWED_HEADERS = (
     "Authorization, Content-Type, Accept, Accept-Language, Idempotency-Key, Last-Event-ID"
-    # Headers of every request of OpenAI's SDK; a browser's preflight lists each of them.
-    ", User-Agent, X-Stainless-Arch, X-Stainless-Helper-Method, X-Stainless-Lang, X-Stainless-OS"
-    ", X-Stainless-Package-Version, X-Stainless-Retry-Count, X-Stainless-Runtime"
-    ", X-Stainless-Runtime-Version, X-Stainless-Timeout"
+    # Headers of OpenAI's SDK.
+    ", User-Agent, OpenAI-Organization, OpenAI-Project, OpenAI-Beta, X-Client-Request-Id"
 )
-_EXPOSED_HEADERS = "X-Request-Id, Retry-After, Content-Disposition, X-Aigc"
+# Its other headers, of which each version has more; a browser's preflight lists each of them.
+_SDK_HEADER = re.compile(r"(?:^|(?<=,))x-stainless-[a-z-]{1,40}(?=,|$)")
+_MOST_SDK_HEADERS = 30
+_EXPOSED_HEADERS = "X-Request-Id, Retry-After, X-Should-Retry, Content-Disposition, X-Aigc"
 _PREFLIGHT_SECONDS = "7200"  # the maximum of Chromium
 
 
@@ -30,13 +31,17 @@ def cors_headers(origin: str, http: settings.Http) -> dict[str, str]:
     }
 
 
-def preflight_headers(origin: str, http: settings.Http, methods: Sequence[str]) -> dict[str, str]:
+def preflight_headers(
+    origin: str, http: settings.Http, methods: Sequence[str], asked_headers: str = ""
+) -> dict[str, str]:
+    """`asked_headers` is Access-Control-Request-Headers: the names that the page would send."""
     headers = cors_headers(origin, http)
     if methods:
         headers["Allow"] = ", ".join(methods)
     if "Access-Control-Allow-Origin" in headers:
         headers["Access-Control-Allow-Methods"] = ", ".join(methods)
-        headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
+        of_sdk = _SDK_HEADER.findall(asked_headers.lower().replace(" ", ""))[:_MOST_SDK_HEADERS]
+        headers["Access-Control-Allow-Headers"] = ", ".join([_ALLOWED_HEADERS, *of_sdk])
         headers["Access-Control-Max-Age"] = _PREFLIGHT_SECONDS
     return headers
 

@@ -249,7 +249,9 @@ def _envelope_status(status: int) -> int:
 def _cors(request: Request, endpoints: tuple[Endpoint, ...]) -> dict[str, str]:
     origin = request.headers.get("origin", "")
     if request.method == "OPTIONS":
-        return preflight_headers(origin, _http_settings(), _methods(endpoints, request.url_path))
+        methods = _methods(endpoints, request.url_path)
+        asked_headers = request.headers.get("access-control-request-headers", "")
+        return preflight_headers(origin, _http_settings(), methods, asked_headers)
     return cors_headers(origin, _http_settings())
 
 

@@ -1,17 +1,31 @@
 """Server-sent events for our clients (WHATWG HTML, "Server-sent events")."""
 
 import asyncio
-import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import suppress
 
+from shared.json_line import json_line
+
 PING = b": ping\n\n"
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+# Common readers refuse a line over 64 KiB, and some one over 32. A character takes up to 6 bytes,
+# which leaves 2 KiB for the rest of the line.
+_MOST_CHARACTERS = 5 * 1024
 
 
 def event(id_: str, name: str, data: Mapping[str, object]) -> bytes:
     """One event. JSON escapes line breaks, so one data line is enough."""
-    return f"id: {id_}\nevent: {name}\ndata: {_encode(data)}\n\n".encode()
+    return f"id: {id_}\nevent: {name}\n".encode() + nameless_event(data)
+
+
+def nameless_event(data: Mapping[str, object]) -> bytes:
+    """One event of nothing but data."""
+    return f"data: {json_line(data)}\n\n".encode()
+
+
+def parts(text: str) -> Iterator[str]:
+    """The text in parts, each short enough for one event."""
+    for start in range(0, len(text), _MOST_CHARACTERS):
+        yield text[start : start + _MOST_CHARACTERS]
 
 
 async def with_pings(

@@ -224,6 +224,11 @@ streamed(
     b"data: " + b"1" * 100_000 + b"\n\n",
     *PLAIN,
 )
+# Characters at which some reader ends a line, and one delta of the most bytes per character.
+LINE_ENDS = "".join(f"{one}|" for one in "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
+HUGE = "\u2028\x01😀长" * 4_000
+streamed("line-ends", said(LINE_ENDS), chunk({"reasoning_content": LINE_ENDS}), STOP, DONE)
+streamed("huge-delta", said(HUGE), STOP, DONE)
 COMPLETION = event(json.loads(completion({"content": SENTENCE}, object="chat.completion")))
 streamed("completion-as-event", COMPLETION, DONE)
 streamed("completion-as-event-without-done", COMPLETION)

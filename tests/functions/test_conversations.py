@@ -352,7 +352,7 @@ def test_an_answer_still_being_given_in_another_conversation_is_kept_with_its_qu
     assert delete(anna, "gone").status == 200
     finish(late)
 
-    kept = get(anna, "/kept/messages").data["messages"]
+    kept = get(anna, "/kept/messages").data["items"]
     assert [one["content"] for one in kept] == ["question 2", "The answer."]
 
 

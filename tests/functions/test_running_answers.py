@@ -58,7 +58,7 @@ def eva(sign_up: SignUp) -> Person:
 
 
 def listed(person: Person) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = get(person).data["conversations"]
+    found: list[dict[str, Any]] = get(person).data["items"]
     return found
 
 
@@ -158,7 +158,7 @@ def test_a_question_waits_for_the_first_answer_of_its_conversation(
 
 
 def test_nothing_is_left_of_an_answer_that_was_empty(stored: WebFunction, eva: Person) -> None:
-    assert ask(stored, "scenario: status-400", token=eva.token).status == 502
+    assert ask(stored, "scenario: status-500", token=eva.token).status == 502
 
     assert listed(eva) == []
 
@@ -171,7 +171,7 @@ def test_running_answers_are_in_their_place_on_every_page(limit: int, anna: Pers
     begin(anna, ids[0], 3, message_id=new_id())
     new = sorted(running, key=lambda turn: (turn.created_at_ms, turn.message_id), reverse=True)
 
-    found = [one["id"] for page in pages(anna, "", "conversations", limit) for one in page]
+    found = [one["id"] for page in pages(anna, "", limit) for one in page]
 
     assert found == [ids[2], *[turn.message_id for turn in new], ids[1], ids[0]]
 
@@ -192,7 +192,7 @@ def test_messages_are_read_in_both_orders(limit: int, order: str, anna: Person) 
     while True:
         query = {"limit": limit, "order": order, **({"cursor": cursor} if cursor else {})}
         data = get(anna, path, **query).data
-        found += data["messages"]
+        found += data["items"]
         cursor = data["next_cursor"]
         if cursor is None:
             break

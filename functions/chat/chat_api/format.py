@@ -52,14 +52,15 @@ class ChatFormat:
         return sse.event(str(self._received), "start", self._identity)
 
     def grown(self, new: Iterable[AnswerChunk]) -> bytes:
-        """One event for each run of chunks of one field.
+        """One event for each run of chunks of one field, or several if it is long.
 
         Tool calls are left out: only /v1 has tools, but its answers can be read here, too.
         """
         shown = [chunk for chunk in new if chunk.kind in _FIELDS]
         return b"".join(
-            self._event(field, "".join(chunk.text for chunk in run))
+            self._event(field, part)
             for field, run in groupby(shown, lambda chunk: _FIELDS[chunk.kind])
+            for part in sse.parts("".join(chunk.text for chunk in run))
         )
 
     def end(self, outcome: Outcome) -> bytes:

@@ -1,6 +1,5 @@
 """Answers, errors and models as OpenAI's API words them (API reference, "Chat Completions")."""
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ from functions.chat.outcome import Outcome
 from functions.chat.turn import AnswerHead
 from shared.errors import AppError, PromptTooLong
 from shared.repos.answer_chunks import AnswerChunk
+from shared.web import sse
 from shared.web.endpoint import Response
 
 _DONE = b"data: [DONE]\n\n"
@@ -58,7 +58,7 @@ class OpenAIFormat:
     def end(self, outcome: Outcome) -> bytes:
         failure = interruption(outcome)
         if failure:
-            return _event(error_json(failure, self._language))
+            return sse.nameless_event(error_json(failure, self._language))
         last = self._chunk({}, whole_reason(outcome))
         if self._with_usage:
             last += self._chunk_event(choices=[], usage=_usage_json(outcome))
@@ -69,7 +69,7 @@ class OpenAIFormat:
         return self._chunk_event(choices=[choice], **({"usage": None} if self._with_usage else {}))
 
     def _chunk_event(self, **fields: object) -> bytes:
-        return _event({**self._head, "object": "chat.completion.chunk", **fields})
+        return sse.nameless_event({**self._head, "object": "chat.completion.chunk", **fields})
 
 
 def error_json(error: AppError, language: str) -> dict[str, object]:
@@ -89,11 +89,6 @@ def error_json(error: AppError, language: str) -> dict[str, object]:
 def model_json(name: str) -> dict[str, object]:
     """`created` is required by the schema, and is not known here."""
     return {"id": name, "object": "model", "created": 0, "owned_by": "upstream"}
-
-
-def _event(document: Mapping[str, object]) -> bytes:
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    return f"data: {text}\n\n".encode()
 
 
 def _usage_json(outcome: Outcome) -> dict[str, object]:

@@ -1,12 +1,14 @@
-"""The message of an answer, whole or as deltas, as OpenAI's API words it. Does no I/O."""
+"""The message of an answer, whole or as deltas, as OpenAI's API words it."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
 from shared.llm.call_lines import calls_in, joined
 from shared.llm.events import ToolCall
 from shared.repos.answer_chunks import AnswerChunk
+from shared.web import sse
 
 _FIELDS = {"text": "content", "reasoning": "reasoning_content", "refusal": "refusal"}
 
@@ -31,14 +33,19 @@ def message_json(chunks: Iterable[AnswerChunk]) -> dict[str, object]:
 
 
 def deltas_json(chunks: Iterable[AnswerChunk]) -> Iterator[dict[str, object]]:
-    """One delta for each run of chunks of one kind, and for each run of parts of one tool call."""
+    """One delta for each run of chunks of one kind, and for each run of parts of one tool call.
+
+    A long one is several deltas, because readers limit the length of a line.
+    """
     for kind, text in _runs(chunks):
         if kind != "tool_calls":
-            yield {_FIELDS[kind]: text}
+            for part in sse.parts(text):
+                yield {_FIELDS[kind]: part}
             continue
         for index, parts in groupby(calls_in(text), lambda call: call.index):
             for call in joined(list(parts)):
-                yield {"tool_calls": [{"index": index, **_part_json(call)}]}
+                for fields in _parts_json(call):
+                    yield {"tool_calls": [{"index": index, **fields}]}
 
 
 def _runs(chunks: Iterable[AnswerChunk]) -> Iterator[tuple[str, str]]:
@@ -51,9 +58,13 @@ def _call_json(call: ToolCall) -> dict[str, object]:
     return {"id": call.id, "type": "function", "function": function}
 
 
-def _part_json(call: ToolCall) -> dict[str, Any]:
+def _parts_json(call: ToolCall) -> Iterator[dict[str, Any]]:
     """The first part of a call has its id; the others only have more of the arguments."""
+    first, *more = list(sse.parts(call.arguments)) or [""]
     if call.id:
-        return _call_json(call)
-    name = {"name": call.name} if call.name else {}
-    return {"function": {**name, "arguments": call.arguments}}
+        yield _call_json(replace(call, arguments=first))
+    else:
+        name = {"name": call.name} if call.name else {}
+        yield {"function": {**name, "arguments": first}}
+    for arguments in more:
+        yield {"function": {"arguments": arguments}}

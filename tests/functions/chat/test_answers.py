@@ -16,7 +16,7 @@ from tests.fakes.upstream import (
     THOUGHT,
     Upstream,
 )
-from tests.fakes.upstream_scenarios import FALLS_SILENT, SCENARIOS
+from tests.fakes.upstream_scenarios import FALLS_SILENT, HUGE, LINE_ENDS, SCENARIOS
 from tests.fakes.vendor_refusals import OF_VENDORS
 from tests.functions.chat.chatting import (
     Stream,
@@ -87,6 +87,8 @@ COMPLETE = {
     "silence-after-finish": (SENTENCE, "stop", False),
     "silence-after-usage": AS_DOCUMENTED,
     "silence-before-done": AS_DOCUMENTED,
+    "line-ends": (LINE_ENDS, "stop", False),
+    "huge-delta": (HUGE, "stop", False),
     "half-character": ("😀, \ufffd", "stop", False),
     "only-reasoning-and-stop": ("", "stop", False),
     "only-a-tool-call": ("", "tool_calls", False),
@@ -109,6 +111,7 @@ UNSEEN = {
         ["only-reasoning-and-stop", "error-after-reasoning", "stall-in-reasoning"], THOUGHT
     ),
     "only-a-tool-call": 'clock{"a": 1}',
+    "line-ends": LINE_ENDS,
 }
 
 # What was said before it broke off, and how it is called.

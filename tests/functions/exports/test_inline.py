@@ -116,6 +116,16 @@ def test_messages_say_what_a_model_wrote() -> None:
 
 
 @pytest.mark.usefixtures("database")
+def test_no_reader_of_lines_splits_a_line_of_ndjson() -> None:
+    token, text = admin_token(), "a\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029b"
+    add_messages(message(1, text))
+
+    [line] = ask(token, dataset="messages", format="ndjson").body.decode().splitlines()
+
+    assert json.loads(line)["content"] == text
+
+
+@pytest.mark.usefixtures("database")
 def test_a_workbook_keeps_numbers_truth_values_and_blanks() -> None:
     token = admin_token()
     add_messages(message(1, "", role="assistant", prompt_tokens=12, completion_tokens=0))

@@ -8,6 +8,7 @@ from tests.shared.web.mirror import mirror
 
 APP = "https://app.example.com"
 LOCAL = "http://localhost:5173"
+EXPOSED = "X-Request-Id, Retry-After, X-Should-Retry, Content-Disposition, X-Aigc"
 
 
 def preflight(origin: str | None) -> Reply:
@@ -43,13 +44,30 @@ def test_a_preflight_from_an_allowed_origin_is_granted() -> None:
         "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS, POST",
         "Access-Control-Allow-Headers": (
             "Authorization, Content-Type, Accept, Accept-Language, Idempotency-Key, Last-Event-ID"
-            ", User-Agent, X-Stainless-Arch, X-Stainless-Helper-Method, X-Stainless-Lang"
-            ", X-Stainless-OS, X-Stainless-Package-Version, X-Stainless-Retry-Count"
-            ", X-Stainless-Runtime, X-Stainless-Runtime-Version, X-Stainless-Timeout"
+            ", User-Agent, OpenAI-Organization, OpenAI-Project, OpenAI-Beta, X-Client-Request-Id"
         ),
-        "Access-Control-Expose-Headers": "X-Request-Id, Retry-After, Content-Disposition, X-Aigc",
+        "Access-Control-Expose-Headers": EXPOSED,
         "Access-Control-Max-Age": "7200",
     }
+
+
+@pytest.mark.usefixtures("stage")
+def test_what_every_version_of_openais_sdk_sends_is_allowed_and_nothing_else() -> None:
+    """A browser asks for the names in lower case, without blanks."""
+    sdk = {
+        *("authorization", "content-type", "idempotency-key", "last-event-id", "user-agent"),
+        *("openai-organization", "openai-project", "openai-beta"),
+        *("x-stainless-arch", "x-stainless-os", "x-stainless-retry-count", "x-stainless-new-one"),
+    }
+    others = {"cookie", "x-evil", "x-stainless-é", "x-stainless-a: b", "not-x-stainless-b"}
+    asked = ",".join(sorted(sdk | others))
+
+    reply = ask("OPTIONS", APP, **{"Access-Control-Request-Headers": asked})
+
+    allowed = reply.headers["Access-Control-Allow-Headers"].lower().split(", ")
+    assert sdk <= set(allowed)
+    assert others.isdisjoint(allowed)
+    assert "x-stainless-b" not in allowed
 
 
 @pytest.mark.usefixtures("stage")
@@ -80,7 +98,7 @@ def test_an_answer_to_an_allowed_origin_may_be_read_by_its_page() -> None:
     assert cors(ask("GET", APP)) == {
         "Vary": "Origin",
         "Access-Control-Allow-Origin": APP,
-        "Access-Control-Expose-Headers": "X-Request-Id, Retry-After, Content-Disposition, X-Aigc",
+        "Access-Control-Expose-Headers": EXPOSED,
     }
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from scripts.tooling.build.imports import Import, imports_of
 
 GROUND = frozenset(
-    {"chat_rules", "config", "credentials", "cursor", "errors", "ids", "invisible", "jwt_coding"}
-    | {"log", "pricing", "problems", "settings", "times", "version"}
+    {"chat_rules", "config", "credentials", "cursor", "errors", "ids", "invisible", "json_line"}
+    | {"jwt_coding", "log", "pricing", "problems", "settings", "times", "version"}
 )
 # The packages that each package of shared/ may import, from the highest layer to the lowest.
 MAY_IMPORT = {
