@@ -6,7 +6,7 @@ AppError
 |                           InvalidRefreshToken, RefreshTokenReused
 |- InsufficientBalance 402
 |- Forbidden 403            WrongPassword, RecentSignInRequired, AccountDisabled
-|- NotFound 404             ModelNotFound
+|- NotFound 404             ModelNotFound, UnknownUrl
 |- MethodNotAllowed 405
 |- RequestTimeout 408
 |- Conflict 409              EmailTaken, UsernameTaken, InProgress, LastAdministrator,
@@ -229,6 +229,20 @@ class ModelNotFound(NotFound):
     name = "model_not_found"
     en = "There is no such model."
     zh = "没有这个模型。"
+
+
+class UnknownUrl(NotFound):
+    """The path does not exist in OpenAI's API as it is served here; only in OpenAI's format."""
+
+    name = "unknown_url"
+    en = (
+        "There is no such path. This API has POST /v1/chat/completions, GET /v1/models and"
+        " GET /v1/models/{model}."
+    )
+    zh = (
+        "没有这个路径。可用的有 POST /v1/chat/completions、GET /v1/models 和"
+        " GET /v1/models/{model}。"
+    )
 
 
 class MethodNotAllowed(AppError):

@@ -84,6 +84,7 @@ async def _close() -> None:
 handler = serve_web(
     *(create_answer, stop_answer, watch_answer),
     *(openai_endpoints.create_completion, openai_endpoints.list_models),
+    openai_endpoints.get_model,
     on_signal=generations.interrupt,
     on_stop=_close,
 )

@@ -6,12 +6,20 @@ from dataclasses import dataclass
 from shared import settings
 from shared.config import load
 from shared.repos.models import ModelStatus
+from shared.version import RELEASED_AT
 
 
 @dataclass(frozen=True)
 class Offered:
+    """`created_at` is in seconds: when the model was stored.
+
+    One that only the environment names has no such time; it has that of this version's release,
+    which is the same at all instances.
+    """
+
     name: str
     title: str
+    created_at: int = RELEASED_AT
 
 
 def in_environment() -> list[str]:
@@ -26,10 +34,14 @@ def offered(environment: Sequence[str], stored: Sequence[ModelStatus]) -> list[O
     default = load(settings.DefaultModel).name
     names = dict.fromkeys([*environment, *by_name])
     return [
-        Offered(name, by_name[name].title if name in by_name else name)
+        _offered(by_name[name]) if name in by_name else Offered(name, name)
         for name in sorted(names, key=lambda name: name != default)
         if name not in by_name or _is_offered(by_name[name], environment)
     ]
+
+
+def _offered(model: ModelStatus) -> Offered:
+    return Offered(model.name, model.title, model.created_at_ms // 1000)
 
 
 def _is_offered(model: ModelStatus, environment: Collection[str]) -> bool:

@@ -20,6 +20,7 @@ from shared.errors import (
 from shared.llm import client
 from shared.llm.catalog import Catalog, Upstream
 from shared.llm.events import Event, Output
+from shared.llm.model_list import Offered
 from shared.llm.parameters import knows
 from shared.repos.upstream_calls import UpstreamCall
 
@@ -33,7 +34,12 @@ async def models() -> list[str]:
 
     Raises: DatabaseUnavailable, if they have not been read yet.
     """
-    return [model.name for model in (await _catalog().current()).models]
+    return [model.name for model in await offered()]
+
+
+async def offered() -> Sequence[Offered]:
+    """As `models`, with their titles and times."""
+    return (await _catalog().current()).models
 
 
 async def longest_prompt(model: str) -> int:

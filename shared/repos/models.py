@@ -22,6 +22,7 @@ class ModelStatus:
     name: str
     title: str
     is_enabled: int
+    created_at_ms: int
     upstreams: int
     enabled_upstreams: int
 
@@ -90,11 +91,11 @@ def list_statuses(db: Connection) -> list[ModelStatus]:
     return db.find_all(
         ModelStatus,
         """
-        SELECT m.name, m.title, m.is_enabled, COUNT(u.id) AS upstreams,
+        SELECT m.name, m.title, m.is_enabled, m.created_at_ms, COUNT(u.id) AS upstreams,
             COUNT(CASE WHEN u.is_enabled = 1 THEN 1 END) AS enabled_upstreams
         FROM models AS m
         LEFT JOIN upstreams AS u ON u.model = m.name
-        GROUP BY m.name, m.title, m.is_enabled
+        GROUP BY m.name, m.title, m.is_enabled, m.created_at_ms
         ORDER BY m.name
         """,
     )

@@ -20,6 +20,7 @@ from shared.web.input_rules import (
     refuse_ignored_query,
     refuse_other_types,
 )
+from shared.web.paths import path_parameters
 from shared.web.requests import Request, Response, WireResponse, failure
 
 if TYPE_CHECKING:  # health ships without pydantic
@@ -66,23 +67,6 @@ class Endpoint:
         """The pattern among `paths` that the path fits."""
         fitting = (path for path in self.paths if path_parameters(path, url_path) is not None)
         return next(fitting, None)
-
-
-def path_parameters(pattern: str, url_path: str) -> dict[str, str] | None:
-    """The named segments of a path that fits the pattern; None where it does not fit.
-
-    `/api/admin/users/{user_id}` fits `/api/admin/users/01ABC` with `{"user_id": "01ABC"}`.
-    """
-    names, segments = pattern.split("/"), url_path.split("/")
-    if len(names) != len(segments):
-        return None
-    found = {}
-    for name, segment in zip(names, segments, strict=True):
-        if name.startswith("{") and segment:
-            found[name[1:-1]] = segment
-        elif name != segment:
-            return None
-    return found
 
 
 def endpoint(
@@ -217,8 +201,15 @@ def _failed(error: AppError, request: Request, endpoints: tuple[Endpoint, ...]) 
     request.notes["error"] = error.name
     if error.context:
         request.notes["context"] = error.context
-    fails = (candidate.fail for candidate in endpoints if candidate.route(request.url_path))
-    return next(fails, failure)(error, request)
+    return _fail_of(endpoints, request.url_path)(error, request)
+
+
+def _fail_of(endpoints: tuple[Endpoint, ...], url_path: str) -> Fail:
+    """That of the path; a path without an endpoint has that of its neighbours, as in /v1/typo."""
+    area = f"{'/'.join(url_path.split('/')[:2])}/"
+    own = [candidate for candidate in endpoints if candidate.route(url_path)]
+    near = [candidate for candidate in endpoints if candidate.paths[0].startswith(area)]
+    return next((candidate.fail for candidate in [*own, *near]), failure)
 
 
 def _finished(

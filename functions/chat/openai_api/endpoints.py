@@ -1,4 +1,4 @@
-"""POST /v1/chat/completions, GET /v1/models: the same chat for clients of OpenAI's API."""
+"""Endpoints of OpenAI's API: POST /v1/chat/completions, GET /v1/models, GET /v1/models/{model}."""
 
 from functions.chat.delivery.delivery import AnswerSource, deliver
 from functions.chat.openai_api.format import OpenAIFormat, error_json, model_json
@@ -6,7 +6,15 @@ from functions.chat.openai_api.request import CompletionRequest
 from functions.chat.opening.admission import admit
 from shared import settings
 from shared.config import load
-from shared.errors import AnswerPending, AppError, InvalidRequest, ModelNotFound, PromptTooLong
+from shared.errors import (
+    AnswerPending,
+    AppError,
+    InvalidRequest,
+    ModelNotFound,
+    NotFound,
+    PromptTooLong,
+    UnknownUrl,
+)
 from shared.llm import routing
 from shared.web.endpoint import Request, Response, endpoint
 
@@ -17,6 +25,8 @@ def _failure(error: AppError, request: Request) -> Response:
     They repeat a request without a key of their own, so an answer that waits to be booked
     would be generated and charged a second time.
     """
+    if type(error) is NotFound and "route" not in request.notes:
+        error = UnknownUrl()
     is_repeatable = "idempotency-key" in request.headers or not isinstance(error, AnswerPending)
     should_retry = error.retryable and is_repeatable
     headers = {**error.headers, "X-Should-Retry": "true" if should_retry else "false"}
@@ -27,8 +37,18 @@ def _failure(error: AppError, request: Request) -> Response:
 @endpoint("GET", "/v1/models", is_strict=False, fail=_failure)
 async def list_models(request: Request) -> Response:
     await admit(request)
-    data = [model_json(name) for name in await routing.models()]
+    data = [model_json(model) for model in await routing.offered()]
     return Response.json({"object": "list", "data": data})
+
+
+@endpoint("GET", "/v1/models/{model:path}", fail=_failure)
+async def get_model(request: Request) -> Response:
+    """Names of models may have slashes. Raises: ModelNotFound."""
+    await admit(request)
+    for model in await routing.offered():
+        if model.name == request.path["model"]:
+            return Response.json(model_json(model))
+    raise ModelNotFound
 
 
 @endpoint("POST", "/v1/chat/completions", is_strict=False, fail=_failure)

@@ -8,6 +8,7 @@ from functions.chat.openai_api.message import deltas_json, message_json
 from functions.chat.outcome import Outcome
 from functions.chat.turn import AnswerHead
 from shared.errors import AppError, PromptTooLong
+from shared.llm.model_list import Offered
 from shared.repos.answer_chunks import AnswerChunk
 from shared.web import sse
 from shared.web.endpoint import Response
@@ -86,9 +87,9 @@ def error_json(error: AppError, language: str) -> dict[str, object]:
     return {"error": {**known, **error.fields}}
 
 
-def model_json(name: str) -> dict[str, object]:
-    """`created` is required by the schema, and is not known here."""
-    return {"id": name, "object": "model", "created": 0, "owned_by": "upstream"}
+def model_json(model: Offered) -> dict[str, object]:
+    created = model.created_at
+    return {"id": model.name, "object": "model", "created": created, "owned_by": "upstream"}
 
 
 def _usage_json(outcome: Outcome) -> dict[str, object]:

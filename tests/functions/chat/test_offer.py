@@ -10,6 +10,8 @@ from functions.models import index
 from shared.database.connection import Connection
 from shared.database.transactions import read
 from shared.pricing import Costs, Tokens, cost_ufen
+from shared.repos import models
+from shared.version import RELEASED_AT
 from tests.conftest import Configure
 from tests.events import invoke
 from tests.fakes import upstream
@@ -62,6 +64,24 @@ def told(web: WebFunction, token: str) -> list[str]:
 def told_to_everybody() -> list[str]:
     index._cache.cache_clear()
     return [one["name"] for one in invoke(index.handler, "GET", "/api/models").data["items"]]
+
+
+@pytest.mark.usefixtures("secret")
+def test_a_stored_model_was_created_when_it_was_stored(
+    variables: dict[str, str], database: str, theirs: Upstream
+) -> None:
+    offer("org/new")
+    store("org/new", theirs.url, name="s1", key=KEY)
+    [stored] = [one for one in read(models.list_all) if one.name == "org/new"]
+    named = {"Authorization": f"Bearer {new_person().token}"}
+
+    with chatting(variables, database) as web:
+        told_one = web.client.get("/v1/models/org/new", headers=named).json()
+        in_list = web.client.get("/v1/models", headers=named).json()["data"]
+
+    assert told_one in in_list
+    assert told_one["created"] == stored.created_at_ms // 1000
+    assert told_one["created"] != RELEASED_AT
 
 
 @pytest.mark.usefixtures("secret")

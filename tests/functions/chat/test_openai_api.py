@@ -16,6 +16,7 @@ from shared.database.transactions import read, transaction
 from shared.ids import new_id
 from shared.pricing import Price
 from shared.repos import prices, wallets
+from shared.version import RELEASED_AT
 from tests.fakes.upstream import (
     CACHED_TOKENS,
     COMPLETION_TOKENS,
@@ -186,6 +187,36 @@ def test_the_models_are_listed(stored: WebFunction, anna: Person) -> None:
     [listed] = sdk(stored, anna.token).models.list()
 
     assert (listed.id, listed.object) == (MODEL, "model")
+    assert listed.created == RELEASED_AT
+
+
+def test_one_model_is_told_or_not_found(stored: WebFunction, anna: Person) -> None:
+    client = sdk(stored, anna.token)
+
+    assert client.models.retrieve(MODEL) == client.models.list().data[0]
+    with pytest.raises(openai.NotFoundError) as refused:
+        client.models.retrieve("org/gpt-9:free")
+
+    assert (refused.value.code, refused.value.type) == ("model_not_found", "invalid_request_error")
+    assert refused.value.response.headers["x-should-retry"] == "false"
+
+
+def test_the_name_of_a_model_may_have_slashes_and_colons(stored: WebFunction, anna: Person) -> None:
+    name = "org/family/model:free 1"
+    with serving("chat", **{**stored.variables, "OPENAI_MODEL": name}) as web:
+        client = sdk(web, anna.token)
+        named = {"Authorization": f"Bearer {anna.token}"}
+        plain = web.client.get(f"/v1/models/{name}", headers=named).json()
+
+        assert client.models.retrieve(name).id == plain["id"] == name
+
+
+def test_a_path_that_does_not_exist_says_what_does(stored: WebFunction, anna: Person) -> None:
+    with pytest.raises(openai.NotFoundError) as refused:
+        sdk(stored, anna.token).responses.create(model=MODEL, input="Hello")
+
+    assert (refused.value.code, refused.value.type) == ("unknown_url", "invalid_request_error")
+    assert "/v1/chat/completions" in refused.value.message
 
 
 def test_the_messages_are_sent_as_they_are(
@@ -450,6 +481,13 @@ def test_what_is_no_question_is_a_bad_request(
         ("POST", "/v1/chat/completions", b"x" * 1_100_000, (413, "payload_too_large")),
         ("GET", "/v1/chat/completions", b"", (405, "method_not_allowed")),
         ("POST", "/v1/models", b"", (405, "method_not_allowed")),
+        ("DELETE", "/v1/models/test-model", b"", (405, "method_not_allowed")),
+        ("POST", "/v1/responses", b"{}", (404, "unknown_url")),
+        ("POST", "/v1/completions", b"{}", (404, "unknown_url")),
+        ("POST", "/v1/embeddings", b"{}", (404, "unknown_url")),
+        ("POST", "/v1/chat/completion", b"{}", (404, "unknown_url")),
+        ("GET", "/v1/", b"", (404, "unknown_url")),
+        ("GET", "/v1/models/", b"", (404, "unknown_url")),
     ],
 )
 def test_the_boundary_refuses_in_the_same_shape(

@@ -2,9 +2,10 @@
 
 import pytest
 
+from scripts.tooling.environment import ROOT
 from scripts.tooling.local.gateway.app import find_route
 from scripts.tooling.local.gateway.refusals import NoRoute, WrongMethod
-from scripts.tooling.manifest.s_yaml import Route
+from scripts.tooling.manifest.s_yaml import Route, load
 
 ROUTES = (
     Route("/*", ("GET",), "everything"),
@@ -33,6 +34,14 @@ ROUTES = (
 )
 def test_the_exact_path_wins_then_the_longest(method: str, path: str, expected: str) -> None:
     assert find_route(ROUTES, method, path).function == expected
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/models/a/b", "/v1/responses"])
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+def test_everything_under_v1_reaches_the_chat_function(method: str, path: str) -> None:
+    routes = load(ROOT / "s.yaml", {}, strict=False).routes
+
+    assert find_route(routes, method, path).function == "chat"
 
 
 def test_the_nearest_path_decides_about_the_method() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.tooling.gate.rules.manifest import Offer, handlers, read
-from shared.web.endpoint import path_parameters
+from shared.web.paths import path_parameters
 
 Check = Callable[[Path], Iterator[str]]
 
