@@ -211,16 +211,18 @@ class Model:
 
 @dataclass(frozen=True)
 class DefaultModel:
-    """The model for requests that name none."""
+    """The model for requests that name none; `vision` says that it takes pictures."""
 
     name: str = env("OPENAI_MODEL", "MODEL_ID", default="qwen-plus")
+    vision: bool = env("OPENAI_VISION", parse=boolean, default=False)
 
 
 @dataclass(frozen=True)
 class UpstreamEntry:
     """One upstream of UPSTREAMS. `model` is its name for the model, `serves` our name.
 
-    `prompt_tokens` is its longest prompt; None means that of the deployment.
+    `prompt_tokens` is its longest prompt; None means that of the deployment. `vision` says
+    that it takes pictures.
     """
 
     name: str
@@ -230,10 +232,11 @@ class UpstreamEntry:
     serves: str = ""
     weight: int = 1
     prompt_tokens: int | None = None
+    vision: bool = False
 
 
 def upstream_entries(text: str) -> tuple[UpstreamEntry, ...]:
-    """A JSON list of objects: name, url, key; optionally model, serves, weight, prompt_tokens."""
+    """A JSON list of objects: name, url, key, and optional fields, which the error names."""
     try:
         listed: list[Mapping[str, object]] = json.loads(text)
         if not isinstance(listed, list):
@@ -247,7 +250,7 @@ def upstream_entries(text: str) -> tuple[UpstreamEntry, ...]:
     ):  # the message must not quote the text: it holds keys
         problem = (
             "must be a JSON list of objects with name, url, key"
-            " and maybe model, serves, weight, prompt_tokens"
+            " and maybe model, serves, weight, prompt_tokens, vision"
         )
         raise ValueError(problem) from None
 
@@ -259,6 +262,9 @@ def _upstream_entry(one: Mapping[str, object]) -> UpstreamEntry:
     prompt_tokens = one.get("prompt_tokens")
     if prompt_tokens is not None and (type(prompt_tokens) is not int or prompt_tokens < 1):
         raise ValueError
+    vision = one.get("vision", False)
+    if not isinstance(vision, bool):
+        raise TypeError
     return UpstreamEntry(
         name=str(one["name"])[:64],
         url=completions_url(str(one["url"])),
@@ -267,6 +273,7 @@ def _upstream_entry(one: Mapping[str, object]) -> UpstreamEntry:
         serves=str(one.get("serves", "")),
         weight=weight,
         prompt_tokens=prompt_tokens,
+        vision=vision,
     )
 
 

@@ -31,6 +31,7 @@ def store(
     vendor_model: str = "theirs",
     costs: tuple[int, int, int] = (0, 0, 0),
     enabled: bool = True,
+    vision: bool = False,
 ) -> StoredUpstream:
     """Store an upstream of a model; UPSTREAM_KEYS_SECRET must be set."""
     upstream_id, at_ms = new_id(), now_ms()
@@ -47,6 +48,7 @@ def store(
         cached_ufen=costs[1],
         output_ufen=costs[2],
         is_enabled=int(enabled),
+        vision=int(vision),
         created_at_ms=at_ms,
         updated_at_ms=at_ms,
     )

@@ -43,6 +43,7 @@ class CreateUpstream(TokenPrices):
     vendor_model: ModelName | None = None
     weight: Weight = 1
     enabled: bool = True
+    vision: bool = False
 
 
 class ChangeUpstream(TokenPrices):
@@ -54,6 +55,7 @@ class ChangeUpstream(TokenPrices):
     vendor_model: ModelName | None = None
     weight: Weight | None = None
     enabled: bool | None = None
+    vision: bool | None = None
 
 
 @endpoint("GET", "/api/admin/upstreams")
@@ -107,6 +109,7 @@ def _sealed(body: CreateUpstream) -> StoredUpstream:
         weight=body.weight,
         **vars(_costs(body)),
         is_enabled=int(body.enabled),
+        vision=int(body.vision),
         created_at_ms=at_ms,
         updated_at_ms=at_ms,
     )
@@ -161,6 +164,7 @@ def _changes(known: StoredUpstream, body: ChangeUpstream) -> Changes:
         weight=body.weight,
         **body.in_ufen,
         is_enabled=body.enabled,
+        vision=body.vision,
     )
     if key is None:
         return changes
@@ -203,6 +207,7 @@ def upstream_json(upstream: StoredUpstream) -> dict[str, object]:
         "weight": upstream.weight,
         **rates_json(upstream),
         "enabled": bool(upstream.is_enabled),
+        "vision": bool(upstream.vision),
         "created_at": iso_utc(upstream.created_at_ms),
         "updated_at": iso_utc(upstream.updated_at_ms),
     }

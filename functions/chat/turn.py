@@ -23,6 +23,8 @@ class AnswerRequest(Protocol):
     @property
     def options(self) -> Mapping[str, object]: ...
     @property
+    def has_pictures(self) -> bool: ...
+    @property
     def question(self) -> str | None:
         """The text to store in a conversation, or None: nothing is stored."""
 

@@ -17,7 +17,12 @@ ModelsJson = Mapping[str, object]
 def models_json(models: Sequence[Offered], prices: Mapping[str, Price]) -> ModelsJson:
     """The first model is the default."""
     items = [
-        {"name": model.name, "title": model.title, "price": _price_json(prices.get(model.name))}
+        {
+            "name": model.name,
+            "title": model.title,
+            "vision": model.vision,
+            "price": _price_json(prices.get(model.name)),
+        }
         for model in models
     ]
     return {"default": models[0].name if models else None, **list_json(items)}

@@ -27,7 +27,8 @@ _RETRY_SECONDS = 5.0
 class Upstream:
     """`serves` is our name for the model, `vendor_model` the upstream's name for it.
 
-    `prompt_tokens` is its longest prompt; None means that of the deployment.
+    `prompt_tokens` is its longest prompt; None means that of the deployment. `vision` says
+    that it takes pictures.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Upstream:
     costs: Costs | None = None
     public_only: bool = False
     prompt_tokens: int | None = None
+    vision: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,11 +117,12 @@ class Catalog:
 
     def _from_environment(self) -> Iterator[Upstream]:
         """The upstreams of UPSTREAMS, or the one of OPENAI_API_URL."""
-        first, default = load(settings.Model), load(settings.DefaultModel).name
+        first, model = load(settings.Model), load(settings.DefaultModel)
+        default = model.name
         listed = load(settings.Upstreams).upstreams
         if not listed:
             breaker = self._breaker("default", first.url)
-            yield Upstream("default", default, 1, first, default, breaker)
+            yield Upstream("default", default, 1, first, default, breaker, vision=model.vision)
         for one in listed:
             yield Upstream(
                 one.name,
@@ -129,6 +132,7 @@ class Catalog:
                 one.model or default,
                 self._breaker(one.name, one.url),
                 prompt_tokens=one.prompt_tokens,
+                vision=one.vision,
             )
 
     def _from_tables(self, stored: Iterator[upstreams.StoredUpstream]) -> Iterator[Upstream]:
@@ -148,6 +152,7 @@ class Catalog:
                 self._breaker(one.id, one.url),
                 one.costs,
                 public_only=is_production(),
+                vision=bool(one.vision),
             )
 
     def _breaker(self, name: str, url: str) -> Breaker:

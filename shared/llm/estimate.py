@@ -8,6 +8,8 @@ from copy import copy
 from types import MappingProxyType
 from typing import Any
 
+from shared.llm.pictures import picture_tokens, pictures_in
+
 _FIRST_WIDE = "\u2e80"  # from here on: CJK, kana, hangul, full-width forms, emoji
 _WIDE = re.compile(f"[{_FIRST_WIDE}-\U0010ffff]")
 _NARROW_PER_TOKEN = 4
@@ -63,9 +65,11 @@ def beginning(text: str, tokens: int) -> str:
 def estimate_prompt_tokens(
     messages: Iterable[Mapping[str, Any]], options: Mapping[str, Any] = MappingProxyType({})
 ) -> int:
-    """The tokens of all messages, and of the tools and the schema that the model is given."""
+    """The tokens of all messages with their pictures, and of the tools and the schema."""
+    messages = list(messages)
     given = [json.dumps(options[name], ensure_ascii=False) for name in _READ if options.get(name)]
-    return sum(map(_message_tokens, messages)) + sum(map(estimate_tokens, given))
+    texts = sum(map(_message_tokens, messages)) + sum(map(estimate_tokens, given))
+    return texts + sum(map(picture_tokens, pictures_in(messages)))
 
 
 def _message_tokens(message: Mapping[str, Any]) -> int:

@@ -14,11 +14,12 @@ class Offered:
     """`created_at` is in seconds: when the model was stored.
 
     One that only the environment names has no such time; it has that of this version's release,
-    which is the same at all instances.
+    which is the same at all instances. `vision` says that an upstream takes pictures.
     """
 
     name: str
     title: str
+    vision: bool = False
     created_at: int = RELEASED_AT
 
 
@@ -34,20 +35,33 @@ def offered(environment: Sequence[str], stored: Sequence[ModelStatus]) -> list[O
     default = load(settings.DefaultModel).name
     names = dict.fromkeys([*environment, *by_name])
     return [
-        _offered(by_name[name]) if name in by_name else Offered(name, name)
+        _offered(name, by_name.get(name), environment)
         for name in sorted(names, key=lambda name: name != default)
         if name not in by_name or _is_offered(by_name[name], environment)
     ]
 
 
-def _offered(model: ModelStatus) -> Offered:
-    return Offered(model.name, model.title, model.created_at_ms // 1000)
+def _offered(name: str, model: ModelStatus | None, environment: Collection[str]) -> Offered:
+    vision = _sees(name, model, environment)
+    if model is None:
+        return Offered(name, name, vision)
+    return Offered(name, model.title, vision, model.created_at_ms // 1000)
 
 
 def _is_offered(model: ModelStatus, environment: Collection[str]) -> bool:
     """Whether a stored model is enabled and has an upstream, stored or of the environment."""
     has_upstream = model.enabled_upstreams or serves(model, environment)
     return bool(model.is_enabled and has_upstream)
+
+
+def _sees(name: str, model: ModelStatus | None, environment: Collection[str]) -> bool:
+    if model and model.seeing_upstreams:
+        return True
+    default, listed = load(settings.DefaultModel), load(settings.Upstreams).upstreams
+    seeing = {one.serves or default.name for one in listed if one.vision}
+    if not listed and default.vision:
+        seeing.add(default.name)
+    return name in seeing and serves(model, environment)
 
 
 def serves(model: ModelStatus | None, environment: Collection[str]) -> bool:

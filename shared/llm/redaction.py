@@ -27,6 +27,7 @@ _QUOTATION_BYTES = 15
 _ENCODED_QUOTATION_BYTES = 8  # by chance, encodings hold nothing that was said
 _SHORTEST_MESSAGE_BYTES = 4
 _KEY_CHARACTERS = 8
+_NOT_SAID = {"type", "id", "detail"}  # fields of parts and calls
 
 # No other answer moves on meanwhile, so this much is searched and no more.
 _SEARCHED_BYTES = 4_000
@@ -156,12 +157,15 @@ def _said(message: Mapping[str, object]) -> list[object]:
 
 
 def _strings(value: object) -> Iterator[str]:
-    """All texts, system messages included: clients of OpenAI's API write their own."""
+    """All texts, system messages included: clients of OpenAI's API write their own.
+
+    Without pictures: they would take the room of all that can be searched.
+    """
     if isinstance(value, str):
-        yield value
+        yield "" if value.startswith("data:image/") else value
     elif isinstance(value, Mapping):
         for name, item in value.items():
-            if name not in {"type", "id"}:
+            if name not in _NOT_SAID:
                 yield from _strings(item)
     elif isinstance(value, Sequence):
         for item in value:

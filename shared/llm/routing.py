@@ -22,6 +22,7 @@ from shared.llm.catalog import Catalog, Upstream
 from shared.llm.events import Event, Output
 from shared.llm.model_list import Offered
 from shared.llm.parameters import knows
+from shared.llm.pictures import pictures_in
 from shared.repos.upstream_calls import UpstreamCall
 
 _MOST_ATTEMPTS = 3
@@ -52,13 +53,18 @@ async def longest_prompt(model: str) -> int:
     return min(bounds, default=default)
 
 
-async def require(model: str, options: Mapping[str, object]) -> None:
-    """Make sure that an upstream of the model knows all the parameters.
+async def require(model: str, options: Mapping[str, object], *, with_pictures: bool) -> None:
+    """Make sure that an upstream of the model takes the pictures and knows all the parameters.
 
     Raises: UnsupportedParameter: the first one that no upstream knows, or none that knows
         those before it; DatabaseUnavailable, if the catalog has not been read yet.
     """
     left = [one for one in (await _catalog().current()).upstreams if one.serves == model]
+    if left and with_pictures:
+        left = [one for one in left if one.vision]
+        if not left:
+            problem = "the model takes no pictures (image_url)"
+            raise UnsupportedParameter(details=[{"field": "body.messages", "problem": problem}])
     for name in options if left else ():
         left = [one for one in left if knows(one.settings.url, name)]
         if not left:
@@ -76,19 +82,22 @@ async def answer(
 ) -> AsyncGenerator[Event, None]:
     """Yield one upstream's answer; try another one only before the first event.
 
-    Only upstreams that know all of the options are asked. A request that was refused for good is
-    not tried elsewhere: parameters are wrong for all, and what one content filter stopped is not
-    carried round it. A prompt that was too long is tried at upstreams of another vendor or model,
-    which may take more.
+    Only upstreams that know all of the options, and take pictures if there are any, are asked. A
+    request that was refused for good is not tried elsewhere: parameters are wrong for all, and
+    what one content filter stopped is not carried round it. A prompt that was too long is tried
+    at upstreams of another vendor or model, which may take more.
 
     Raises: UpstreamFailed or a subclass: of all failures, the one that a repetition may avoid.
     """
     failures: list[tuple[Upstream, UpstreamFailed]] = []
     known = await _catalog().current()
+    with_pictures = bool(pictures_in(messages))
     serving = [
         one
         for one in known.upstreams
-        if one.serves == model and all(knows(one.settings.url, name) for name in options)
+        if one.serves == model
+        and (one.vision or not with_pictures)
+        and all(knows(one.settings.url, name) for name in options)
     ]
     if not serving:
         raise UpstreamFailed(reason="no upstream that can be asked")

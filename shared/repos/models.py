@@ -17,7 +17,10 @@ class Model:
 
 @dataclass(frozen=True)
 class ModelStatus:
-    """A model with the numbers of its stored upstreams: all of them, and the enabled ones."""
+    """A model with the numbers of its stored upstreams.
+
+    All of them, the enabled ones, and those of the enabled ones that take pictures.
+    """
 
     name: str
     title: str
@@ -25,6 +28,7 @@ class ModelStatus:
     created_at_ms: int
     upstreams: int
     enabled_upstreams: int
+    seeing_upstreams: int
 
 
 def add(db: Connection, model: Model) -> None:
@@ -92,7 +96,8 @@ def list_statuses(db: Connection) -> list[ModelStatus]:
         ModelStatus,
         """
         SELECT m.name, m.title, m.is_enabled, m.created_at_ms, COUNT(u.id) AS upstreams,
-            COUNT(CASE WHEN u.is_enabled = 1 THEN 1 END) AS enabled_upstreams
+            COUNT(CASE WHEN u.is_enabled = 1 THEN 1 END) AS enabled_upstreams,
+            COUNT(CASE WHEN u.is_enabled = 1 AND u.vision = 1 THEN 1 END) AS seeing_upstreams
         FROM models AS m
         LEFT JOIN upstreams AS u ON u.model = m.name
         GROUP BY m.name, m.title, m.is_enabled, m.created_at_ms

@@ -9,7 +9,10 @@ from shared.pricing import Costs
 
 @dataclass(frozen=True)
 class StoredUpstream:
-    """`vendor_model` is the upstream's name for the model; `key_hint` the end of its key."""
+    """`vendor_model` is the upstream's name for the model; `key_hint` the end of its key.
+
+    `vision` is 1 if it takes pictures.
+    """
 
     id: str
     model: str
@@ -23,6 +26,7 @@ class StoredUpstream:
     cached_ufen: int
     output_ufen: int
     is_enabled: int
+    vision: int
     created_at_ms: int
     updated_at_ms: int
 
@@ -47,6 +51,7 @@ class Changes:
     cached_ufen: int | None = None
     output_ufen: int | None = None
     is_enabled: bool | None = None
+    vision: bool | None = None
 
 
 def add(db: Connection, upstream: StoredUpstream) -> None:
@@ -56,10 +61,10 @@ def add(db: Connection, upstream: StoredUpstream) -> None:
             """
             INSERT INTO upstreams
                 (id, model, name, url, vendor_model, sealed_key, key_hint, weight, input_ufen,
-                 cached_ufen, output_ufen, is_enabled, created_at_ms, updated_at_ms)
+                 cached_ufen, output_ufen, is_enabled, vision, created_at_ms, updated_at_ms)
             VALUES
                 (:id, :model, :name, :url, :vendor_model, :sealed_key, :key_hint, :weight,
-                 :input_ufen, :cached_ufen, :output_ufen, :is_enabled, :created_at_ms,
+                 :input_ufen, :cached_ufen, :output_ufen, :is_enabled, :vision, :created_at_ms,
                  :updated_at_ms)
             """,
             **vars(upstream),
@@ -74,7 +79,7 @@ def get(db: Connection, upstream_id: str) -> StoredUpstream:
         StoredUpstream,
         """
         SELECT id, model, name, url, vendor_model, sealed_key, key_hint, weight, input_ufen,
-            cached_ufen, output_ufen, is_enabled, created_at_ms, updated_at_ms
+            cached_ufen, output_ufen, is_enabled, vision, created_at_ms, updated_at_ms
         FROM upstreams
         WHERE id = :id
         """,
@@ -104,6 +109,7 @@ def change(db: Connection, known: StoredUpstream, changes: Changes, *, at_ms: in
                 cached_ufen = COALESCE(:cached_ufen, cached_ufen),
                 output_ufen = COALESCE(:output_ufen, output_ufen),
                 is_enabled = COALESCE(:is_enabled, is_enabled),
+                vision = COALESCE(:vision, vision),
                 updated_at_ms = :at_ms
             WHERE id = :id AND url = :known_url
             """,
@@ -127,7 +133,7 @@ def list_all(db: Connection) -> list[StoredUpstream]:
         StoredUpstream,
         """
         SELECT id, model, name, url, vendor_model, sealed_key, key_hint, weight, input_ufen,
-            cached_ufen, output_ufen, is_enabled, created_at_ms, updated_at_ms
+            cached_ufen, output_ufen, is_enabled, vision, created_at_ms, updated_at_ms
         FROM upstreams
         ORDER BY model, name
         """,

@@ -1,5 +1,6 @@
 """The public list of models and their prices."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -66,8 +67,13 @@ def test_the_models_are_told_with_their_prices_and_may_be_kept(configure: Config
     assert reply.data == {
         "default": "ours",
         "items": [
-            {"name": "ours", "title": "ours", "price": price("ours", 0, 70)},
-            {"name": "new", "title": "The new one", "price": price("new", 1, 30)},
+            {"name": "ours", "title": "ours", "vision": False, "price": price("ours", 0, 70)},
+            {
+                "name": "new",
+                "title": "The new one",
+                "vision": False,
+                "price": price("new", 1, 30),
+            },
         ],
         "next_cursor": None,
     }
@@ -109,13 +115,52 @@ def test_only_what_can_be_asked_is_told(configure: Configure) -> None:
 def test_where_nothing_is_sold_there_are_no_prices(configure: Configure) -> None:
     configure(ENABLE_CREDIT_SYSTEM="false")
 
-    assert ask().data["items"] == [{"name": "ours", "title": "ours", "price": None}]
+    assert ask().data["items"] == [
+        {"name": "ours", "title": "ours", "vision": False, "price": None}
+    ]
+
+
+def seeing() -> list[str]:
+    index._cache.cache_clear()
+    return [model["name"] for model in ask().data["items"] if model["vision"]]
+
+
+@pytest.mark.usefixtures("database")
+def test_models_that_take_pictures_are_told_apart(configure: Configure) -> None:
+    configure(UPSTREAM_KEYS_SECRET=KEYS_SECRET)
+    offer("blind")
+    store("blind", URL)
+    offer("eyes")
+    store("eyes", URL, vision=True)
+    assert seeing() == ["eyes"]
+
+    transaction(lambda db: db.execute("UPDATE upstreams SET is_enabled = 0 WHERE vision = 1"))
+    store("eyes", URL)
+    assert seeing() == []
+
+    configure(OPENAI_VISION="true")
+    assert seeing() == ["ours"]
+    offer("ours")
+    store("ours", URL)  # takes the place of the environment's
+    assert seeing() == []
+
+
+def test_upstreams_of_the_environment_say_whether_they_take_pictures(configure: Configure) -> None:
+    listed = [
+        {"name": "a", "url": URL, "key": "k", "serves": "eyes", "vision": True},
+        {"name": "b", "url": URL, "key": "k", "serves": "blind"},
+        {"name": "c", "url": URL, "key": "k", "vision": False},
+    ]
+    configure(UPSTREAMS=json.dumps(listed), OPENAI_VISION="true")
+
+    assert names() == ["ours", "eyes", "blind"]
+    assert seeing() == ["eyes"]
 
 
 def test_without_a_database_there_are_the_models_of_the_environment() -> None:
     assert ask().data == {
         "default": "ours",
-        "items": [{"name": "ours", "title": "ours", "price": None}],
+        "items": [{"name": "ours", "title": "ours", "vision": False, "price": None}],
         "next_cursor": None,
     }
 

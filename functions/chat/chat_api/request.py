@@ -97,6 +97,10 @@ class ChatRequest(BaseModel):
         return {}
 
     @property
+    def has_pictures(self) -> bool:
+        return False
+
+    @property
     def question(self) -> str:
         return self._all_messages[-1].content
 

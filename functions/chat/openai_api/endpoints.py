@@ -16,7 +16,9 @@ from shared.errors import (
     UnknownUrl,
 )
 from shared.llm import routing
-from shared.web.endpoint import Request, Response, endpoint
+from shared.web.endpoint import MEBIBYTE, Request, Response, endpoint
+
+_MOST_BODY_BYTES = 4 * MEBIBYTE  # of pictures; an instance serves 50 requests at a time
 
 
 def _failure(error: AppError, request: Request) -> Response:
@@ -51,7 +53,13 @@ async def get_model(request: Request) -> Response:
     raise ModelNotFound
 
 
-@endpoint("POST", "/v1/chat/completions", is_strict=False, fail=_failure)
+@endpoint(
+    "POST",
+    "/v1/chat/completions",
+    is_strict=False,
+    max_body_bytes=_MOST_BODY_BYTES,
+    fail=_failure,
+)
 async def create_completion(request: Request) -> Response:
     body = request.parse(CompletionRequest)
     if body.model not in (None, *await routing.models()):

@@ -16,6 +16,8 @@ from pydantic import (
     model_validator,
 )
 
+from functions.chat.openai_api.pictures import ImagePart
+
 # Marks of prompt caches, and fields of answers that clients send back. They say nothing new.
 _LEFT_OUT = {"prompt_cache_breakpoint", "cache_control", "annotations", "index"}
 
@@ -62,7 +64,9 @@ def _content_kind(content: object) -> str:
     return "text" if isinstance(content, str) else "parts"
 
 
-_AnyPart = Annotated[TextPart | RefusalPart, Field(discriminator="type"), BeforeValidator(_given)]
+_AnyPart = Annotated[
+    TextPart | ImagePart | RefusalPart, Field(discriminator="type"), BeforeValidator(_given)
+]
 _Content = Annotated[
     Annotated[str, Tag("text")] | Annotated[list[_AnyPart], Tag("parts"), Field(min_length=1)],
     Discriminator(_content_kind),
@@ -97,7 +101,13 @@ class CompletionMessage(BaseModel):
             raise ValueError("tool_call_id is required in tool messages, and only there")
         if not is_answer and any(isinstance(one, RefusalPart) for one in self._parts):
             raise ValueError("refusal is a part of assistant messages")
+        if self.role != "user" and self.pictures:
+            raise ValueError("image_url is a part of user messages")
         return self
+
+    @property
+    def pictures(self) -> list[ImagePart]:
+        return [one for one in self._parts if isinstance(one, ImagePart)]
 
     @property
     def _parts(self) -> list[Any]:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from functions.chat.openai_api.messages import CompletionMessage
+from functions.chat.openai_api.pictures import MOST_PICTURES
 from functions.chat.openai_api.tools import ResponseFormat, Tool, ToolChoice
 from shared.errors import UnsupportedParameter
 from shared.llm import parameters
@@ -61,6 +62,13 @@ class CompletionRequest(BaseModel):
             raise UnsupportedParameter(details=details)
         return body
 
+    @field_validator("messages")
+    @classmethod
+    def _has_few_pictures(cls, messages: list[CompletionMessage]) -> list[CompletionMessage]:
+        if sum(len(message.pictures) for message in messages) > MOST_PICTURES:
+            raise ValueError(f"must have at most {MOST_PICTURES} pictures")
+        return messages
+
     @property
     def is_streamed(self) -> bool:
         return bool(self.stream)
@@ -78,6 +86,10 @@ class CompletionRequest(BaseModel):
         """The parameters to send on, as they were given. An empty list asks for nothing."""
         given = self.model_dump(include=set(parameters.SENT), exclude_unset=True)
         return {name: value for name, value in given.items() if value is not None and value != []}
+
+    @property
+    def has_pictures(self) -> bool:
+        return any(message.pictures for message in self.messages)
 
     @property
     def conversation_id(self) -> None:

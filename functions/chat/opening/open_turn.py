@@ -43,7 +43,7 @@ async def open_turn(request: Request, body: AnswerRequest) -> PreparedTurn | Dup
         DatabaseNotConfigured: nothing can be counted, and that is not allowed here.
         NotFound: the conversation is not the caller's.
         InvalidRequest: the model is not offered.
-        UnsupportedParameter: no upstream of the model knows a parameter.
+        UnsupportedParameter: no upstream of the model knows a parameter, or takes pictures.
         Misconfigured: no model is enabled.
         IdempotencyMismatch: the key was used with another body.
         PromptTooLong: the prompt is longer than the model takes.
@@ -51,7 +51,7 @@ async def open_turn(request: Request, body: AnswerRequest) -> PreparedTurn | Dup
     """
     caller = await admit_message(request)
     model = choose_model(body, await routing.models())
-    await routing.require(model, body.options)
+    await routing.require(model, body.options, with_pictures=body.has_pictures)
     longest_prompt = await routing.longest_prompt(model)
     if caller is None:
         return _uncounted(body, model, request.language, longest_prompt)

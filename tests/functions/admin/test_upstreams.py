@@ -84,6 +84,7 @@ def test_an_upstream_is_stored_with_its_key_and_told_without(token: str) -> None
         "cached_fen_per_million": 0.125,
         "output_fen_per_million": 200,
         "enabled": True,
+        "vision": False,
         "created_at": told["created_at"],
         "updated_at": told["created_at"],
     }
@@ -125,6 +126,16 @@ def test_what_is_not_given_stays_and_a_new_key_takes_the_place_of_the_old(token:
             {"id": made["id"], "name": "other", "weight": 9, "key_replaced": False},
         ),
     ]
+
+
+def test_an_upstream_is_marked_as_one_that_takes_pictures(token: str) -> None:
+    made = create(token, vision=True).data
+    path = f"upstreams/{made['id']}"
+
+    assert made["vision"] is True
+    assert ask(token, "PATCH", path, {"weight": 2}).data["vision"] is True
+    assert ask(token, "PATCH", path, {"vision": False}).data["vision"] is False
+    assert done()[0][1] == {"id": made["id"], "vision": False, "key_replaced": False}
 
 
 def test_costs_are_changed_one_by_one_and_audited_as_they_were_given(token: str) -> None:

@@ -478,7 +478,7 @@ def test_what_is_no_question_is_a_bad_request(
     ("method", "path", "body", "expected"),
     [
         ("POST", "/v1/chat/completions", b"{", (400, "malformed_json")),
-        ("POST", "/v1/chat/completions", b"x" * 1_100_000, (413, "payload_too_large")),
+        ("POST", "/v1/chat/completions", b"x" * 4_300_000, (413, "payload_too_large")),
         ("GET", "/v1/chat/completions", b"", (405, "method_not_allowed")),
         ("POST", "/v1/models", b"", (405, "method_not_allowed")),
         ("DELETE", "/v1/models/test-model", b"", (405, "method_not_allowed")),

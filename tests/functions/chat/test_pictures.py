@@ -1,0 +1,207 @@
+"""Pictures in messages go to models that take them; all else is refused before it costs."""
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.database.transactions import read, transaction
+from shared.llm.pictures import picture_tokens
+from shared.repos import upstreams
+from shared.repos.upstreams import Changes
+from tests.conftest import Configure
+from tests.fakes import upstream
+from tests.fakes.upstream import Upstream
+from tests.functions.conftest import Pair, SignUp
+from tests.offering import KEYS_SECRET, offer, store
+from tests.people import new_person, paying
+from tests.web import WebFunction, serving
+
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(20)).decode()
+DATA = f"data:image/png;base64,{PNG}"
+URL = "https://pictures.example.com/cat.png?signed=1"
+
+
+@pytest.fixture(scope="module")
+def blind() -> Iterator[Upstream]:
+    """The fake server of an upstream that takes no pictures."""
+    with upstream.running() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def seeing(
+    variables: dict[str, str], upstream_server: Upstream, blind: Upstream
+) -> Iterator[WebFunction]:
+    """Chat with a model of two upstreams, of which one takes pictures, and one of none."""
+    listed: list[dict[str, Any]] = [
+        {"name": "a", "url": upstream_server.url, "key": "k", "serves": "vl", "vision": True},
+        {"name": "b", "url": blind.url, "key": "k", "serves": "vl", "weight": 100},
+        {"name": "c", "url": blind.url, "key": "k", "serves": "blind"},
+    ]
+    with serving("chat", **{**variables, "UPSTREAMS": json.dumps(listed)}) as web:
+        yield web
+
+
+def picture(url: object, **more: object) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": url, **more}}
+
+
+def look(web: WebFunction, *parts: object, model: str = "vl", token: str = "") -> httpx.Response:
+    content = [{"type": "text", "text": "What is this?"}, *parts]
+    body = {"model": model, "messages": [{"role": "user", "content": content}]}
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return web.client.post("/v1/chat/completions", json=body, headers=headers)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [picture(URL), picture(DATA), picture(URL, detail="high"), picture(DATA, detail="low")],
+)
+def test_a_picture_arrives_as_it_was_given_at_the_upstream_that_takes_it(
+    part: dict[str, Any], seeing: WebFunction, fake: Upstream, blind: Upstream
+) -> None:
+    """The other upstream has a hundred times the weight."""
+    assert look(seeing, part).json()["choices"][0]["message"]["content"]
+
+    assert fake.requests[-1].json["messages"][0]["content"][1] == part
+    assert blind.requests == []
+
+
+def test_marks_of_caches_and_nulls_are_left_out(seeing: WebFunction, fake: Upstream) -> None:
+    marked = {**picture(URL, detail=None), "prompt_cache_breakpoint": {"mode": "explicit"}}
+
+    assert look(seeing, marked).status_code == 200
+    assert fake.requests[-1].json["messages"][0]["content"][1] == picture(URL)
+
+
+def test_a_model_that_takes_no_pictures_refuses_them(
+    seeing: WebFunction, fake: Upstream, blind: Upstream
+) -> None:
+    error = look(seeing, picture(URL), model="blind").json()["error"]
+
+    assert (error["code"], error["param"]) == ("unsupported_parameter", "messages")
+    assert "image_url" in error["message"]
+    assert look(seeing, model="blind").status_code == 200
+    assert fake.requests == []
+    assert len(blind.requests) == 1
+    blind.requests.clear()
+
+
+def test_a_refused_picture_costs_nothing(pair: Pair, join: SignUp, fake: Upstream) -> None:
+    payer = paying(join(), 10_000)
+
+    answer = look(pair[0], picture(URL), model="test-model", token=payer.token)
+
+    assert (answer.status_code, fake.requests) == (400, [])
+    turns = "SELECT COUNT(*) AS n FROM turns WHERE user_id = :id"
+    assert read(lambda db: db.find(lambda n: int(n), turns, id=payer.id)) == 0
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        picture("http://pictures.example.com/cat.png"),
+        picture("file:///etc/passwd"),
+        picture("ftp://pictures.example.com/cat.png"),
+        picture("https://"),
+        picture("https://[/cat.png"),
+        picture("https://e.com/a\nb"),
+        picture("https://e.com/" + "x" * 4096),
+        picture("data:image/svg+xml;base64," + PNG),
+        picture("data:text/html;base64," + PNG),
+        picture("data:image/png," + PNG),
+        picture("data:image/png;base64,"),
+        picture("data:image/png;base64,not base64!"),
+        picture(7),
+        picture(URL, detail="enormous"),
+        picture(URL, size=7),
+        {"type": "image_url", "image_url": URL},
+        {"type": "input_audio", "input_audio": {"data": PNG, "format": "wav"}},
+        {"type": "file", "file": {"file_id": "file-1"}},
+        {"type": "video_url", "video_url": {"url": URL}},
+    ],
+    ids=lambda part: json.dumps(part)[:60],
+)
+def test_what_is_no_picture_is_a_bad_request(
+    part: dict[str, Any], seeing: WebFunction, fake: Upstream
+) -> None:
+    answer = look(seeing, part)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
+    assert answer.json()["error"]["param"].startswith("messages.0.content.parts.1")
+    assert fake.requests == []
+
+
+def test_only_the_user_has_pictures_and_only_ten(seeing: WebFunction, fake: Upstream) -> None:
+    assert look(seeing, *[picture(URL)] * 10).status_code == 200
+    assert look(seeing, *[picture(URL)] * 11).json()["error"]["param"] == "messages"
+    answer = seeing.client.post(
+        "/v1/chat/completions",
+        json={"model": "vl", "messages": [{"role": "system", "content": [picture(URL)]}]},
+    )
+    assert answer.json()["error"]["param"] == "messages.0"
+    assert len(fake.requests) == 1
+
+
+def test_a_request_may_have_four_mebibytes(seeing: WebFunction, fake: Upstream) -> None:
+    large = base64.b64encode(bytes(3 * 1024 * 1024 - 30_000)).decode()
+
+    assert look(seeing, picture(f"data:image/jpeg;base64,{large}")).status_code == 200
+    assert look(seeing, *[picture(f"data:image/jpeg;base64,{large}")] * 2).status_code == 413
+    assert len(fake.requests) == 1
+
+
+def test_pictures_count_in_the_prompt(
+    configure: Configure, variables: dict[str, str], upstream_server: Upstream, fake: Upstream
+) -> None:
+    """A prompt of three pictures has room for two in detail and a half."""
+    room = str(3 * picture_tokens(picture(URL)["image_url"]) + 100)
+    given = {**variables, "OPENAI_VISION": "true", "PROMPT_TOKENS": room}
+    with serving("chat", **given) as web:
+        assert look(web, *[picture(URL)] * 3, model="test-model").status_code == 200
+        four = look(web, *[picture(URL)] * 4, model="test-model")
+        detailed = look(web, *[picture(URL, detail="high")] * 2, model="test-model")
+
+    for refused in (four, detailed):
+        assert refused.json()["error"]["code"] == "context_length_exceeded"
+    assert len(fake.requests) == 1
+
+
+def test_a_stored_upstream_takes_pictures_if_it_says_so(
+    configure: Configure, variables: dict[str, str], database: str, fake: Upstream
+) -> None:
+    configure(
+        DATABASE_URL=database,
+        JWT_SECRET=variables["JWT_SECRET"],
+        UPSTREAM_KEYS_SECRET=KEYS_SECRET,
+    )
+    offer("eyes")
+    offer("later")
+    store("eyes", fake.url, vision=True)
+    blind = store("later", fake.url)
+    token = new_person().token
+    more = {"DATABASE_URL": database, "UPSTREAM_KEYS_SECRET": KEYS_SECRET}
+    with serving("chat", **variables, **more) as web:
+        assert look(web, picture(URL), model="eyes", token=token).status_code == 200
+        assert look(web, picture(URL), model="later", token=token).status_code == 400
+    transaction(upstreams.change, blind, Changes(vision=True), at_ms=1)
+    with serving("chat", **variables, **more) as web:
+        assert look(web, picture(URL), model="later", token=token).status_code == 200
+
+
+def test_what_an_upstream_says_of_the_question_stays_out_of_the_log_beside_a_picture(
+    seeing: WebFunction, fake: Upstream
+) -> None:
+    """A picture must not take the room in which the log looks for quotations."""
+    large = "data:image/png;base64," + base64.b64encode(bytes(30_000)).decode()
+    said = "scenario: quoting-encoded geheimnisvoll"
+    content = [{"type": "text", "text": said}, picture(large)]
+    body = {"model": "vl", "messages": [{"role": "user", "content": content}]}
+    answer = seeing.client.post("/v1/chat/completions", json=body)
+
+    assert answer.status_code >= 400
+    assert "scenario" not in "".join(seeing.logged(answer.headers["x-request-id"]))
