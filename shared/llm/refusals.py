@@ -107,7 +107,7 @@ def refusal(
         context["request_id"] = request_id
     if redaction.logs_text:
         context["detail"] = redaction.prose(complaint.message)
-    seconds = _seconds(headers.get("retry-after", ""))
+    seconds = _seconds(headers.get("retry-after", "")) if kind.error.retryable else None
     return kind.error(retry_after_seconds=seconds, reason="refused", status=status, **context)
 
 

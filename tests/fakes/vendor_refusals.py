@@ -249,3 +249,12 @@ FINISH_REASONS = {
 for _reason in FINISH_REASONS:
     streamed(f"finish-{_reason}", *WORDS, chunk({}, _reason), DONE)
     OF_VENDORS.add(f"finish-{_reason}")
+
+# Some vendors send Retry-After where no repetition helps.
+whole(
+    "misconfigured-with-retry-after",
+    429,
+    json.dumps(MISCONFIGURED["402-zhipu"][1]),
+    "Retry-After: 60",
+)
+OF_VENDORS.add("misconfigured-with-retry-after")

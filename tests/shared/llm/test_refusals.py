@@ -59,6 +59,13 @@ def test_inside_a_stream_it_has_the_same_name(kind: str, vendor: str, fake: Upst
     assert (list(later), kind_heard(later)) == ([Delta(PIECES[0])], EXPECTED[kind])
 
 
+def test_what_no_repetition_helps_has_no_time_for_one(fake: Upstream) -> None:
+    heard = ask(model(fake.url), scenario("misconfigured-with-retry-after"))
+
+    assert kind_heard(heard) is UpstreamMisconfigured
+    assert heard.error.headers == {}  # type: ignore[union-attr]
+
+
 def test_a_user_who_writes_of_keys_raises_no_alarm(fake: Upstream) -> None:
     """The vendor quotes the question, so its text proves nothing about our key."""
     question = [{"role": "user", "content": "invalid api key: what is that? scenario: quoting"}]
