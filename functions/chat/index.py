@@ -71,7 +71,8 @@ def _find_own_turn(db: Connection, caller: Caller, message_id: str) -> turns.Tur
     if caller.claims:
         auth.active_user(db, caller.claims)
     row = turns.find(db, message_id)
-    if row is None or row.subject != caller.subject:
+    # MySQL overlooks blanks at the end of an id.
+    if row is None or row.subject != caller.subject or row.message_id != message_id:
         raise NotFound
     return row
 

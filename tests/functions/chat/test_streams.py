@@ -299,6 +299,7 @@ def test_nobody_else_can_watch_or_stop_it(pair: Pair, anna: Person, join: SignUp
     with watch(pair[1], message_id[:-1] + "_", token=anna.token) as answer:
         assert answer.status_code == 404
     assert stop(pair[1], message_id, token=ben.token) == 404
+    assert stop(pair[1], message_id + " ", token=anna.token) == 404
 
 
 def test_stopping_from_another_instance_takes_a_second_and_keeps_what_there_is(
