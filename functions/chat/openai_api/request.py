@@ -4,6 +4,7 @@ Does no I/O.
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 from itertools import islice
 from typing import Annotated, Any
 
@@ -81,7 +82,7 @@ class CompletionRequest(BaseModel):
     def max_tokens(self) -> int | None:
         return self.max_completion_tokens or self.older_max_tokens
 
-    @property
+    @cached_property
     def options(self) -> Mapping[str, object]:
         """The parameters to send on, as they were given. An empty list asks for nothing."""
         given = self.model_dump(include=set(parameters.SENT), exclude_unset=True)

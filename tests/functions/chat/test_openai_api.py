@@ -458,7 +458,7 @@ def test_an_unknown_model_is_not_found(stored: WebFunction, anna: Person) -> Non
         ({"messages": [{"role": "user", "content": None}]}, "messages.0"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]},
-            "messages.0.content.parts.0",
+            "messages.0.content.parts.0.image_url.image_url.url",
         ),
         ({"messages": HELLO, "max_tokens": 0}, "max_tokens"),
         ({"messages": HELLO, "temperature": 9}, "temperature"),

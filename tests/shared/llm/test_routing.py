@@ -267,7 +267,11 @@ def test_times_are_measured(configure: Configure, fakes: list[Upstream]) -> None
 
 @pytest.mark.parametrize(
     "text",
-    ["no json", "{}", "[1]", '[{"name": "a"}]', '[{"name":"a","url":"ftp://x","key":"secret-1"}]'],
+    [
+        *("no json", "{}", "[1]", '[{"name": "a"}]'),
+        '[{"name":"a","url":"ftp://x","key":"secret-1"}]',
+        '[{"name":"a","url":"https://x.example","key":"secret-1","vision":"no"}]',
+    ],
 )
 def test_a_list_that_is_none_is_refused_without_its_keys(configure: Configure, text: str) -> None:
     configure(UPSTREAMS=text)
