@@ -18,7 +18,8 @@ AppError
 |- UpstreamFailed 502        UpstreamBusy 503, UpstreamTimeout 504, AnswerInterrupted,
 |                            UpstreamMisconfigured 503,
 |                            UpstreamRejected 400 (ContextLengthExceeded, ContentFiltered)
-|- Unavailable 503           DatabaseUnavailable (DatabaseContention, OutcomeUnknown),
+|- Unavailable 503           DatabaseUnavailable (DatabaseContention, OutcomeUnknown,
+|                            DatabaseNotMigrated),
 |                            AnswerPending, DatabaseNotConfigured, Misconfigured,
 |                            StorageUnavailable, WorkerUnreachable
 `- Unexpected 500            the response to any other exception
@@ -537,6 +538,14 @@ class DatabaseContention(DatabaseUnavailable):
 
 class OutcomeUnknown(DatabaseUnavailable):
     """The reply to COMMIT did not come: it is not known whether the transaction took effect."""
+
+
+class DatabaseNotMigrated(DatabaseUnavailable):
+    """The schema of the database is older than the one that this version needs, or missing."""
+
+    name = "database_not_migrated"
+    en = "The database is not up to date. Its operator must migrate it."
+    zh = "数据库结构未更新，请运维人员执行迁移。"
 
 
 class AnswerPending(Unavailable):

@@ -309,7 +309,6 @@ class Quota:
 class Chat:
     """Chat: limits of one message, of one user, and of one instance."""
 
-    allow_unmetered: bool = env("ALLOW_UNMETERED_CHAT", parse=boolean, default=False, local=True)
     max_streams_per_user: int = env("MAX_STREAMS_PER_USER", parse=whole(1, 100), default=3)
     max_tokens: int = env("MAX_TOKENS", parse=whole(1, 1_000_000), default=2048)
     context_tokens: int = env("CONTEXT_TOKENS", parse=whole(0, 1_000_000), default=8000)
@@ -318,9 +317,21 @@ class Chat:
     max_unwatched: int = env("MAX_UNWATCHED_ANSWERS", parse=whole(0, 1000), default=20)
     stream_head_seconds: int = env("STREAM_HEAD_SECONDS", parse=whole(0, 600), default=15)
 
+
+@dataclass(frozen=True)
+class Unmetered:
+    """Chat without a database: whether it is allowed, and its limits in each instance's memory.
+
+    Loaded only where there is no database. `address` counts the messages of one address.
+    """
+
+    is_allowed: bool = env("ALLOW_UNMETERED_CHAT", parse=boolean, default=False, local=True)
+    address: Rate | None = env("UNMETERED_LIMIT", parse=rate, default=Rate(20, 3600))
+    total: Rate | None = env("UNMETERED_TOTAL", parse=rate, default=Rate(500, 86400))
+
     def unsafe(self) -> Iterator[str]:
-        if self.allow_unmetered:
-            yield "ALLOW_UNMETERED_CHAT must not be true in production: nothing would be counted"
+        if self.is_allowed and self.total is None:
+            yield "UNMETERED_TOTAL must not be 0 in production: a bot could spend without a limit"
 
 
 @dataclass(frozen=True)

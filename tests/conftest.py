@@ -18,6 +18,7 @@ Configure = Callable[..., None]
 
 # Tests send more requests than users, all from one address.
 WITHOUT_LIMITS = {variable.names[0]: "0" for variable in config.variables(settings.Limits)}
+WITHOUT_LIMITS |= {"UNMETERED_LIMIT": "0", "UNMETERED_TOTAL": "999999/1d"}
 
 
 # Examples have no time limit.

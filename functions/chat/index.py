@@ -12,6 +12,7 @@ from functions.chat.generation.generation import generations
 from functions.chat.openai_api import endpoints as openai_endpoints
 from functions.chat.opening.admission import admit
 from functions.chat.opening.caller import Caller
+from functions.chat.opening.unmetered import warn_if_unmetered
 from shared.accounts import auth
 from shared.database import threads
 from shared.database.connection import Connection
@@ -86,6 +87,7 @@ handler = serve_web(
     *(create_answer, stop_answer, watch_answer),
     *(openai_endpoints.create_completion, openai_endpoints.list_models),
     openai_endpoints.get_model,
+    on_start=warn_if_unmetered,
     on_signal=generations.interrupt,
     on_stop=_close,
 )

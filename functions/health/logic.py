@@ -1,42 +1,55 @@
 """The answers of health and info. Does no I/O."""
 
 from shared import chat_rules, settings
+from shared.config import Rate
+from shared.errors import AppError, DatabaseNotConfigured, DatabaseNotMigrated
 from shared.times import iso_utc, now_ms
 from shared.version import VERSION
 from shared.web.endpoint import MEBIBYTE, Response
 
+_STATES = {
+    DatabaseNotConfigured.name: ("not_configured", DatabaseNotConfigured.en),
+    DatabaseNotMigrated.name: ("not_migrated", DatabaseNotMigrated.en),
+}
 
-def health_response(database: str) -> Response:
-    """`database` is connected, not_configured or down; only down is unhealthy."""
-    down = database == "down"
+
+def healthy_response(database: str) -> Response:
+    """`database` is connected or not_configured."""
+    return Response(envelope={"code": 0, "message": "OK", "data": _data("healthy", database)})
+
+
+def unhealthy_response(failure: AppError) -> Response:
+    database, message = _STATES.get(failure.name, ("down", "The database is down."))
     return Response(
-        status=503 if down else 200,
+        status=503,
         envelope={
-            "code": 503 if down else 0,
-            "message": "The database is down." if down else "OK",
-            "data": {
-                "status": "unhealthy" if down else "healthy",
-                "database": database,
-                "timestamp": iso_utc(now_ms()),
-            },
+            "code": 503,
+            "message": message,
+            "error": failure.name,
+            "data": _data("unhealthy", database),
         },
     )
 
 
+def _data(status: str, database: str) -> dict[str, object]:
+    return {"status": status, "database": database, "timestamp": iso_utc(now_ms())}
+
+
 def info_json(
     *,
-    has_database: bool,
     chat: settings.Chat,
     quota: settings.Quota,
     invites: settings.Invites,
+    unmetered: settings.Unmetered | None,
 ) -> dict[str, object]:
-    """Chat works without a database, and counts nothing then; all other features need one."""
+    """`unmetered` is given where there is no database: then at most chat works."""
+    has_database = unmetered is None
     free = {"user": quota.daily_free_messages, "guest": quota.guest_daily_messages}
-    return {
+    info: dict[str, object] = {
         "name": "fc-ai-backend",
         "version": VERSION,
         "features": {
-            "chat": True,
+            "chat": unmetered is None or unmetered.is_allowed,
             "accounts": has_database,
             "conversations": has_database,
             "export": has_database,
@@ -58,3 +71,14 @@ def info_json(
             "streams_per_user": chat.max_streams_per_user,
         },
     }
+    if unmetered and unmetered.is_allowed:
+        info["unmetered_chat"] = {
+            "note": "Nothing is counted across instances; each counts in its memory.",
+            "per_address": _rate_json(unmetered.address),
+            "per_instance": _rate_json(unmetered.total),
+        }
+    return info
+
+
+def _rate_json(rate: Rate | None) -> dict[str, int] | None:
+    return {"messages": rate.most, "seconds": rate.seconds} if rate else None

@@ -41,6 +41,10 @@ class Unreachable(DatabaseError):
     """No answer in time, no more connections, or a server that is read-only."""
 
 
+class NotMigrated(DatabaseError):
+    """A table is missing, or the schema is older than the one that this code needs."""
+
+
 class CommitUnknown(DatabaseError):
     """The reply to COMMIT did not come: the transaction may have taken effect."""
 
@@ -70,7 +74,12 @@ class Server:
 
 
 class Dialect(Protocol):
-    """`run` sends all statements in one round trip, if `has_batches`; the first failure ends it."""
+    """`run` sends all statements in one round trip, if `has_batches`; the first failure ends it.
+
+    `is_current` becomes true when the schema has been found to be current.
+    """
+
+    is_current: bool
 
     begin: str
     has_batches: bool

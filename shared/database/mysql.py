@@ -21,6 +21,7 @@ from shared.database.connection import (
     DuplicateKey,
     LostConnection,
     MissingValue,
+    NotMigrated,
     Unreachable,
 )
 from shared.database.deferred import Deferred, Result
@@ -132,9 +133,19 @@ class MySql:
     )
 
     def __init__(self, target: DatabaseTarget) -> None:
+        self.is_current = False
         self._target = target
 
     def connect(self, connect_seconds: float, query_seconds: float) -> Any:
+        """Raises: LostConnection; Unreachable: the server or the driver refuses."""
+        try:
+            return self._connected(connect_seconds, query_seconds)
+        except (pymysql.MySQLError, RuntimeError, OSError) as error:
+            failure = self.failure(error)
+            is_lost = isinstance(failure, LostConnection)
+            raise (failure if failure and is_lost else Unreachable(_reason(error))) from error
+
+    def _connected(self, connect_seconds: float, query_seconds: float) -> _Connection:
         target = self._target
         required = target.tls in {"required", "verify_identity"}
         return _Connection(
@@ -203,8 +214,6 @@ class MySql:
         return raw.cursor(_RawStream)
 
     def failure(self, error: Exception) -> DatabaseError | None:
-        if isinstance(error, RuntimeError) and "cryptography" in str(error):
-            return Unreachable("the user's caching_sha2_password needs TLS: ssl-mode=required")
         if not isinstance(error, pymysql.MySQLError | OSError):
             return None
         code = error.args[0] if error.args else 0
@@ -214,11 +223,27 @@ class MySql:
             return MissingValue(code)
         if code in _CONTENTION:
             return Contention(code)
+        if code == ER.NO_SUCH_TABLE:
+            return NotMigrated(f"{code} {error.args[1]}")
         if isinstance(error, pymysql.InterfaceError) or (code in _LOST and not _timed_out(error)):
             return LostConnection(code)
         if code in _UNREACHABLE or isinstance(error, OSError):
             return Unreachable(code)
         return None
+
+
+def _reason(error: Exception) -> str:
+    """The code of a refused connection, and what lies behind it; never a text of the server."""
+    if isinstance(error, RuntimeError) and "cryptography" in str(error):
+        return (
+            "RuntimeError: without the package cryptography, a user with caching_sha2_password"
+            " needs TLS: ssl-mode=required"
+        )
+    cause = getattr(error, "original_exception", None)
+    code = error.args[0] if error.args else None
+    if not isinstance(code, int):
+        return type(error).__name__
+    return f"{code} {type(cause).__name__}" if cause else str(code)
 
 
 @cache

@@ -16,6 +16,7 @@ from shared.database.connection import (
     DatabaseError,
     DuplicateKey,
     MissingValue,
+    NotMigrated,
     Unreachable,
 )
 from shared.database.deferred import Deferred, Result
@@ -90,6 +91,7 @@ class Sqlite:
     snapshot: tuple[str, ...] = ("BEGIN",)  # in WAL mode the snapshot begins with the first read
 
     def __init__(self, target: DatabaseTarget) -> None:
+        self.is_current = False
         self._path = Path(target.path)
 
     def connect(self, connect_seconds: float, query_seconds: float) -> Any:
@@ -140,6 +142,8 @@ class Sqlite:
             return MissingValue(message)
         if _is_contention(error):
             return Contention(message)
+        if message.startswith("no such table"):
+            return NotMigrated(message)
         if isinstance(error, sqlite3.OperationalError) and "no such" in message:
             return None
         if isinstance(error, sqlite3.OperationalError | OSError):

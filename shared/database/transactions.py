@@ -16,6 +16,7 @@ from shared import settings
 from shared.config import load
 from shared.database.connection import (
     CONNECT_SECONDS,
+    QUERY_SECONDS,
     CommitUnknown,
     Connection,
     Contention,
@@ -24,12 +25,15 @@ from shared.database.connection import (
     DuplicateKey,
     LostAtBegin,
     LostConnection,
+    NotMigrated,
     Unreachable,
     translated,
 )
+from shared.database.schema import require_current
 from shared.errors import (
     DatabaseContention,
     DatabaseNotConfigured,
+    DatabaseNotMigrated,
     DatabaseUnavailable,
     OutcomeUnknown,
 )
@@ -50,7 +54,7 @@ def transaction(work: Callable[Concatenate[Connection, P], T], *args: P.args, **
 
     Raises:
         DatabaseNotConfigured: this deployment has no database.
-        DatabaseUnavailable: it cannot be reached. Nothing took effect.
+        DatabaseUnavailable: it cannot be reached, or is not migrated. Nothing took effect.
         OutcomeUnknown: the connection was lost during COMMIT, so the transaction may have
             taken effect; a unique key makes a retry safe.
     """
@@ -95,7 +99,7 @@ def is_configured() -> bool:
 
 
 def connect(connect_seconds: float, query_seconds: float) -> Connection:
-    """Open a new connection beside the kept ones. Raises: DatabaseError."""
+    """Open a new connection beside the kept ones, to any schema. Raises: DatabaseError."""
     return Connection(_dialect(), connect_seconds, query_seconds)
 
 
@@ -105,7 +109,7 @@ def snapshot(query_seconds: float) -> Iterator[Connection]:
 
     Raises: DatabaseNotConfigured, DatabaseUnavailable.
     """
-    connection = _reporting(lambda: connect(CONNECT_SECONDS, query_seconds))
+    connection = _reporting(lambda: _opened(CONNECT_SECONDS, query_seconds))
     try:
         _reporting(connection.begin_snapshot)
         yield connection
@@ -134,15 +138,20 @@ def exclusive(name: str) -> Iterator[bool]:
                 release()
 
 
-def is_reachable(seconds: float) -> bool:
-    """Whether a new connection can be opened and queried; kept ones are not used."""
-    try:
+def check(seconds: float) -> None:
+    """Open and query a new connection; kept ones are not used.
+
+    Raises: DatabaseNotConfigured, DatabaseUnavailable, DatabaseNotMigrated.
+    """
+
+    def query() -> None:
         connection = connect(seconds, seconds)
-        connection.execute("SELECT 1")
-        connection.close()
-    except DatabaseError:
-        return False
-    return True
+        try:
+            require_current(connection)
+        finally:
+            connection.close()
+
+    _reporting(query)
 
 
 def disconnect() -> None:
@@ -180,9 +189,27 @@ def _kept() -> Connection:
 
 def _renewed() -> Connection:
     disconnect()
-    _thread.connection = Connection(_dialect())
-    connection: Connection = _thread.connection
+    connection = _opened(CONNECT_SECONDS, QUERY_SECONDS)
+    _thread.connection = connection
     return connection
+
+
+def _opened(connect_seconds: float, query_seconds: float) -> Connection:
+    """A new connection to a database whose schema is current; it is asked until it is so once."""
+    connection = connect(connect_seconds, query_seconds)
+    try:
+        _require_current_once(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _require_current_once(connection: Connection) -> None:
+    dialect = _dialect()
+    if not dialect.is_current:
+        require_current(connection)
+        dialect.is_current = True
 
 
 def _sent(
@@ -255,6 +282,10 @@ def _reporting(run: Callable[[], T]) -> T:
 
 
 def _unavailable(error: DatabaseError) -> DatabaseUnavailable:
-    kinds = {Contention: DatabaseContention, CommitUnknown: OutcomeUnknown}
+    kinds = {
+        Contention: DatabaseContention,
+        CommitUnknown: OutcomeUnknown,
+        NotMigrated: DatabaseNotMigrated,
+    }
     kind = kinds.get(type(error), DatabaseUnavailable)
     return kind(reason=type(error).__name__, code=str(error))

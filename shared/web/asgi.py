@@ -32,13 +32,14 @@ class ClientLeft(Exception):
 class WebHandler:
     """The ASGI application of a web function.
 
-    `on_signal` is called as soon as the platform asks the process to stop;
-    `on_stop` is awaited after the last connection has closed.
+    `on_start` is called before the first request, `on_signal` as soon as the platform asks
+    the process to stop; `on_stop` is awaited after the last connection has closed.
     """
 
     endpoints: tuple[Endpoint, ...]
     on_signal: Callable[[], None] | None = None
     on_stop: Callable[[], Awaitable[None]] | None = None
+    on_start: Callable[[], None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -51,6 +52,8 @@ class WebHandler:
         tune_interpreter()
         if self.on_signal:
             call_on_sigterm(self.on_signal)
+        if self.on_start:
+            self.on_start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         if self.on_stop:
@@ -100,8 +103,9 @@ def serve_web(
     *endpoints: Endpoint,
     on_signal: Callable[[], None] | None = None,
     on_stop: Callable[[], Awaitable[None]] | None = None,
+    on_start: Callable[[], None] | None = None,
 ) -> WebHandler:
-    return WebHandler(endpoints, on_signal, on_stop)
+    return WebHandler(endpoints, on_signal, on_stop, on_start)
 
 
 def _head(scope: Scope) -> Request:

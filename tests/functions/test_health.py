@@ -10,6 +10,12 @@ from shared.version import VERSION
 from tests.conftest import Configure
 from tests.events import Reply, invoke
 
+UNMETERED = {
+    "note": "Nothing is counted across instances; each counts in its memory.",
+    "per_address": {"messages": 20, "seconds": 3600},
+    "per_instance": {"messages": 500, "seconds": 86400},
+}
+
 
 def ask(path: str, method: str = "GET") -> Reply:
     return invoke(health, method, path)
@@ -37,8 +43,12 @@ def test_a_reachable_database_is_healthy(path: str) -> None:
     }
 
 
-@pytest.mark.usefixtures("configure")
-def test_no_database_is_healthy_too() -> None:
+@pytest.mark.parametrize("production", [{}, {"APP_ENV": "production"}])
+def test_no_database_is_healthy_where_chat_without_one_is_allowed(
+    configure: Configure, production: dict[str, str]
+) -> None:
+    configure(ALLOW_UNMETERED_CHAT="true", **production)
+
     reply = ask("/api/health")
 
     assert (reply.status, untimed(reply)["data"]) == (
@@ -58,9 +68,33 @@ def test_a_database_that_is_down_is_503_even_for_clients_that_want_200(
     assert untimed(reply) == {
         "code": 503,
         "message": "The database is down.",
+        "error": "database_unavailable",
         "data": {"status": "unhealthy", "database": "down"},
         "request_id": "1-event",
     }
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"APP_ENV": "production"}, {"ALLOW_UNMETERED_CHAT": "false"}],
+)
+def test_no_database_is_503_where_one_is_needed(
+    configure: Configure, variables: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(**variables)
+
+    reply = ask("/health")
+
+    assert reply.status == 503
+    assert untimed(reply) == {
+        "code": 503,
+        "message": "This deployment has no database.",
+        "error": "database_not_configured",
+        "data": {"status": "unhealthy", "database": "not_configured"},
+        "request_id": "1-event",
+    }
+    assert '"error": "database_not_configured"' in capsys.readouterr().out
+    assert ask("/api/info").data["features"]["chat"] is False
 
 
 @pytest.mark.usefixtures("configure")
@@ -78,6 +112,8 @@ def test_info_says_what_is_there(configure: Configure, has_database: bool) -> No
         DAILY_FREE_MESSAGES="7",
         MAX_STREAMS_PER_USER="2",
         PROMPT_TOKENS="5000",
+        UNMETERED_LIMIT=None,
+        UNMETERED_TOTAL=None,
     )
 
     assert ask("/api/info").data == {
@@ -106,6 +142,7 @@ def test_info_says_what_is_there(configure: Configure, has_database: bool) -> No
             "answer_tokens": 2048,
             "streams_per_user": 2,
         },
+        **({} if has_database else {"unmetered_chat": UNMETERED}),
     }
 
 

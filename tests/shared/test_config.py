@@ -71,7 +71,7 @@ def problems(section: type) -> list[str]:
         ),
         (settings.DefaultModel, "name", ["OPENAI_MODEL", "MODEL_ID"], "qwen-max", "qwen-max"),
         (settings.Quota, "guest_daily_messages", ["GUEST_DAILY_MESSAGES"], "5", 5),
-        (settings.Chat, "allow_unmetered", ["ALLOW_UNMETERED_CHAT"], "no", False),
+        (settings.Unmetered, "is_allowed", ["ALLOW_UNMETERED_CHAT"], "no", False),
         (settings.Database, "host", ["DB_HOST"], "db", "db"),
         (settings.Database, "port", ["DB_PORT"], "3307", 3307),
         (settings.Database, "user", ["DB_USER"], "me", "me"),
@@ -124,7 +124,7 @@ def test_an_empty_variable_is_an_unset_one(configure: Configure, empty: str) -> 
 
 def test_defaults_are_the_careful_ones_in_production(configure: Configure) -> None:
     def for_strangers() -> tuple[int, bool]:
-        return load(settings.Quota).guest_daily_messages, load(settings.Chat).allow_unmetered
+        return load(settings.Quota).guest_daily_messages, load(settings.Unmetered).is_allowed
 
     configure(APP_ENV="production")
     assert for_strangers() == (0, False)
@@ -166,7 +166,6 @@ def test_what_is_unsafe_is_refused_in_production_only(configure: Configure) -> N
         (settings.Http, "ALLOWED_ORIGINS", "https://a.example,*"),
         (settings.Passwords, "BCRYPT_COST", "9"),
         (settings.FirstAdmin, "ADMIN_PASSWORD", "elevenchars"),
-        (settings.Chat, "ALLOW_UNMETERED_CHAT", "true"),
         (settings.Database, "DATABASE_URL", "sqlite:////tmp/app.db"),
     ],
 )

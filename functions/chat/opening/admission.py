@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from functions.chat.opening.caller import Caller, identify_caller
+from functions.chat.opening.unmetered import unmetered_limits
 from shared.accounts.tokens import Claims
 from shared.database import threads
 from shared.database.connection import Connection
@@ -27,13 +28,14 @@ async def admit(request: Request) -> Caller | None:
 
 
 async def admit_message(request: Request) -> Caller | None:
-    """As `admit`, and count users against the limit of chat messages.
+    """As `admit`, and count users against the limit of chat messages, others in memory.
 
     Raises: TooManyRequests, also if too many messages of the caller were free because
         nothing came; InvalidToken, and what `identify_caller` raises.
     """
     caller = await admit(request)
     if caller is None:
+        unmetered_limits.take(request)
         return None
     unpaid = rate_limits.of_unpaid(caller.subject)
     if caller.claims is None:

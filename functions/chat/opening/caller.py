@@ -33,9 +33,9 @@ def identify_caller(request: Request) -> Caller | None:
         Unauthorized: this deployment does not serve guests.
         InvalidToken, TokenExpired: the access token is not valid, or has expired.
     """
-    chat, quota, claims = load(settings.Chat), load(settings.Quota), auth.claims_of(request)
+    quota, claims = load(settings.Quota), auth.claims_of(request)
     if not transactions.is_configured():
-        if not chat.allow_unmetered:
+        if not load(settings.Unmetered).is_allowed:
             raise DatabaseNotConfigured
         return None
     if claims:

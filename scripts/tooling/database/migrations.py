@@ -13,7 +13,7 @@ from scripts.tooling.environment import ROOT, local_environment
 from shared import settings
 from shared.config import load
 from shared.database import transactions
-from shared.database.connection import CONNECT_SECONDS, Connection, DatabaseError
+from shared.database.connection import CONNECT_SECONDS, Connection, DatabaseError, NotMigrated
 from shared.errors import AppError
 from shared.times import now_ms
 
@@ -108,10 +108,8 @@ def _applied(connection: Connection) -> list[Applied]:
         return connection.find_all(
             Applied, "SELECT version, name, checksum FROM schema_migrations ORDER BY version"
         )
-    except Exception as error:
-        if _matches(error, codes={1146}, words=("no such table",)):
-            return []
-        raise
+    except NotMigrated:
+        return []
 
 
 def _apply(connection: Connection, migration: Migration) -> None:

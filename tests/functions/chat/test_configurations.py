@@ -42,21 +42,6 @@ def test_without_a_database_nothing_is_free_unless_that_is_allowed(
     assert fake.requests == []
 
 
-@pytest.mark.parametrize("database", ["", "mysql://nobody@127.0.0.1:1/none"])
-def test_in_production_unmetered_chat_is_refused_and_the_log_names_the_variable(
-    database: str, variables: dict[str, str], fake: Upstream
-) -> None:
-    unsafe = {"APP_ENV": "production", "ALLOW_UNMETERED_CHAT": "true", "DATABASE_URL": database}
-    with serving("chat", **variables, **unsafe) as web:
-        reply = ask(web)
-        [line] = web.logged('"misconfigured"')
-
-    assert outcome(reply) == (503, "misconfigured")
-    assert "ALLOW_UNMETERED_CHAT must not be true in production" in line
-    assert "ALLOW_UNMETERED_CHAT" not in reply.body.decode()
-    assert fake.requests == []
-
-
 def test_without_a_database_a_token_must_still_be_a_good_one(chat: WebFunction, token: str) -> None:
     assert outcome(ask(chat, token=token + "x")) == (401, "invalid_token")
     assert ask(chat, token=token).status == 200

@@ -1,5 +1,6 @@
 """Outages of a database server: it stops, hangs or refuses connections."""
 
+import json
 import secrets
 import socket
 import struct
@@ -160,26 +161,87 @@ def turning_away(code: int) -> Iterator[str]:
         listener.shutdown(socket.SHUT_RDWR)
 
 
-@pytest.mark.parametrize("code", [1040, 1129, 1130, 1203, 1226])
-def test_a_server_that_turns_everybody_away_is_unavailable(configure: Configure, code: int) -> None:
+# Also an expired password, TLS that is required, a method that is not supported, and one unknown.
+@pytest.mark.parametrize("code", [1040, 1129, 1130, 1203, 1226, 1820, 3159, 1251, 4999])
+def test_a_server_that_turns_everybody_away_is_unavailable_and_every_log_has_its_code(
+    configure: Configure, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     with turning_away(code) as url:
         configure(DATABASE_URL=url)
         reply, seen = log_in(), check_health()
 
     assert (reply.status, reply.error) == (503, "database_unavailable")
     assert seen == (503, "down")
+    assert logged_codes(capsys) == [str(code)] * 2
+
+
+def logged_codes(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """The codes of the requests in the log, which shows no password."""
+    said = capsys.readouterr().out
+    assert "secret" not in said
+    return [json.loads(line)["context"]["code"] for line in said.splitlines() if "context" in line]
+
+
+@contextmanager
+def wanting(method: bytes) -> Iterator[str]:
+    """A server without TLS whose user needs this method (MySQL protocol, "Protocol::Handshake")."""
+    greeting = b"\x0a8.0.36\0" + bytes(4) + b"saltsalt\0" + b"\xff\xf7\x2d\x02\0\xff\xdf\x15"
+    greeting += bytes(10) + b"saltsaltsalt\0" + method + b"\0"
+
+    def greet(listener: socket.socket) -> None:
+        with suppress(OSError):  # the listener was shut
+            while True:
+                client = listener.accept()[0]
+                client.sendall(struct.pack("<I", len(greeting)) + greeting)
+                client.recv(4096)
+                client.sendall(struct.pack("<I", 2 | 2 << 24) + b"\x01\x04")  # the whole password
+                client.recv(4096)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=greet, args=(listener,), daemon=True).start()
+        yield f"mysql://me:secret@127.0.0.1:{listener.getsockname()[1]}/shop?ssl-mode=disabled"
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_password_that_the_driver_can_only_send_over_tls_is_named(
+    configure: Configure, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pymysql._auth._have_cryptography", False)  # as in our packages
+    with wanting(b"caching_sha2_password") as url:
+        configure(DATABASE_URL=url)
+        assert (log_in().status, check_health()) == (503, (503, "down"))
+
+    codes = logged_codes(capsys)
+    assert len(codes) == 2
+    assert all(one.startswith("RuntimeError: without the package cryptography") for one in codes)
+
+
+@pytest.mark.parametrize(("mode", "code"), [("required", "2026"), ("verify_identity", "2026")])
+def test_a_server_without_the_tls_that_is_required_is_named_by_its_code(
+    configure: Configure, capsys: pytest.CaptureFixture[str], mode: str, code: str
+) -> None:
+    with wanting(b"mysql_native_password") as url:
+        configure(DATABASE_URL=url.replace("ssl-mode=disabled", f"ssl-mode={mode}"))
+        assert (log_in().status, check_health()) == (503, (503, "down"))
+
+    assert logged_codes(capsys) == [code] * 2
 
 
 @pytest.mark.usefixtures("server")
 @pytest.mark.parametrize(
-    ("pattern", "change"),
+    ("pattern", "change", "code"),
     [
-        ("tester:", "nobody:"),
-        ("/test_", "/missing_"),
+        ("tester:", "nobody:", "1045"),
+        ("/test_", "/missing_", "1049"),
     ],
 )
 def test_wrong_credentials_for_the_database_are_no_defect_of_ours(
-    configure: Configure, mariadb_database: str, pattern: str, change: str
+    configure: Configure,
+    mariadb_database: str,
+    capsys: pytest.CaptureFixture[str],
+    pattern: str,
+    change: str,
+    code: str,
 ) -> None:
     configure(DATABASE_URL=mariadb_database.replace(pattern, change))
 
@@ -187,3 +249,4 @@ def test_wrong_credentials_for_the_database_are_no_defect_of_ours(
 
     assert (reply.status, reply.error) == (503, "database_unavailable")
     assert check_health() == (503, "down")
+    assert logged_codes(capsys) == [code] * 2

@@ -5,8 +5,10 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 import pymysql
 import pytest
@@ -17,9 +19,11 @@ from scripts.tooling.environment import ROOT
 from shared import settings
 from shared.config import load
 from shared.database import transactions
-from shared.database.connection import Connection
+from shared.database.connection import CONNECT_SECONDS, QUERY_SECONDS, Connection
 from tests.conftest import Configure
 from tests.patience import HANG_SECONDS
+
+T = TypeVar("T")
 
 ALL = [path.stem for path in sorted((ROOT / "scripts" / "migrations").glob("*.sql"))]
 
@@ -96,9 +100,13 @@ def tables() -> set[str]:
     target = load(settings.Database).target
     assert target is not None
     sql = catalogue[target.scheme]
-    return set(
-        transactions.read(lambda connection: connection.find_all(lambda name: str(name), sql))
-    )
+    return set(ask(lambda connection: connection.find_all(lambda name: str(name), sql)))
+
+
+def ask(work: Callable[[Connection], T]) -> T:
+    """Use the database as a migration does, whatever its schema."""
+    with closing(transactions.connect(CONNECT_SECONDS, QUERY_SECONDS)) as connection:
+        return work(connection)
 
 
 def lines(*said: str) -> str:
@@ -229,9 +237,7 @@ def test_a_migration_that_failed_half_way_goes_through_once_the_cause_is_gone(
         migrations.up(folder)
     assert [one.name for one in migrations.status(folder)[1]][-1:] == ["shelves"]
 
-    transactions.transaction(
-        lambda connection: connection.execute("CREATE TABLE rooms (id INTEGER)")
-    )
+    ask(lambda connection: connection.execute("CREATE TABLE rooms (id INTEGER)"))
 
     assert [one.name for one in migrations.up(folder)][-1:] == ["shelves"]
     applied, pending = migrations.status(folder)
@@ -257,17 +263,14 @@ def test_a_runner_that_is_killed_leaves_work_that_the_next_one_finishes(
     ]
 
     assert [one.name for one in migrations.up(folder)] == ["slow"]
-    assert (
-        transactions.read(lambda connection: connection.find_all(dict, "SELECT name FROM slow"))
-        == []
-    )
+    assert ask(lambda connection: connection.find_all(dict, "SELECT name FROM slow")) == []
 
 
 @pytest.mark.usefixtures("configure")
 def test_a_database_that_is_down_is_one_line() -> None:
     assert run("mysql://me:s3cret@127.0.0.1:1/shop", "up") == (
         1,
-        lines("migrate: Unreachable: 2003"),
+        lines("migrate: Unreachable: 2003 ConnectionRefusedError"),
     )
 
 
