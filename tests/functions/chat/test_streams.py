@@ -176,7 +176,7 @@ def test_of_400_who_watch_at_once_no_more_than_the_limit_are_admitted(
         with ExitStack() as stack:  # all places become free again
             for _ in range(12):
                 eventually(lambda: is_admitted(stack, web, message_id, anna))
-            eventually(lambda: not is_admitted(stack, web, message_id, anna))
+            assert not is_admitted(stack, web, message_id, anna)
 
 
 def watch_at_once(web: WebFunction, message_id: str, person: Person, times: int) -> Counter[int]:
