@@ -21,6 +21,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _EVENT_BYTES = 32 * 1024 * 1024  # the limit of Function Compute
+_FROM_OUTSIDE = ("x-forwarded-for", "x-forwarded-proto", "x-real-ip", "forwarded", "via", "origin")
 _BODY_SECONDS = 20  # 1 MiB on a bad network; a slower client only occupies a connection
 
 
@@ -134,18 +135,15 @@ def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 def _is_invocation(request: Request) -> bool:
     """Whether the platform itself calls /invoke, with an event as the body.
 
-    Requests from outside pass the gateway, which appends to X-Forwarded-For.
-    Without this check any client could post an event to /invoke with a forged
-    source address.
+    Without this check any client could post an event to /invoke with a forged source
+    address. The platform names the path in X-Fc-Control-Path, and with a request of a client
+    its own value comes beside a forged one. Requests from outside pass the gateway, which
+    says whom they are from. If any of this is not certain, it is a request from outside.
     """
-    from_outside = "x-forwarded-for" in request.headers
-    control = request.headers.get("x-fc-control-path", "/invoke")
-    return (request.method, request.url_path, control, from_outside) == (
-        "POST",
-        "/invoke",
-        "/invoke",
-        False,
-    )
+    said = [request.headers.get(name) for name in ("x-fc-control-path", "x-fc-request-id")]
+    is_forwarded = any(name in request.headers for name in _FROM_OUTSIDE)
+    is_at_path = (request.method, request.url_path, said[0]) == ("POST", "/invoke", "/invoke")
+    return is_at_path and bool(said[1]) and not is_forwarded
 
 
 def _with_body(request: Request, body: bytes | None) -> Request:

@@ -5,6 +5,8 @@ import re
 
 # A language range and its weight (RFC 9110, 12.5.4); languages other than zh and en are ignored.
 _ACCEPTED = re.compile(r"(?<![\w-])(zh|en)[\w-]*\s*(?:;\s*q\s*=\s*([\d.]{1,5}))?")
+# An IPv6 address in brackets, or an IPv4 address, and maybe a port.
+_WITH_PORT = re.compile(r"(?:\[([^\[\]]+)\]|([\d.]+))(?::\d{1,5})?")
 
 
 def address(source_ip: str, forwarded_for: str, trusted_hops: int) -> str:
@@ -14,17 +16,19 @@ def address(source_ip: str, forwarded_for: str, trusted_hops: int) -> str:
     trustworthy: the platform's own, then one for each of our proxies in front of
     it. The entries to the left of them come from the client.
     """
-    chain = [entry.strip() for entry in forwarded_for.split(",") if entry.strip()]
-    if source_ip and chain[-1:] != [source_ip]:
-        chain.append(source_ip)
+    chain = [_canonical(entry.strip()) for entry in forwarded_for.split(",") if entry.strip()]
+    if source_ip and chain[-1:] != [_canonical(source_ip)]:
+        chain.append(_canonical(source_ip))
     if not chain:
         return "unknown"
-    return _canonical(chain[max(len(chain) - 1 - trusted_hops, 0)])
+    return chain[max(len(chain) - 1 - trusted_hops, 0)]
 
 
 def _canonical(entry: str) -> str:
+    """The address of an entry, which may have a port: `192.0.2.1:443`, `[2001:db8::1]:443`."""
+    match = _WITH_PORT.fullmatch(entry)
     try:
-        parsed = ipaddress.ip_address(entry.strip("[]"))
+        parsed = ipaddress.ip_address((match[1] or match[2] if match else entry).partition("%")[0])
     except ValueError:
         return "unknown"
     return str(getattr(parsed, "ipv4_mapped", None) or parsed)

@@ -100,11 +100,18 @@ def test_the_event_says_where_a_guest_comes_from(
 OUTSIDE = {
     "through the gateway": {"X-Forwarded-For": "203.0.113.9"},
     "through the gateway, forged": {
+        **PLATFORM,
         "X-Forwarded-For": "203.0.113.9",
-        "X-Fc-Control-Path": "/invoke",
     },
-    "without an address": {"X-Forwarded-For": ""},
-    "as an HTTP request": {"X-Fc-Control-Path": "/http-invoke"},
+    "without an address": {**PLATFORM, "X-Forwarded-For": ""},
+    "as an HTTP request": {**PLATFORM, "X-Fc-Control-Path": "/http-invoke"},
+    "without any header": {},
+    "without the control path": {"X-Fc-Request-Id": "1-6740-invoke"},
+    "without a request id": {"X-Fc-Control-Path": "/invoke"},
+    "forged, beside the platform's": {**PLATFORM, "X-Fc-Control-Path": "/invoke,/http-invoke"},
+    "by another proxy": {**PLATFORM, "X-Real-IP": "203.0.113.9"},
+    "by a standard proxy": {**PLATFORM, "Forwarded": "for=203.0.113.9"},
+    "by a browser": {**PLATFORM, "Origin": "https://app.example.com"},
 }
 
 

@@ -83,7 +83,8 @@ def web(
 
 def chat_by_event(event: bytes, context: object) -> dict[str, Any]:
     """Call chat like `s local invoke`: with the event as the body of a request to /invoke."""
-    return dict(web("POST", "/invoke", body=event).json)
+    headers = [(b"x-fc-control-path", b"/invoke"), (b"x-fc-request-id", b"1-event")]
+    return dict(web("POST", "/invoke", body=event, headers=headers).json)
 
 
 def chat_by_http(event: bytes, context: object) -> dict[str, Any]:

@@ -84,6 +84,16 @@ def test_with_no_proxy_of_ours_nothing_a_client_writes_counts(forwarded: str | N
         ("2", "198.51.100.1", "198.51.100.1"),
         ("1", None, "203.0.113.7"),
         ("1", "unreadable", "unknown"),
+        ("1", "198.51.100.1:5678", "198.51.100.1"),
+        ("1", "[2001:db8::1]:443", "2001:db8::1"),
+        ("1", "[2001:DB8::1]", "2001:db8::1"),
+        ("1", "fe80::1%eth0", "fe80::1"),
+        ("1", "[::ffff:198.51.100.1]:80", "198.51.100.1"),
+        ("1", "198.51.100.1:5678, 203.0.113.7:443", "198.51.100.1"),
+        ("1", "198.51.100.1:", "unknown"),
+        ("1", "198.51.100.1:5678:9", "unknown"),
+        ("1", "[2001:db8::1]x", "unknown"),
+        ("1", "2001:db8::1:443", "2001:db8::1:443"),
         ("1", " 2001:DB8::1 ", "2001:db8::1"),
     ],
 )
@@ -98,6 +108,11 @@ def test_each_trusted_proxy_moves_one_entry_to_the_left(
 def test_where_the_platform_names_no_peer_the_rightmost_entry_counts() -> None:
     assert ip(ip="", forwarded="6.6.6.6, 198.51.100.1") == "198.51.100.1"
     assert ip(ip="") == "unknown"
+
+
+def test_a_peer_with_a_port_is_its_address() -> None:
+    assert ip(ip="203.0.113.7:5678") == ip(ip="", forwarded="6.6.6.6, 203.0.113.7:5678")
+    assert ip(ip="[2001:db8::1]:443", forwarded="[2001:db8::1]:80") == "2001:db8::1"
 
 
 def test_an_ipv4_address_in_ipv6_clothes_is_the_same_client() -> None:
