@@ -191,10 +191,14 @@ def wanting(method: bytes) -> Iterator[str]:
     def greet(listener: socket.socket) -> None:
         with suppress(OSError):  # the listener was shut
             while True:
-                client = listener.accept()[0]
-                client.sendall(struct.pack("<I", len(greeting)) + greeting)
-                client.recv(4096)
-                client.sendall(struct.pack("<I", 2 | 2 << 24) + b"\x01\x04")  # the whole password
+                talk(listener.accept()[0])
+
+    def talk(client: socket.socket) -> None:
+        whole_password = struct.pack("<I", 2 | 2 << 24) + b"\x01\x04"
+        public_key = struct.pack("<I", 4 | 4 << 24) + b"\x01key"
+        with client, suppress(OSError):  # the client has left
+            for said in (struct.pack("<I", len(greeting)) + greeting, whole_password, public_key):
+                client.sendall(said)
                 client.recv(4096)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
