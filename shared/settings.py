@@ -18,6 +18,7 @@ from shared.config import (
     whole,
 )
 from shared.errors import Misconfigured
+from shared.guessable import is_guessable
 
 
 @dataclass(frozen=True)
@@ -127,20 +128,10 @@ class Database:
         return DatabaseTarget("mysql", self.host, self.port, self.user, self.password, self.name)
 
 
-# Example secrets from our documentation and from others' guides.
-PRINTED_SECRETS = frozenset(
-    {
-        "your-production-jwt-secret-at-least-32-characters-long",
-        "your-development-jwt-secret-at-least-32-characters-long",
-        "replace-this-with-the-output-of-openssl-rand-hex-32",
-    }
-)
-
-
 def signing_secret(text: str) -> Secret:
     if len(text.encode()) < 32:
         raise ValueError("must be at least 32 bytes (openssl rand -hex 32)")
-    if text.lower() in PRINTED_SECRETS or len(set(text)) < 8:
+    if is_guessable(text, needed=16, different=8):
         raise ValueError("is a value anyone could guess (openssl rand -hex 32)")
     return Secret(text)
 
@@ -180,8 +171,11 @@ class FirstAdmin:
     password: Secret = env("ADMIN_PASSWORD", parse=Secret, default=Secret(""))
 
     def unsafe(self) -> Iterator[str]:
-        if self.password and len(self.password.reveal()) < 12:
-            yield "ADMIN_PASSWORD must be at least 12 characters in production"
+        password = self.password.reveal()
+        if password and len(password) < 12:
+            yield "ADMIN_PASSWORD must have 12 characters in production (openssl rand -hex 16)"
+        elif password and is_guessable(password, needed=8, different=5):
+            yield "ADMIN_PASSWORD must not be easy to guess in production (openssl rand -hex 16)"
 
 
 def completions_url(text: str) -> str:

@@ -1,5 +1,6 @@
 """Loading of settings, and error reports for invalid ones."""
 
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from tests.conftest import Configure
 from tests.events import invoke
 from tests.people import log_in, register
 
-LONG = "k3yQ-mZ9x+" * 4
+LONG = "k3yQ-mZ9x+Wf7uB2rT8vNc5LpJ6hGdS4aXe1Ko0i"
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,17 @@ def test_what_is_no_boolean_is_refused(configure: Configure, text: str) -> None:
         "a" * 64,
         "abcabcabc" * 5,
         "0123456" * 6,
-        *sorted(settings.PRINTED_SECRETS),
+        "your-production-jwt-secret-at-least-32-characters-long",
+        "your-development-jwt-secret-at-least-32-characters-long",
+        "replace-this-with-the-output-of-openssl-rand-hex-32",
+        "abcdefghijklmnopqrstuvwxyz0123456789",
+        "1234567890" * 4,
+        "0123456789abcdef" * 3,
+        "k3yQmZ9x" * 5,
+        "changeme" * 5,
+        "your_production_secret_key_1234567890",
+        "my-super-s3cr3t-jwt-key-change-in-production",
+        "生产环境密钥（强随机字符串）" * 3,
         "Your-Production-JWT-Secret-At-Least-32-Characters-Long",
     ],
 )
@@ -222,6 +233,41 @@ def test_a_signing_secret_anyone_could_guess_is_refused(configure: Configure, se
     (line,) = problems(settings.Tokens)
     assert line.startswith("JWT_SECRET ")
     assert secret not in line
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        *("admin123", "Admin@123", "admin888", "changeme123", "ChangeMe123!", "password123!"),
+        *("YourSecurePassword123!@#", "P@ssw0rd1234", "admin123admin123", "Qwerty123456"),
+        *("Admin@123456", "a" * 20, "1qaz2wsx3edc", "abcdefghijkl", "hunter2hunter2"),
+    ],
+)
+def test_an_admin_password_that_guides_print_is_refused_in_production(
+    configure: Configure, password: str
+) -> None:
+    configure(APP_ENV="production", ADMIN_PASSWORD=password)
+
+    (line,) = problems(settings.FirstAdmin)
+    assert line.startswith("ADMIN_PASSWORD must ")
+    assert line.endswith("(openssl rand -hex 16)")
+    assert password not in line
+
+
+def test_each_sealing_secret_is_checked(configure: Configure) -> None:
+    configure(UPSTREAM_KEYS_SECRET=f"{LONG},{'changeme' * 5}")
+
+    assert problems(settings.UpstreamKeys) == [
+        "UPSTREAM_KEYS_SECRET is a value anyone could guess (openssl rand -hex 32)"
+    ]
+
+
+def test_random_secrets_pass(configure: Configure) -> None:
+    for _ in range(200):
+        made = [secrets.token_hex(16), secrets.token_hex(32), secrets.token_urlsafe(32)]
+        assert [settings.signing_secret(one).reveal() for one in made] == made
+    configure(APP_ENV="production", ADMIN_PASSWORD="correct horse battery")
+    assert load(settings.FirstAdmin).password
 
 
 def test_secrets_do_not_show_themselves(configure: Configure) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from scripts.tooling.build.imports import Import, imports_of
 
 GROUND = frozenset(
-    {"chat_rules", "config", "credentials", "cursor", "errors", "ids", "invisible", "json_line"}
-    | {"jwt_coding", "log", "pricing", "problems", "settings", "times", "version"}
+    {"chat_rules", "config", "credentials", "cursor", "errors", "guessable", "ids", "invisible"}
+    | {"json_line", "jwt_coding", "log", "pricing", "problems", "settings", "times", "version"}
 )
 # The packages that each package of shared/ may import, from the highest layer to the lowest.
 MAY_IMPORT = {
@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "llm": GROUND | {"repos", "database"},
     "accounts": GROUND | {"repos", "web", "database"},
     "money": GROUND | {"repos", "database"},
-    "repos": frozenset({"cursor", "errors", "ids", "pricing", "times", "database"}),
+    "repos": frozenset({"cursor", "errors", "guessable", "ids", "pricing", "times", "database"}),
     "workers": GROUND | {"web"},
     "web": GROUND,
     "database": GROUND,
