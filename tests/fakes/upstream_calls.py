@@ -7,11 +7,11 @@ from tests.fakes.upstream_scenarios import (
     DONE,
     OPENING,
     PLAIN,
+    SCENARIOS,
     WORDS,
     chunk,
     completion,
     event,
-    held,
     said,
     scenario,
     streamed,
@@ -19,6 +19,7 @@ from tests.fakes.upstream_scenarios import (
 )
 from tests.fakes.upstream_wire import Wire
 
+_OTHERS = frozenset(SCENARIOS)
 NONSENSE = ("7", '"x"', "{}", "[7, null]", "[{}]", '[{"function": 7}]')
 
 
@@ -47,7 +48,6 @@ CALLS = (
 )
 streamed("calls", *CALLS)
 streamed("calls-after-text", OPENING, WORDS[0], *CALLS[1:])
-held("calls-held", CALLS[:4], CALLS[4:])
 streamed("calls-cut", *CALLS[:4], event({"error": {"message": "No.", "code": "bad"}}))
 streamed(
     "calls-with-everything-repeated",
@@ -100,3 +100,6 @@ async def _(wire: Wire) -> None:
     else:
         await wire.send(*CALLS)
     await wire.end()
+
+
+CALL_SCENARIOS = frozenset(SCENARIOS) - _OTHERS

@@ -63,9 +63,8 @@ def listed(person: Person) -> list[dict[str, Any]]:
 
 
 def messages(person: Person, conversation_id: str, **query: object) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = get(person, f"/{conversation_id}/messages", **query).data[
-        "messages"
-    ]
+    data = get(person, f"/{conversation_id}/messages", **query).data
+    found: list[dict[str, Any]] = data["items"]
     return found
 
 

@@ -16,6 +16,7 @@ from tests.fakes.upstream import (
     THOUGHT,
     Upstream,
 )
+from tests.fakes.upstream_calls import CALL_SCENARIOS
 from tests.fakes.upstream_scenarios import FALLS_SILENT, HUGE, LINE_ENDS, SCENARIOS
 from tests.fakes.vendor_refusals import OF_VENDORS
 from tests.functions.chat.chatting import (
@@ -185,7 +186,8 @@ def web(name: str, chat: WebFunction, hasty: WebFunction) -> WebFunction:
 def test_every_scenario_of_the_upstream_is_expected_here() -> None:
     endless = {"endless", "endless-reasoning", "flood", "flood-of-reasoning"}
     held = {"held", "held-midway", "held-and-long"}
-    assert {*COMPLETE, *BROKEN, *endless, *held} == set(SCENARIOS) - OF_VENDORS
+    elsewhere = OF_VENDORS | CALL_SCENARIOS
+    assert {*COMPLETE, *BROKEN, *endless, *held} == set(SCENARIOS) - elsewhere
 
 
 def usage(name: str, fake: Upstream) -> dict[str, object]:
