@@ -245,9 +245,6 @@ def test_parameters_that_no_upstream_knows_together_are_refused(vendors: WebFunc
 def test_a_parameter_goes_only_to_the_upstreams_that_know_it(
     vendors: WebFunction, fake: Upstream
 ) -> None:
-    """The other upstream has a hundred times the weight, and is not asked."""
-    for _ in range(5):
-        assert complete(vendors, model="both", top_k=5).status_code == 200
-
-    assert [request.json["top_k"] for request in fake.requests] == [5] * 5
-    assert "api.deepseek.com" not in vendors.log
+    """Which upstreams are asked besides is in the tests of routing."""
+    assert complete(vendors, model="both", top_k=5).status_code == 200
+    assert [request.json["top_k"] for request in fake.requests] == [5]

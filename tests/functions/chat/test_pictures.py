@@ -198,10 +198,11 @@ def test_what_an_upstream_says_of_the_question_stays_out_of_the_log_beside_a_pic
 ) -> None:
     """A picture must not take the room in which the log looks for quotations."""
     large = "data:image/png;base64," + base64.b64encode(bytes(30_000)).decode()
-    said = "scenario: quoting-encoded geheimnisvoll"
-    content = [{"type": "text", "text": said}, picture(large)]
+    content = [picture(large), {"type": "text", "text": "scenario: quoting-encoded"}]
     body = {"model": "vl", "messages": [{"role": "user", "content": content}]}
     answer = seeing.client.post("/v1/chat/completions", json=body)
 
     assert answer.status_code >= 400
-    assert "scenario" not in "".join(seeing.logged(answer.headers["x-request-id"]))
+    logged = "".join(seeing.logged(answer.headers["x-request-id"]))
+    assert "refused" in logged
+    assert b"scenario:".hex() not in logged

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from types import MappingProxyType
 
 import pytest
 
@@ -80,7 +81,9 @@ class Heard:
         return [attempt.outcome for attempt in self.attempts]
 
 
-def ask(name: str = "plain", model: str = "ours") -> Heard:
+def ask(
+    name: str = "plain", model: str = "ours", options: Mapping[str, object] = MappingProxyType({})
+) -> Heard:
     heard = Heard()
 
     async def run() -> None:
@@ -89,7 +92,7 @@ def ask(name: str = "plain", model: str = "ours") -> Heard:
                 model,
                 scenario(name) if name else HELLO,
                 thinking=True,
-                options={},
+                options=options,
                 report=heard.attempts.append,
             ):
                 heard.events.append(event)
@@ -255,6 +258,20 @@ def test_a_model_is_answered_only_by_those_that_serve_it(
     for _ in range(5):
         ask(model="other")
     assert (len(fakes[0].requests), len(fakes[1].requests)) == (0, 5)
+
+
+def test_only_upstreams_that_know_the_parameters_are_asked(
+    configure: Configure, fakes: list[Upstream]
+) -> None:
+    """One at an unknown host gets all parameters; one of DeepSeek knows no top_k."""
+    deepseek = {"name": "d", "url": "https://api.deepseek.com", "key": "k", "weight": 100}
+    gateway = {"name": "g", "url": fakes[0].url, "key": "k"}
+    listed = [{**one, "serves": "ours"} for one in (deepseek, gateway)]
+    configure(OPENAI_API_KEY="x", OPENAI_MODEL="ours", UPSTREAMS=json.dumps(listed))
+    heard = [ask(options={"top_k": 5, "temperature": 1}) for _ in range(4)]
+
+    assert [[call.upstream for call in one.attempts] for one in heard] == [["g"]] * 4
+    assert fakes[0].requests[-1].json["top_k"] == 5
 
 
 def test_times_are_measured(configure: Configure, fakes: list[Upstream]) -> None:
