@@ -1,5 +1,7 @@
 """Stores models and upstreams as administrators do."""
 
+import secrets
+
 from shared.config import Secret
 from shared.database.connection import Connection
 from shared.database.transactions import transaction
@@ -10,7 +12,7 @@ from shared.repos.models import Model
 from shared.repos.upstreams import StoredUpstream
 from shared.times import now_ms
 
-KEYS_SECRET = "of-the-tests-0123456789-abcdefghijk"
+KEYS_SECRET = secrets.token_hex(24)
 
 
 def offer(name: str, *, title: str = "", enabled: bool = True) -> None:

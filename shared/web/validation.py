@@ -22,7 +22,7 @@ def validated(model: "type[Model]", value: object, where: str, *, strict: bool) 
     Raises: InvalidRequest.
     """
     try:
-        return model.model_validate(value, extra="forbid" if strict else "ignore")
+        return model.model_validate(value, extra="forbid" if strict else None)
     except ValueError as problem:  # pydantic's ValidationError, without importing it
         if not hasattr(problem, "errors"):
             raise

@@ -63,7 +63,12 @@ class ChatRequest(BaseModel):
     @classmethod
     def _is_new(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value and info.data.get("conversation_id"):
-            raise ValueError("is for the first question; rename the conversation instead")
+            raise ValueError(
+                Problem(
+                    "is for the first question; rename the conversation instead",
+                    "只用于第一个问题；请改为重命名对话",
+                )
+            )
         return " ".join(value.split()) if value else None
 
     @field_validator("messages")

@@ -43,7 +43,7 @@ async def list_models(request: Request) -> Response:
     return Response.json({"object": "list", "data": data})
 
 
-@endpoint("GET", "/v1/models/{model:path}", fail=_failure)
+@endpoint("GET", "/v1/models/{model:path}", is_strict=False, fail=_failure)
 async def get_model(request: Request) -> Response:
     """Names of models may have slashes. Raises: ModelNotFound."""
     await admit(request)

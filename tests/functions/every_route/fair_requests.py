@@ -181,6 +181,7 @@ FAIR: dict[str, Ask] = {
     "POST /v1/chat/completions": lambda one, admin: Fair(
         {"messages": HELLO, "model": "test-model"}, token=one.token
     ),
+    "GET /v1/models/{model:path}": lambda one, admin: Fair(ids=("test-model",), token=one.token),
     "PATCH /api/conversations/{conversation_id}": lambda one, admin: Fair(
         {"title": "Renamed"}, ids=(one.conversation_id,), token=one.token
     ),

@@ -37,7 +37,7 @@ class Route:
     def at(self, *ids: str) -> str:
         """The path with these values as its parameters."""
         given = iter(ids)
-        return re.sub(r"{\w+}", lambda name: next(given, name[0]), self.path)
+        return re.sub(r"{\w+(?::path)?}", lambda name: next(given, name[0]), self.path)
 
 
 def _of(function: str) -> list[Route]:

@@ -17,11 +17,12 @@ from tests.functions.every_route.routes import ROUTES, Caller, Route
 from tests.web import serving
 
 WORKER = "/api/internal/"
-HEALTH = {"GET /api/health", "GET /health"}
+HEALTH = {"GET /api/health", "GET /health", "GET /"}
 WITHOUT_A_DATABASE = HEALTH | {
     "GET /api/info",
     "GET /api/models",
     "GET /v1/models",
+    "GET /v1/models/{model:path}",
     "POST /api/chat",
     "POST /v1/chat/completions",
 }

@@ -73,11 +73,11 @@ def ask(caller: Caller, route: Route, one: Person, admin: Person) -> Reply:
 
 
 def test_every_route_that_writes_has_a_fair_request() -> None:
-    assert {str(route) for route in ROUTES if route.writes} == FAIR.keys()
+    assert {str(route) for route in ROUTES if route.writes} <= FAIR.keys()
 
 
 def test_fields_that_are_not_the_clients_to_set_have_no_effect_on_any_route(caller: Caller) -> None:
-    """Our own paths refuse them; OpenAI's ignores what it does not know."""
+    """All of them refuse what they do not know."""
     admin = person("admin")
     for route in (one for one in ROUTES if one.writes):
         coveted = {name: COVETED[name] for name in COVETED.keys() - OWN.get(str(route), set())}
@@ -92,12 +92,9 @@ def test_fields_that_are_not_the_clients_to_set_have_no_effect_on_any_route(call
         stages.append(read(everything))
 
         assert 200 <= modest.status < 300, (str(route), modest.body)
-        if route.path.startswith("/v1/"):
-            assert shape(brazen.json) == shape(modest.json), str(route)
-            assert gained(stages[2], stages[3]) == gained(stages[0], stages[1]), str(route)
-        else:
-            assert brazen.status == 422, (str(route), brazen.body)
-            assert gained(stages[2], stages[3]) == {}, str(route)
+        refused = 400 if route.path.startswith("/v1/") else 422
+        assert brazen.status == refused, (str(route), brazen.body)
+        assert gained(stages[2], stages[3]) == {}, str(route)
 
 
 def everything(db: Connection) -> Counter[tuple[object, ...]]:
