@@ -13,7 +13,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import tests.fakes.upstream_calls
-import tests.fakes.vendor_refusals  # noqa: F401  # both register their scenarios
+import tests.fakes.upstream_obedient
+import tests.fakes.vendor_refusals  # noqa: F401  # all register their scenarios
 from tests.fakes.upstream_scenarios import (
     CACHED_TOKENS,
     COMPLETION_TOKENS,

@@ -19,7 +19,10 @@ from pydantic import (
 from functions.chat.openai_api.pictures import ImagePart
 
 # Marks of prompt caches, and fields of answers that clients send back. They say nothing new.
-_LEFT_OUT = {"prompt_cache_breakpoint", "cache_control", "annotations", "index"}
+# `parsed` and `parsed_arguments` are what OpenAI's SDKs made of the text that stands beside.
+_LEFT_OUT = {"prompt_cache_breakpoint", "cache_control", "annotations", "index"} | {
+    *("parsed", "parsed_arguments")
+}
 
 
 def _given(fields: object) -> object:
@@ -57,7 +60,7 @@ class MessageCall(_Part):
 
     id: str
     type: Literal["function"] = "function"
-    function: CalledFunction
+    function: Annotated[CalledFunction, BeforeValidator(_given)]
 
 
 def _content_kind(content: object) -> str:

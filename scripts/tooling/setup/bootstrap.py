@@ -43,6 +43,7 @@ LOCKS = ROOT / "scripts" / "locks"
 
 SERVING = "requirements-serve.txt"
 EVERYTHING = "requirements-dev.txt"
+CLIENTS = "requirements-clients.txt"  # in an environment of its own: their needs differ
 
 _PROBE = "import sys; print('%d.%d' % sys.version_info[:2])"
 

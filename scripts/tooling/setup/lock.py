@@ -11,10 +11,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.tooling.setup.bootstrap import EVERYTHING, LOCKS, ROOT, SERVING
+from scripts.tooling.setup.bootstrap import CLIENTS, EVERYTHING, LOCKS, ROOT, SERVING
 from scripts.tooling.setup.interpreters import SUPPORTED
 
-SOURCES = {EVERYTHING: ROOT / EVERYTHING, SERVING: ROOT / SERVING, "uv.txt": LOCKS / "uv.in"}
+SOURCES = {
+    **{name: ROOT / name for name in (EVERYTHING, SERVING, CLIENTS)},
+    "uv.txt": LOCKS / "uv.in",
+}
 
 _OLDEST = min(SUPPORTED, key=lambda version: int(version.partition(".")[2]))
 _OPTIONS = [
