@@ -24,6 +24,8 @@ _LEFT_OUT = {"prompt_cache_breakpoint", "cache_control", "annotations", "index"}
     *("parsed", "parsed_arguments")
 }
 
+MOST_ITEMS = 1000  # of a list: each wrong item is an entry in the error
+
 
 def _given(fields: object) -> object:
     """The fields without nulls, which the SDKs send for everything that is absent."""
@@ -71,8 +73,13 @@ _AnyPart = Annotated[
     TextPart | ImagePart | RefusalPart, Field(discriminator="type"), BeforeValidator(_given)
 ]
 _Content = Annotated[
-    Annotated[str, Tag("text")] | Annotated[list[_AnyPart], Tag("parts"), Field(min_length=1)],
+    Annotated[str, Tag("text")]
+    | Annotated[list[_AnyPart], Tag("parts"), Field(min_length=1, max_length=MOST_ITEMS)],
     Discriminator(_content_kind),
+]
+
+_Calls = Annotated[
+    list[Annotated[MessageCall, BeforeValidator(_given)]], Field(max_length=MOST_ITEMS)
 ]
 
 
@@ -85,7 +92,7 @@ class CompletionMessage(BaseModel):
     name: str | None = None
     refusal: str | None = None
     reasoning_content: str | None = None
-    tool_calls: list[Annotated[MessageCall, BeforeValidator(_given)]] | None = None
+    tool_calls: _Calls | None = None
     tool_call_id: str | None = None
 
     @model_validator(mode="before")

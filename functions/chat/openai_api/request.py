@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from functions.chat.openai_api.messages import CompletionMessage
+from functions.chat.openai_api.messages import MOST_ITEMS, CompletionMessage
 from functions.chat.openai_api.pictures import MOST_PICTURES
 from functions.chat.openai_api.tools import ResponseFormat, Tool, ToolChoice
 from shared.errors import UnsupportedParameter
@@ -31,7 +31,7 @@ class CompletionRequest(BaseModel):
     """A chat completion request. Parameters of vendors are its extra fields."""
 
     model_config = ConfigDict(extra="allow")
-    messages: Annotated[list[CompletionMessage], Field(min_length=1, max_length=1000)]
+    messages: Annotated[list[CompletionMessage], Field(min_length=1, max_length=MOST_ITEMS)]
     model: str | None = None
     stream: bool | None = False
     stream_options: StreamOptions | None = None
@@ -41,7 +41,7 @@ class CompletionRequest(BaseModel):
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    stop: str | list[str] | None = None
+    stop: str | Annotated[list[str], Field(max_length=MOST_ITEMS)] | None = None
     seed: int | None = None
     response_format: ResponseFormat | None = None
     tools: Annotated[list[Tool], Field(max_length=128)] | None = None

@@ -210,6 +210,23 @@ def test_a_value_of_the_wrong_form_is_a_bad_request(
     assert fake.requests == []
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "param"),
+    [
+        ("stop", ["x"] * 1001, "stop.str"),
+        ("messages", [{"role": "user", "content": [0] * 1001}], "messages.0.content.parts"),
+        ("messages", [{"role": "assistant", "tool_calls": [0] * 1001}], "messages.0.tool_calls"),
+    ],
+)
+def test_a_list_without_a_reasonable_end_is_refused_as_a_whole(
+    name: str, value: object, param: str, chat: WebFunction
+) -> None:
+    """Else the error would have an entry for each wrong item, of millions in 4 MiB."""
+    answer = complete(chat, **{name: value})
+
+    assert refusal(answer)[2:] == ("invalid_request", param)
+
+
 @pytest.fixture(scope="module")
 def vendors(variables: dict[str, str], upstream_server: Upstream) -> Iterator[WebFunction]:
     """Chat with a model of known vendors only, and one that a gateway serves as well."""
