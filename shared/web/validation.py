@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.errors import InvalidRequest
-from shared.problems import detail
+from shared.problems import Problem, detail
 from shared.web.problem_texts import problem_of
 from shared.web.unknown_names import LONGEST_NAME, names_at, unknown
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # health ships without pydantic
     Model = TypeVar("Model", bound=BaseModel)
 
 MOST_DETAILS = 20
+_MOST_PROBLEMS = 10_000  # pydantic lists all or none; a million take seconds and gigabytes
 
 
 def validated(model: "type[Model]", value: object, where: str, *, strict: bool) -> "Model":
@@ -26,13 +27,15 @@ def validated(model: "type[Model]", value: object, where: str, *, strict: bool) 
     except ValueError as problem:  # pydantic's ValidationError, without importing it
         if not hasattr(problem, "errors"):
             raise
-        found = _errors(problem)
-    raise InvalidRequest(details=[_detail(error, where, model) for error in found])
+        details = _details(problem, where, model)
+    raise InvalidRequest(details=details)
 
 
-def _errors(problem: Any) -> list[dict[str, Any]]:
-    found = problem.errors(include_url=False, include_input=False)
-    return list(found[:MOST_DETAILS])
+def _details(problem: Any, where: str, model: "type[BaseModel]") -> list[dict[str, str]]:
+    if problem.error_count() > _MOST_PROBLEMS:
+        return [detail(where, Problem("has too many problems to list", "问题过多，无法逐一列出"))]
+    found = problem.errors(include_url=False, include_input=False)[:MOST_DETAILS]
+    return [_detail(error, where, model) for error in found]
 
 
 def _detail(error: Mapping[str, Any], where: str, model: "type[BaseModel]") -> dict[str, str]:

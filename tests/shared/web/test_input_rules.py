@@ -146,3 +146,10 @@ def test_a_page_in_a_browser_must_name_the_type() -> None:
     assert post(FAIR, Origin=page).status == 415
     assert post(FAIR, Origin=page, Content_Type="application/json").status == 200
     assert invoke(shop, "DELETE", "/orders", headers={"Origin": page}).status == 200
+
+
+def test_a_body_with_very_many_problems_is_refused_without_a_list_of_them() -> None:
+    few, many = ({**FAIR, **{f"x{n}": 0 for n in range(count)}} for count in (10_000, 10_001))
+
+    assert len(details(post(few))) == 20
+    assert details(post(many)) == [("body", "has too many problems to list")]
