@@ -10,6 +10,7 @@ from shared.database.connection import Connection
 from shared.errors import NotFound
 from shared.ids import question_id
 from shared.repos import answer_chunks, conversations, running_answers
+from shared.repos.answer_chunks import text_of
 from shared.repos.conversations import ConversationSummary, Message
 from shared.repos.running_answers import RunningAnswer
 
@@ -81,12 +82,10 @@ def _messages(db: Connection, answer: RunningAnswer) -> Iterator[Message]:
     """The question, and the answer as far as it is stored."""
     conversation_id, at_ms = answer.conversation_id, answer.created_at_ms
     chunks = answer_chunks.list_from(db, answer.message_id, 0)
-    text = "".join(chunk.text for chunk in chunks if chunk.kind == "text")
     question = question_id(answer.message_id)
     yield Message(question, conversation_id, "user", answer.question, at_ms)
-    yield Message(
-        answer.message_id, conversation_id, "assistant", text, at_ms + 1, model=answer.model
-    )
+    content, model = text_of(chunks), answer.model
+    yield Message(answer.message_id, conversation_id, "assistant", content, at_ms + 1, model=model)
 
 
 def get_new(db: Connection, conversation_id: str, user_id: str) -> ConversationSummary:

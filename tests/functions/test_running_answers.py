@@ -10,6 +10,8 @@ import pytest
 
 from shared.database.transactions import transaction
 from shared.ids import new_id
+from shared.repos import answer_chunks
+from shared.repos.answer_chunks import AnswerChunk
 from shared.repos.conversations import Message
 from tests.fakes.upstream import PIECES, SENTENCE, Upstream
 from tests.functions.chat.chatting import (
@@ -105,6 +107,13 @@ def test_a_conversation_is_there_while_its_first_answer_runs(
     }
     assert (kept_answer["id"], kept_answer["state"]) == (message_id, "done")
     assert (kept_answer["content"], kept_answer["finish_reason"]) == (SENTENCE, "stop")
+
+
+def test_a_running_refusal_is_text_as_it_is_afterwards(anna: Person) -> None:
+    turn = begin(anna, "first", 1)
+    transaction(answer_chunks.add, turn.message_id, 1, AnswerChunk("refusal", " I refuse."))
+
+    assert messages(anna, "first")[-1]["content"] == "The answer. I refuse."
 
 
 def test_a_device_that_finds_a_running_answer_may_follow_and_stop_it(
