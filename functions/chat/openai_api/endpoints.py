@@ -4,6 +4,7 @@ from functions.chat.delivery.delivery import AnswerSource, deliver
 from functions.chat.openai_api.format import OpenAIFormat, error_json, model_json
 from functions.chat.openai_api.request import CompletionRequest
 from functions.chat.opening.admission import admit
+from functions.chat.opening.caller import identify_caller
 from shared import settings
 from shared.config import load
 from shared.errors import (
@@ -61,6 +62,8 @@ async def get_model(request: Request) -> Response:
     fail=_failure,
 )
 async def create_completion(request: Request) -> Response:
+    """The caller is identified first, because it takes long to read a large body."""
+    identify_caller(request)
     body = request.parse(CompletionRequest)
     if body.model not in (None, *await routing.models()):
         raise ModelNotFound

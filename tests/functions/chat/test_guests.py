@@ -224,7 +224,9 @@ def test_a_deployment_may_have_no_guests(
         pytest.skip("production refuses SQLite")
     with serving("chat", **variables, DATABASE_URL=chat_database, **settings) as web:
         reply = visit(web, "203.0.113.9")
+        unread = web.client.post("/v1/chat/completions", content=b"{not read")
 
     assert (reply.status, reply.error) == (401, "unauthorized")
     assert reply.headers["www-authenticate"] == "Bearer"
+    assert (unread.status_code, unread.json()["error"]["code"]) == (401, "unauthorized")
     assert fake.requests == []
