@@ -13,7 +13,8 @@ from shared.llm.pictures import picture_tokens, pictures_in
 _FIRST_WIDE = "\u2e80"  # from here on: CJK, kana, hangul, full-width forms, emoji
 _WIDE = re.compile(f"[{_FIRST_WIDE}-\U0010ffff]")
 _NARROW_PER_TOKEN = 4
-_READ = ("tools", "response_format")  # options that become part of the prompt
+# Options that the model reads, or that are charged as if it did.
+_READ = ("tools", "response_format", "prediction", "chat_template_kwargs")
 
 
 class TextEstimate:
@@ -65,7 +66,7 @@ def beginning(text: str, tokens: int) -> str:
 def estimate_prompt_tokens(
     messages: Iterable[Mapping[str, Any]], options: Mapping[str, Any] = MappingProxyType({})
 ) -> int:
-    """The tokens of all messages with their pictures, and of the tools and the schema."""
+    """The tokens of all messages with their pictures, and of the options that the model reads."""
     messages = list(messages)
     given = [json.dumps(options[name], ensure_ascii=False) for name in _READ if options.get(name)]
     texts = sum(map(_message_tokens, messages)) + sum(map(estimate_tokens, given))

@@ -287,10 +287,15 @@ LONG = "字" * 64_001
                 {"role": "tool", "tool_call_id": "call_1", "content": "x"},
             ]
         },
+        {
+            "messages": question("plain"),
+            "prediction": {"type": "content", "content": LONG},
+        },
+        {"messages": question("plain"), "chat_template_kwargs": {"a": LONG}},
     ],
-    ids=["tools", "schema", "result", "call"],
+    ids=["tools", "schema", "result", "call", "prediction", "template"],
 )
-def test_tools_schemas_and_results_are_a_part_of_the_prompt(
+def test_all_that_the_model_reads_is_a_part_of_the_prompt(
     body: dict[str, Any], stored: WebFunction, anna: Person, fake: Upstream
 ) -> None:
     answer = post(stored, anna.token, body)
