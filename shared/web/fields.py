@@ -56,7 +56,8 @@ def _invite_code(text: str) -> str:
 
 
 def _title(text: str) -> str:
-    title = without_invisible(text).strip()
+    """On one line."""
+    title = " ".join(without_invisible(text).split())
     if not title:
         raise ValueError(Problem("must have visible characters", "必须含有可见字符"))
     return title

@@ -268,7 +268,7 @@ def test_a_name_that_meets_the_end_of_the_first_answer_is_kept(anna: Person) -> 
 def test_a_first_question_may_name_its_conversation(
     stored: WebFunction, eva: Person, fake: Upstream
 ) -> None:
-    reply = ask(stored, "one", token=eva.token, title="  Mangoes \n of the south ")
+    reply = ask(stored, "one", token=eva.token, title="  Man\u200bgoes \n of the south ")
     conversation_id = reply.data["conversation_id"]
 
     assert listed(eva)[0]["title"] == "Mangoes of the south"
@@ -276,6 +276,7 @@ def test_a_first_question_may_name_its_conversation(
         {"title": "Later", "conversation_id": conversation_id},
         {"title": "x" * 101},
         {"title": " "},
+        {"title": "\u202e"},
     ):
         refused = ask(stored, "two", token=eva.token, **fields)
         assert (refused.status, refused.json["details"][0]["field"]) == (422, "body.title")

@@ -20,16 +20,13 @@ from shared.chat_rules import (
     MESSAGE_CHARACTERS,
     MESSAGES,
     PERSONA_TITLES,
-    TITLE_CHARACTERS,
 )
 from shared.config import load
 from shared.problems import Problem
 from shared.web.client_ip import language
+from shared.web.fields import ShownTitle
 
 _Content = Annotated[str, StringConstraints(min_length=1, max_length=MESSAGE_CHARACTERS)]
-_Title = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=TITLE_CHARACTERS)
-]
 _Key = Annotated[str, StringConstraints(min_length=1, max_length=KEY_CHARACTERS)]
 
 
@@ -46,7 +43,7 @@ class ChatRequest(BaseModel):
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MESSAGES)] | None = None
     message: _Content | None = None
     conversation_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
-    title: _Title | None = None
+    title: ShownTitle | None = None
     model: Annotated[str, StringConstraints(max_length=128)] | None = None
     stream: bool = False
     client_message_id: _Key | None = None
@@ -69,7 +66,7 @@ class ChatRequest(BaseModel):
                     "只用于第一个问题；请改为重命名对话",
                 )
             )
-        return " ".join(value.split()) if value else None
+        return value
 
     @field_validator("messages")
     @classmethod
