@@ -42,9 +42,8 @@ def test_without_a_database_nothing_is_free_unless_that_is_allowed(
     assert fake.requests == []
 
 
-def test_without_a_database_a_token_must_still_be_a_good_one(chat: WebFunction, token: str) -> None:
-    assert outcome(ask(chat, token=token + "x")) == (401, "invalid_token")
-    assert ask(chat, token=token).status == 200
+def test_without_a_database_a_token_is_not_read(chat: WebFunction, token: str) -> None:
+    assert [ask(chat, token=one).status for one in (token, token + "x")] == [200, 200]
 
 
 def test_without_a_database_a_conversation_is_not_missed(chat: WebFunction) -> None:
@@ -55,9 +54,7 @@ def test_without_a_database_a_conversation_is_not_missed(chat: WebFunction) -> N
 
 def test_chat_alone_needs_no_secret_for_tokens(variables: dict[str, str], fake: Upstream) -> None:
     with serving("chat", **without(variables, "JWT_SECRET")) as web:
-        assert ask(web).status == 200
-        assert outcome(ask(web, token="a.b.c")) == (503, "misconfigured")
-        assert "JWT_SECRET is not set" in web.logged('"misconfigured"')[0]
+        assert [ask(web, token=token).status for token in ("", "a.b.c")] == [200, 200]
 
 
 def test_without_a_key_of_the_model_the_log_says_so(variables: dict[str, str]) -> None:

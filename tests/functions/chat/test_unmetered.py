@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from openai import OpenAI
 
 from functions.chat.opening import unmetered
 from functions.chat.opening.unmetered import UnmeteredLimits
@@ -45,6 +46,23 @@ def test_both_forms_and_the_other_api_answer(alone: WebFunction) -> None:
     assert (stream.text, stream.last.name) == (SENTENCE, "done")
     assert other.json["choices"][0]["message"]["content"] == SENTENCE
     assert (streamed.status, streamed.body[-14:]) == (200, b"data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize("secret", ["", "a-signing-key-of-enough-bytes-93b1f0c7d5"])
+def test_a_key_is_not_read_because_there_are_no_accounts(
+    variables: dict[str, str], fake: Upstream, secret: str
+) -> None:
+    """OpenAI's SDKs always send one."""
+    with serving("chat", **{**variables, **ALLOWED, "JWT_SECRET": secret}) as web:
+        with OpenAI(base_url=f"{web.base}/v1", api_key="sk-any", max_retries=0) as client:
+            names = [model.id for model in client.models.list()]
+            other = client.chat.completions.create(
+                model=names[0], messages=[{"role": "user", "content": "hi"}]
+            )
+        own = ask(web, token="sk-any")
+
+    assert other.choices[0].message.content == SENTENCE
+    assert (own.status, own.data["reply"]) == (200, SENTENCE)
 
 
 def test_one_address_has_a_limit_and_an_ipv6_network_is_one(
