@@ -44,11 +44,17 @@ def names_of(model: "type[BaseModel]") -> list[str]:
 
 
 def names_at(model: "type[BaseModel]", path: Sequence[object]) -> list[str]:
-    """The names that are known at a place inside of the input, such as `("messages", 0)`."""
+    """The names that are known at a place inside of the input, such as `("messages", 0)`.
+
+    Of a union they are the names of all its models.
+    """
+    models = [model]
     for part in path:
-        if part in model.model_fields:
-            model = next(_models_in(model.model_fields[str(part)].annotation), model)
-    return names_of(model)
+        holders = [one for one in models if part in one.model_fields]
+        if holders:
+            annotations = (one.model_fields[str(part)].annotation for one in holders)
+            models = [inner for one in annotations for inner in _models_in(one)] or holders
+    return list(dict.fromkeys(name for one in models for name in names_of(one)))
 
 
 def _models_in(annotation: object) -> "Iterator[type[BaseModel]]":

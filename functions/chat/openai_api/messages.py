@@ -69,8 +69,21 @@ def _content_kind(content: object) -> str:
     return "text" if isinstance(content, str) else "parts"
 
 
+def _part_kind(part: object) -> str:
+    kind = part.get("type") if isinstance(part, dict) else getattr(part, "type", None)
+    return f"part of type {kind}"  # the name of no field, because errors name both
+
+
 _AnyPart = Annotated[
-    TextPart | ImagePart | RefusalPart, Field(discriminator="type"), BeforeValidator(_given)
+    Annotated[TextPart, Tag("part of type text")]
+    | Annotated[ImagePart, Tag("part of type image_url")]
+    | Annotated[RefusalPart, Tag("part of type refusal")],
+    Discriminator(
+        _part_kind,
+        custom_error_type="part_type",
+        custom_error_message="type must be one of text, image_url, refusal",
+    ),
+    BeforeValidator(_given),
 ]
 _Content = Annotated[
     Annotated[str, Tag("text")]

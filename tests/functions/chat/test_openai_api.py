@@ -458,8 +458,17 @@ def test_an_unknown_model_is_not_found(stored: WebFunction, anna: Person) -> Non
         ({"messages": [{"role": "user", "content": None}]}, "messages.0"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]},
-            "messages.0.content.parts.0.image_url.image_url.url",
+            "messages.0.content.0.image_url.url",
         ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": 7}]}]},
+            "messages.0.content.0.text",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text", "txt": "x", "text": ""}]}]},
+            "messages.0.content.0.txt",
+        ),
+        ({"messages": HELLO, "stop": {"x": 7}}, "stop"),
         ({"messages": HELLO, "max_tokens": 0}, "max_tokens"),
         ({"messages": HELLO, "temperature": 9}, "temperature"),
     ],

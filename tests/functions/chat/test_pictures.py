@@ -132,8 +132,26 @@ def test_what_is_no_picture_is_a_bad_request(
     answer = look(seeing, part)
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
-    assert answer.json()["error"]["param"].startswith("messages.0.content.parts.1")
+    assert answer.json()["error"]["param"].startswith("messages.0.content.1")
     assert fake.requests == []
+
+
+@pytest.mark.parametrize("kind", ["input_audio", "file", None, 7, ["text"], {"text": 1}])
+def test_a_part_of_another_type_is_refused_in_words(kind: object, seeing: WebFunction) -> None:
+    error = look(seeing, {"type": kind} if kind else {}).json()["error"]
+
+    assert error["param"] == "messages.0.content.1"
+    assert error["message"].endswith("type must be one of text, image_url, refusal")
+
+
+def test_an_unknown_field_is_refused_with_those_that_are_known_there(seeing: WebFunction) -> None:
+    in_url = look(seeing, picture(URL, size=7)).json()["error"]
+    in_part = look(seeing, {**picture(URL), "size": 7}).json()["error"]
+
+    assert in_url["param"] == "messages.0.content.1.image_url.size"
+    assert in_url["message"].endswith("is not known; known are url, detail")
+    assert in_part["param"] == "messages.0.content.1.size"
+    assert in_part["message"].endswith("is not known; known are type, text, image_url, refusal")
 
 
 def test_only_the_user_has_pictures_and_only_ten(seeing: WebFunction, fake: Upstream) -> None:
