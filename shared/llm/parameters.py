@@ -5,6 +5,7 @@ that this table does not have is unknown and is refused, so that no request is a
 had not been made. Does no I/O.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -133,4 +134,4 @@ def _is_default(value: object, parameter: Parameter) -> bool:
 
 
 def _allowed(parameter: Parameter) -> str:
-    return f", except {parameter.defaults[0]!r}" if parameter.defaults else ""
+    return f", except {json.dumps(parameter.defaults[0])}" if parameter.defaults else ""

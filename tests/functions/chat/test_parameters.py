@@ -175,6 +175,18 @@ def test_a_value_that_only_resembles_the_default_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [("logprobs", True, "false"), ("n", 2, "1"), ("modalities", ["audio"], '["text"]')],
+)
+def test_the_value_that_is_allowed_is_named_as_json(
+    name: str, value: object, allowed: str, chat: WebFunction
+) -> None:
+    answer = complete(chat, **{name: value})
+
+    assert f"is not supported, except {allowed}" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
     ("name", "nearest"), [("temprature", "temperature"), ("max_token", "max_tokens"), ("zzz", "")]
 )
 def test_an_unknown_parameter_is_refused_and_the_nearest_known_one_named(
