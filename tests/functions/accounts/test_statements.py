@@ -142,7 +142,8 @@ def _killed_before(statement: int) -> Iterator[None]:
     send, sent = Connection._send, list[Deferred]()
 
     def counting(db: Connection, pending: Sequence[Deferred]) -> None:
-        sent.extend(pending)
+        if "schema_migrations" not in pending[0].sql:  # asked once by a process
+            sent.extend(pending)
         if len(sent) >= statement:
             os.kill(os.getpid(), signal.SIGKILL)
         send(db, pending)

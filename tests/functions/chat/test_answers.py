@@ -337,6 +337,9 @@ def test_how_long_to_wait_is_passed_on(chat: WebFunction) -> None:
     assert ask(chat, "scenario: retry-after").headers["retry-after"] == "7"
 
 
+EXPOSED = "X-Request-Id, Retry-After, X-Should-Retry, Content-Disposition, X-Aigc"
+
+
 def test_every_streamed_answer_has_the_headers_a_stream_needs(chat: WebFunction) -> None:
     stream = hear(chat, headers={"Origin": ORIGIN, "X-Fc-Request-Id": "1-6740-stream"})
 
@@ -346,7 +349,7 @@ def test_every_streamed_answer_has_the_headers_a_stream_needs(chat: WebFunction)
         "cache-control": "no-cache",
         "vary": "Origin",
         "access-control-allow-origin": ORIGIN,
-        "access-control-expose-headers": "X-Request-Id, Retry-After, Content-Disposition, X-Aigc",
+        "access-control-expose-headers": EXPOSED,
         "content-type": "text/event-stream; charset=utf-8",
         "x-accel-buffering": "no",
         "transfer-encoding": "chunked",
@@ -362,7 +365,7 @@ def test_every_whole_answer_has_these_headers(chat: WebFunction) -> None:
         "cache-control": "no-store",
         "vary": "Origin",
         "access-control-allow-origin": ORIGIN,
-        "access-control-expose-headers": "X-Request-Id, Retry-After, Content-Disposition, X-Aigc",
+        "access-control-expose-headers": EXPOSED,
         "content-type": "application/json; charset=utf-8",
         "content-length": str(len(reply.body)),
     }

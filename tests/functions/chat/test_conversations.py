@@ -39,7 +39,20 @@ def test_the_title_of_a_conversation_is_what_can_be_seen_of_its_question(
     ask(stored, "\u202e\u200b" * 100 + "Hello 👩\u200d🚀" + " x" * 40, token=anna.token)
 
     [conversation] = rows("SELECT title FROM conversations WHERE user_id = :id", id=anna.id)
-    assert conversation == {"title": ("Hello 👩\u200d🚀" + " x" * 40)[:40]}
+    assert conversation == {"title": ("Hello 👩\u200d🚀" + " x" * 40)[:39]}
+
+
+def test_a_given_title_is_one_line_without_invisible_characters(
+    stored: WebFunction, anna: Person
+) -> None:
+    unseen = ask(stored, token=anna.token, title=" \u200b\u202e ")
+    given = ask(stored, token=anna.token, title=" My\u202e\n new\u200b  title ")
+
+    assert (unseen.status, unseen.json["details"][0]["field"]) == (422, "body.title")
+    assert given.status == 200
+    assert rows("SELECT title FROM conversations WHERE user_id = :id", id=anna.id) == [
+        {"title": "My new title"}
+    ]
 
 
 def test_a_first_question_opens_a_conversation_and_keeps_both_sides(

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import secrets
 import time
 from typing import Any
 
@@ -111,7 +112,7 @@ def test_a_token_that_was_read_before_is_refused_after_a_change_of_the_secret(
 ) -> None:
     token = issue_access(ANNA)
     assert ask(f"Bearer {token}").status == 200
-    configure(JWT_SECRET="another secret of enough characters")
+    configure(JWT_SECRET=secrets.token_hex(32))
 
     assert refused(f"Bearer {token}")
 
