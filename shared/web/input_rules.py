@@ -44,6 +44,8 @@ def refuse_ignored_body(request: Request) -> None:
 
 
 def _refuse(where: str, names: Iterable[str]) -> None:
-    details = [detail(field_path(where, name), unknown(name, [])) for name in sorted(names)]
-    if details:
-        raise InvalidRequest(details=details[:MOST_DETAILS])
+    shown = sorted(names)[:MOST_DETAILS]
+    if shown:
+        raise InvalidRequest(
+            details=[detail(field_path(where, name), unknown(name, [])) for name in shown]
+        )
