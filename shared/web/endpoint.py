@@ -163,6 +163,8 @@ async def _run(endpoints: tuple[Endpoint, ...], request: Request) -> Response:
     if len(request.body) > matched.max_body_bytes:
         raise PayloadTooLarge(limit_bytes=matched.max_body_bytes)
     matched.limit(request)
+    if matched.method != "GET":
+        refuse_other_types(request)
     if matched.is_strict:
         _refuse_ignored(matched, request)
     result = matched.run(request)
@@ -170,9 +172,7 @@ async def _run(endpoints: tuple[Endpoint, ...], request: Request) -> Response:
 
 
 def _refuse_ignored(matched: Endpoint, request: Request) -> None:
-    """Raises: UnsupportedMediaType, MalformedJson, InvalidRequest."""
-    if matched.method != "GET":
-        refuse_other_types(request)
+    """Raises: MalformedJson, InvalidRequest."""
     if matched.query is None:
         refuse_ignored_query(request)
     if matched.body is None:

@@ -56,13 +56,13 @@ def test_every_route_refuses_an_unknown_field_of_its_body(caller: Caller) -> Non
 
 def test_every_route_that_writes_refuses_a_body_that_is_not_called_json(caller: Caller) -> None:
     admin = person("admin")
-    for route in (one for one in OURS if one.writes):
+    for route in (one for one in ROUTES if one.writes):
         for header in ({"Content-Type": "text/plain"}, {"Origin": "https://elsewhere.example.com"}):
             untyped = {"Content-Type": ""} | header
             reply = ask_without_effect(caller, route, admin, {}, headers=untyped)
 
-            refusal = (415, "unsupported_media_type")
-            assert (reply.status, reply.error) == refusal, (str(route), header)
+            assert reply.status == 415, (str(route), header)
+            assert b'"unsupported_media_type"' in reply.body, (str(route), header)
 
 
 def test_every_route_takes_the_language_and_an_empty_object(caller: Caller) -> None:
