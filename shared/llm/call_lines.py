@@ -19,11 +19,20 @@ def calls_in(lines: str) -> list[ToolCall]:
 
 def joined(calls: list[ToolCall]) -> list[ToolCall]:
     """Whole calls, in the order of their numbers."""
-    whole: dict[int, ToolCall] = {}
+    parts: dict[int, list[ToolCall]] = {}
     for call in calls:
-        known = whole.get(call.index)
-        whole[call.index] = continued(known, call) if known else call
-    return [whole[index] for index in sorted(whole)]
+        parts.setdefault(call.index, []).append(call)
+    return [_whole(parts[index]) for index in sorted(parts)]
+
+
+def _whole(parts: list[ToolCall]) -> ToolCall:
+    """All texts are joined at once: one after the other takes the square of the time."""
+    return ToolCall(
+        parts[0].index,
+        next((part.id for part in parts if part.id), ""),
+        "".join(part.name for part in parts),
+        "".join(part.arguments for part in parts),
+    )
 
 
 def continued(call: ToolCall, part: ToolCall) -> ToolCall:
