@@ -3,8 +3,8 @@
 from shared import log
 from shared.accounts.tokens import Claims, read_access
 from shared.database.connection import Connection
-from shared.database.transactions import read
-from shared.errors import Forbidden, InvalidToken, Unauthorized
+from shared.database.transactions import is_configured, read
+from shared.errors import DatabaseNotConfigured, Forbidden, InvalidToken, Unauthorized
 from shared.repos import users
 from shared.repos.users import User
 from shared.web.endpoint import Request
@@ -13,10 +13,13 @@ from shared.web.endpoint import Request
 def claims_of(request: Request) -> Claims | None:
     """Return what the bearer token claims, or None where there is none.
 
+    Without a database there are no accounts, and a token is not read: OpenAI's SDKs always send
+    a key.
+
     Raises: InvalidToken, TokenExpired.
     """
     token = request.bearer_token
-    if token is None:
+    if token is None or not is_configured():
         return None
     claims = read_access(token)
     request.notes["user"] = log.hashed(claims.user_id)
@@ -24,7 +27,9 @@ def claims_of(request: Request) -> Claims | None:
 
 
 def signed_in(request: Request) -> Claims:
-    """Raises: Unauthorized, InvalidToken, TokenExpired."""
+    """Raises: DatabaseNotConfigured, Unauthorized, InvalidToken, TokenExpired."""
+    if not is_configured():
+        raise DatabaseNotConfigured
     claims = claims_of(request)
     if claims is None:
         raise Unauthorized

@@ -28,19 +28,16 @@ class Caller:
 def identify_caller(request: Request) -> Caller | None:
     """Return the caller, or None if no database is configured to count in.
 
-    Without a database there are no accounts, and a token is not read: OpenAI's SDKs always send
-    a key.
-
     Raises:
         DatabaseNotConfigured: nothing can be counted, and that is not allowed here.
         Unauthorized: this deployment does not serve guests.
         InvalidToken, TokenExpired: the access token is not valid, or has expired.
     """
+    quota, claims = load(settings.Quota), auth.claims_of(request)
     if not transactions.is_configured():
         if not load(settings.Unmetered).is_allowed:
             raise DatabaseNotConfigured
         return None
-    quota, claims = load(settings.Quota), auth.claims_of(request)
     if claims:
         return Caller(claims.user_id, claims.user_id, quota.daily_free_messages, claims)
     if quota.guest_daily_messages == 0:

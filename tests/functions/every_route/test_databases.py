@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,22 @@ def test_without_a_database_chat_works_and_all_that_needs_one_says_so(
     configure(**given)
 
     found = outcomes(given, requests)
+
+    assert found == {
+        name: (200, None) if name in WITHOUT_A_DATABASE else (503, "database_not_configured")
+        for name in found
+    }
+
+
+@pytest.mark.parametrize("token", ["", "sk-any"])
+def test_without_a_database_no_token_and_no_secret_is_missed(
+    token: str, caller: Caller, configure: Configure, requests: dict[Route, Fair]
+) -> None:
+    given = {**caller.web.variables, "DATABASE_URL": "", "JWT_SECRET": ""}
+    configure(**given)
+    asked = {route: replace(one, token=token) for route, one in requests.items()}
+
+    found = outcomes(given, asked)
 
     assert found == {
         name: (200, None) if name in WITHOUT_A_DATABASE else (503, "database_not_configured")
