@@ -84,8 +84,8 @@ OPENAI_PARAMETERS: Mapping[str, Parameter] = {
 VENDOR_PARAMETERS: Mapping[str, Parameter] = {
     "enable_thinking": _known_to(DASHSCOPE),
     "thinking_budget": _known_to(DASHSCOPE),
-    "enable_search": _known_to(DASHSCOPE),
-    "search_options": _known_to(DASHSCOPE),
+    "enable_search": Parameter("refused", defaults=(False,), advice="its cost has no price here"),
+    "search_options": Parameter("refused"),
     "top_k": _known_to(DASHSCOPE),
     "repetition_penalty": _known_to(DASHSCOPE),
     "thinking": _known_to(ARK, ZHIPU, DEEPSEEK, MOONSHOT),

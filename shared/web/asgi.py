@@ -22,7 +22,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 _EVENT_BYTES = 32 * 1024 * 1024  # the limit of Function Compute
 _FROM_OUTSIDE = ("x-forwarded-for", "x-forwarded-proto", "x-real-ip", "forwarded", "via", "origin")
-_BODY_SECONDS = 20  # 1 MiB on a bad network; a slower client only occupies a connection
+_BODY_SECONDS = 20  # 1 MiB at 0.4 Mbit/s; a slower client only occupies a connection
 
 
 class ClientLeft(Exception):
