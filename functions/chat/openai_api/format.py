@@ -77,7 +77,7 @@ def error_json(error: AppError, language: str) -> dict[str, object]:
     """`code` is OpenAI's name of the error if it has one, else ours; `param` the first field."""
     first = next(iter(error.details), None)
     param = first["field"].removeprefix("body.") if first else None
-    message = error.message(language)
+    message = error.message("en" if first else language)  # problems are in English here
     if first:
         message = f"{message} {param}: {first['problem']}"
     fallback = "server_error" if error.status >= 500 else "invalid_request_error"

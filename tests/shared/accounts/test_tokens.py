@@ -18,9 +18,14 @@ from tests.conftest import Configure
 from tests.events import Reply, invoke
 from tests.web import eventually
 
-pytestmark = pytest.mark.usefixtures("configure")
-
 ANNA = Claims("01ANNA", "01SESSION", "user")
+DATABASE = "sqlite:///:memory:"
+
+
+@pytest.fixture(autouse=True)
+def accounts(configure: Configure) -> None:
+    """Tokens are read where there are accounts; no test here connects."""
+    configure(DATABASE_URL=DATABASE)
 
 
 @endpoint("GET", "/whoami")
@@ -83,7 +88,7 @@ def test_without_a_token_nobody_is_asking() -> None:
 
 
 def test_lifetimes_follow_the_setting(configure: Configure) -> None:
-    configure(JWT_EXPIRES_IN="2h")
+    configure(JWT_EXPIRES_IN="2h", DATABASE_URL=DATABASE)
     body = payload()
 
     assert body["exp"] - body["iat"] == 7200
@@ -112,7 +117,7 @@ def test_a_token_that_was_read_before_is_refused_after_a_change_of_the_secret(
 ) -> None:
     token = issue_access(ANNA)
     assert ask(f"Bearer {token}").status == 200
-    configure(JWT_SECRET=secrets.token_hex(32))
+    configure(JWT_SECRET=secrets.token_hex(32), DATABASE_URL=DATABASE)
 
     assert refused(f"Bearer {token}")
 
@@ -178,7 +183,7 @@ def test_a_payload_under_another_tokens_signature_is_refused() -> None:
 
 def test_a_token_signed_with_another_secret_is_refused(configure: Configure) -> None:
     token = issue_access(ANNA)
-    configure(JWT_SECRET="another-secret-of-a-decent-length-42")
+    configure(JWT_SECRET="another-secret-of-a-decent-length-42", DATABASE_URL=DATABASE)
 
     assert refused(f"Bearer {token}")
 
