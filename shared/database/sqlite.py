@@ -144,11 +144,15 @@ class Sqlite:
             return Contention(message)
         if message.startswith("no such table"):
             return NotMigrated(message)
-        if isinstance(error, sqlite3.OperationalError) and "no such" in message:
+        if isinstance(error, sqlite3.OperationalError) and _is_defect(message):
             return None
         if isinstance(error, sqlite3.OperationalError | OSError):
             return Unreachable(message)
         return None
+
+
+def _is_defect(message: str) -> bool:
+    return "no such" in message or "has no column" in message
 
 
 def _is_contention(error: Exception) -> bool:

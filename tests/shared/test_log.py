@@ -23,7 +23,7 @@ def _raise_deep_inside(secret: str) -> None:
     raise LookupError(f"no row for {secret}")
 
 
-@endpoint("GET", "/defect")
+@endpoint("GET", "/defect", is_strict=False)
 def defect(request: Request) -> Response:
     _raise_deep_inside(request.query["secret"])
     return Response.ok({})
@@ -159,7 +159,7 @@ def test_accounts_leave_no_secret_in_the_log(
             body=f'{{"password": "{canaries["body"]}'.encode(),
             token=canaries["token"],
             headers={"Cookie": canaries["header"], "X-Fc-Security-Token": canaries["header"]},
-            query={"access_token": canaries["query"]},
+            query={"lang": canaries["query"]},
         ),
         invoke(login, "POST", "/api/auth/login", json_body={"password": [canaries["body"]]}),
         invoke(login, "GET", f"/api/auth/{canaries['path']}"),
@@ -190,7 +190,7 @@ def test_chat_leaves_no_secret_in_the_log(
         {"message": canaries["body"], "model": canaries["body"]},
         canaries["body"],
     ]
-    query = f"token={canaries['query']}".encode()
+    query = f"lang={canaries['query']}".encode()
 
     answers = [
         web("POST", "/api/chat", body=json.dumps(body).encode(), headers=given, query=query)
@@ -198,7 +198,7 @@ def test_chat_leaves_no_secret_in_the_log(
         for given in ([], headers)
     ]
 
-    assert {reply.status for reply in answers} == {401, 422, 503}
+    assert {reply.status for reply in answers} == {422, 503}
     said_out, said_err = capsys.readouterr()
     assert said_out.count('"event": "request"') == len(answers)
     assert [text for text in (key, *canaries.values()) if text in said_out + said_err] == []

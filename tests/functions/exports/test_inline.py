@@ -240,11 +240,11 @@ def test_without_a_database_there_is_nothing_to_export() -> None:
 @pytest.mark.usefixtures("database")
 def test_without_its_entry_in_the_audit_log_no_data_leaves() -> None:
     token = admin_token()
-    _execute("ALTER TABLE audit_log RENAME TO audit_log_away")
+    _execute("ALTER TABLE audit_log RENAME COLUMN detail TO detail_away")
     try:
         reply = ask(token, dataset="users")
     finally:
-        _execute("ALTER TABLE audit_log_away RENAME TO audit_log")
+        _execute("ALTER TABLE audit_log RENAME COLUMN detail_away TO detail")
     assert (reply.status, reply.error) == (500, "internal_error")
     assert b"root@example.com" not in reply.body
 

@@ -1,5 +1,7 @@
 """Encryption of stored upstream keys."""
 
+import secrets
+
 import pytest
 
 from shared import settings
@@ -10,7 +12,7 @@ from tests.conftest import Configure
 
 KEY = Secret("sk-canary-of-a-stored-key")
 URL = "https://api.example.com/v1/chat/completions"
-OLD, NEW = "0123456789abcdef" * 4, "fedcba9876543210" * 4
+OLD, NEW = secrets.token_hex(32), secrets.token_hex(32)
 
 
 @pytest.fixture(autouse=True)
@@ -85,14 +87,14 @@ def test_a_new_secret_seals_while_the_old_one_still_opens(configure: Configure) 
     [
         (None, "UPSTREAM_KEYS_SECRET is not set"),
         ("short", "UPSTREAM_KEYS_SECRET must be at least 32 bytes (openssl rand -hex 32)"),
-        (f"{NEW},short", "UPSTREAM_KEYS_SECRET must be at least 32 bytes (openssl rand -hex 32)"),
+        ("{good},short", "UPSTREAM_KEYS_SECRET must be at least 32 bytes (openssl rand -hex 32)"),
         ("a" * 40, "UPSTREAM_KEYS_SECRET is a value anyone could guess (openssl rand -hex 32)"),
     ],
 )
 def test_there_is_no_secret_but_a_good_one(
     configure: Configure, value: str | None, problem: str
 ) -> None:
-    configure(UPSTREAM_KEYS_SECRET=value)
+    configure(UPSTREAM_KEYS_SECRET=value and value.format(good=NEW))
 
     with pytest.raises(Misconfigured) as refused:
         load(settings.UpstreamKeys)
