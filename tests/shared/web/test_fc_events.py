@@ -79,9 +79,7 @@ def test_a_base64_body_is_decoded_whatever_its_content_type() -> None:
 
 
 def test_a_body_that_looks_like_base64_and_is_not_stays_as_it_is() -> None:
-    headers = {"Content-Type": "application/octet-stream"}
-
-    reply = invoke(mirror, "POST", "/mirror", body=b"aGVsbG8=", headers=headers)
+    reply = invoke(mirror, "POST", "/mirror", body=b"aGVsbG8=", headers={"Content-Type": ""})
 
     assert reply.data["body"] == "aGVsbG8="
 
