@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from scripts.tooling.environment import ROOT
 from tests.fakes.upstream import COMPLETION_TOKENS, PROMPT_TOKENS, SENTENCE
 from tests.functions.conftest import Pair, SignUp
+from tests.npm import folder_with
 from tests.patience import HANG_SECONDS
 from tests.people import grant, use_up
 from tests.web import WebFunction, serving
@@ -28,16 +28,7 @@ USAGE = {
 
 @pytest.fixture(scope="module")
 def folder() -> Path:
-    """The folder with the installed SDK; kept for the next run."""
-    folder = ROOT / ".local" / SDK
-    if not shutil.which("npm"):
-        pytest.skip("there is no npm here")
-    npm = ["npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts"]
-    try:
-        subprocess.run([*npm, SDK], check=True, capture_output=True, timeout=900)
-    except (subprocess.SubprocessError, OSError) as problem:
-        pytest.skip(f"npm could not install {SDK} here: {problem}")
-    return folder
+    return folder_with(SDK, SDK)
 
 
 @pytest.fixture

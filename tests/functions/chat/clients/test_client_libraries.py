@@ -21,6 +21,7 @@ from shared.database.transactions import read
 from tests.fakes.upstream import Upstream
 from tests.functions.conftest import Pair, SignUp
 from tests.ledger_checks import adds_up
+from tests.npm import folder_with
 from tests.patience import HANG_SECONDS
 from tests.people import paying
 from tests.web import WebFunction, serving
@@ -80,16 +81,7 @@ def python() -> Path:
 
 @pytest.fixture(scope="session")
 def node_folder() -> Path:
-    """A folder with the packages of npm; kept for the next run."""
-    folder = ROOT / ".local" / "npm-clients"
-    if not shutil.which("npm"):
-        pytest.skip("there is no npm here")
-    npm = ["npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts"]
-    try:
-        subprocess.run([*npm, *PACKAGES], check=True, capture_output=True, timeout=900)
-    except (subprocess.SubprocessError, OSError) as problem:
-        pytest.skip(f"npm could not install {PACKAGES} here: {problem}")
-    return folder
+    return folder_with("npm-clients", *PACKAGES)
 
 
 @pytest.fixture
