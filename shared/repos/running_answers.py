@@ -23,9 +23,9 @@ class RunningAnswer:
 
 
 def list_of(db: Connection, user_id: str) -> list[RunningAnswer]:
-    """All of one user, of whom few run at once, the oldest first.
+    """The running answers of one user, the oldest first. There are few at a time.
 
-    Without its question, the conversation of a turn was deleted.
+    A turn whose conversation was deleted has no question, and is left out.
     """
     return db.find_all(
         RunningAnswer,

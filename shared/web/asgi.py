@@ -136,9 +136,9 @@ def _is_invocation(request: Request) -> bool:
     """Whether the platform itself calls /invoke, with an event as the body.
 
     Without this check any client could post an event to /invoke with a forged source
-    address. The platform names the path in X-Fc-Control-Path, and with a request of a client
-    its own value comes beside a forged one. Requests from outside pass the gateway, which
-    says whom they are from. If any of this is not certain, it is a request from outside.
+    address. The platform sets X-Fc-Control-Path to the path. If a client forges that header,
+    its value arrives beside the platform's. Requests of clients pass the gateway, which adds
+    a header with their address. Any doubt makes it a request from outside.
     """
     said = [request.headers.get(name) for name in ("x-fc-control-path", "x-fc-request-id")]
     is_forwarded = any(name in request.headers for name in _FROM_OUTSIDE)

@@ -152,7 +152,7 @@ def test_an_imported_bcrypt_hash_signs_in_and_is_replaced(prefix: bytes, passwor
     [
         ("密" * 25, "密" * 24 + "x"),  # another tail after 72 bytes
         ("p" * 72, "p" * 73),
-        ("p" * 100, "p" * 100),  # the owner's own: nobody can say whether it is
+        ("p" * 100, "p" * 100),  # the right one; the hash holds only its beginning
         ("abc", "abc\0abc"),  # bcrypt repeats a short password, with a NUL between
         ("abc\0xyz", "abc\0xyz"),
     ],
