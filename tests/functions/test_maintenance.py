@@ -410,6 +410,18 @@ def test_pieces_are_removed_a_batch_at_a_time_the_oldest_first() -> None:
     assert run() == {**NOTHING, "answers": 3}
 
 
+@pytest.mark.usefixtures("database")
+def test_keys_are_removed_a_batch_at_a_time_the_oldest_first() -> None:
+    names = [f"key-{n}" for n in range(5)]
+    for at_ms, name in enumerate(names):
+        key = IdempotencyKey("anna", name, "0" * 64, new_id(), at_ms)
+        transaction(idempotency.store, key)
+
+    assert transaction(idempotency.forget_before, 4, count=2) == 2
+    left = [bool(read(idempotency.find, "anna", name)) for name in names]
+    assert left == [False, False, True, True, True]
+
+
 def ended(user_id: str, *, began_ms: int, ended_ms: int) -> Turn:
     turn = abandoned(user_id, *PIECES, message_id=lowest_id(began_ms), created_at_ms=began_ms)
     transaction(sweep._end, turn.message_id, now_ms())

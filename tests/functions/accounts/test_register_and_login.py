@@ -181,6 +181,25 @@ def test_how_to_reset_it_is_told_for_the_password_alone_whatever_the_account() -
     assert usual == "The email or password is wrong."
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.usefixtures("database")
+def test_an_account_deleted_during_its_login_is_given_no_session() -> None:
+    """The trigger stands for the deletion, which removes the sessions of the account."""
+    register()
+    transaction(
+        lambda db: db.execute(
+            """
+            CREATE TRIGGER deletion AFTER INSERT ON sessions
+            BEGIN DELETE FROM sessions WHERE id = NEW.id; END
+            """
+        )
+    )
+
+    reply = log_in()
+
+    assert (reply.status, reply.error) == (401, "wrong_credentials")
+
+
 @pytest.mark.usefixtures("database")
 def test_a_login_renews_a_hash_cheaper_than_the_setting(configure: Configure) -> None:
     register()

@@ -1,9 +1,11 @@
 """Invite codes: their use limits and lists."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
+from shared.accounts.codes import new_code
 from shared.database.transactions import read, transaction
 from shared.errors import NotFound
 from shared.ids import new_id
@@ -17,6 +19,10 @@ INVITE = Invite("SPRING", None, 2, 0, 500, "for friends", True, NOW_MS + 1000, n
 
 def use(code: str, *, at_ms: int = NOW_MS) -> bool:
     return transaction(invites.use, code, add_user().id, at_ms=at_ms)
+
+
+def test_a_new_code_has_groups_of_four_characters_that_do_not_look_alike() -> None:
+    assert re.fullmatch(r"([2-9A-HJKMNP-TV-Z]{4}-){2}[2-9A-HJKMNP-TV-Z]{4}", new_code(groups=3))
 
 
 @pytest.mark.usefixtures("database")
