@@ -5,12 +5,11 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import hypothesis
-import pymysql
 import pytest
 from pytest_timeout import Settings
 
 from scripts.tooling.database import migrations
-from scripts.tooling.database.mariadb import create_database, private_server
+from scripts.tooling.database.mariadb import create_database, cursor_on, private_server
 from shared import config, settings
 from shared.database import transactions
 
@@ -120,26 +119,14 @@ def mariadb_database(mariadb_server: str) -> Iterator[str]:
         migrations.up()
         _forget()
     yield url
-    _run(f"{mariadb_server}/mysql", f"DROP DATABASE {name}")
+    with cursor_on(url) as cursor:
+        cursor.execute(f"DROP DATABASE {name}")
 
 
 def _empty(url: str) -> None:
-    tables = [name for (name,) in _run(url, "SHOW TABLES") if name != "schema_migrations"]
-    statements = [f"DELETE FROM {name}" for name in tables]  # noqa: S608  # the server named them
-    _run(url, "SET foreign_key_checks = 0", *statements)
-
-
-def _run(url: str, *statements: str) -> list[tuple[str]]:
-    target = settings.database_url(url)
-    connection = pymysql.connect(
-        host=target.host,
-        port=target.port,
-        user=target.user,
-        password=target.password.reveal(),
-        database=target.name,
-        autocommit=True,
-    )
-    with connection, connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
-        return list(cursor.fetchall())
+    with cursor_on(url) as cursor:
+        cursor.execute("SHOW TABLES")
+        tables = [name for (name,) in cursor.fetchall() if name != "schema_migrations"]
+        cursor.execute("SET foreign_key_checks = 0")
+        for table in tables:
+            cursor.execute(f"DELETE FROM {table}")  # noqa: S608  # the server named it

@@ -6,16 +6,14 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pymysql
 import pytest
 
-from scripts.tooling.database.mariadb import create_database
+from scripts.tooling.database.mariadb import create_database, cursor_on
 from scripts.tooling.environment import ROOT
-from shared import settings
 from tests.conftest import WITHOUT_LIMITS, Configure
 from tests.fakes import upstream
 from tests.fakes.upstream import Upstream
@@ -119,7 +117,8 @@ def _mariadb(server: str) -> Iterator[str]:
     url = create_database(server, name)
     _migrate(url)
     yield url
-    _run(f"{server}/mysql", f"DROP DATABASE {name}")
+    with cursor_on(url) as cursor:
+        cursor.execute(f"DROP DATABASE {name}")
 
 
 @pytest.fixture(scope="session")
@@ -176,16 +175,3 @@ def _migrate(url: str) -> None:
     command = [sys.executable, "-c", code]
     environment = {**os.environ, "APP_ENV": "test", "DATABASE_URL": url}
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
-
-
-def _run(url: str, statement: str) -> None:
-    target = settings.database_url(url)
-    connection = pymysql.connect(
-        host=target.host,
-        port=target.port,
-        user=target.user,
-        password=target.password.reveal(),
-        database=target.name,
-    )
-    with closing(connection), connection.cursor() as cursor:
-        cursor.execute(statement)

@@ -9,15 +9,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pymysql
+from pymysql.cursors import Cursor
 
 from shared import settings
+from shared.database.connection import CONNECT_SECONDS
+from shared.database.mysql import MySql
 
 _PROGRAMS = ("mariadbd", "mariadb-install-db")
 _START_SECONDS = 60
+_STATEMENT_SECONDS = 60.0
 
 # The default SQL mode of MySQL 8.
 _SQL_MODE = (
@@ -71,12 +75,24 @@ def private_server() -> Iterator[str]:
 
 def create_database(server: str, name: str) -> str:
     """Create an empty database on a server with this base URL; return the database's URL."""
-    target = settings.database_url(f"{server}/mysql")
-    with pymysql.connect(
-        host=target.host, port=target.port, user=target.user, password=target.password.reveal()
-    ) as connection:
-        connection.cursor().execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+    with cursor_on(f"{server}/mysql") as cursor:
+        cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
     return f"{server}/{name}"
+
+
+@contextmanager
+def cursor_on(url: str) -> Iterator[Cursor]:
+    """Yield a cursor on the database of this URL; each statement commits.
+
+    It connects as the product does, because PyMySQL itself reads all certificates of the
+    system for each connection.
+    """
+    dialect = MySql(settings.database_url(url))
+    with (
+        closing(dialect.connect(CONNECT_SECONDS, _STATEMENT_SECONDS)) as connection,
+        connection.cursor() as cursor,
+    ):
+        yield cursor
 
 
 def ensure_installed() -> None:
@@ -207,7 +223,12 @@ def answers(keeper: subprocess.Popen[bytes], port: int, password: str) -> bool:
     while keeper.poll() is None and time.monotonic() < deadline:
         try:
             pymysql.connect(
-                host="127.0.0.1", port=port, user="tester", password=password, connect_timeout=2
+                host="127.0.0.1",
+                port=port,
+                user="tester",
+                password=password,
+                connect_timeout=2,
+                ssl_disabled=True,
             ).close()
         except pymysql.Error:
             time.sleep(0.05)

@@ -2,10 +2,8 @@
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 
-import pymysql
 import pytest
 
 from functions.account import erasure
@@ -14,10 +12,10 @@ from functions.admin.index import handler as admin
 from functions.credits.index import handler as credits
 from functions.maintenance import retention
 from functions.maintenance.chores import Counts
+from scripts.tooling.database.mariadb import cursor_on
 from shared.database.transactions import read, transaction
 from shared.repos import daily_messages, users
 from shared.repos.daily_messages import ADDRESS
-from shared.settings import database_url
 from shared.times import now_ms, shanghai_day
 from tests.conftest import Configure
 from tests.events import invoke
@@ -178,23 +176,10 @@ def test_deleting_and_registering_at_once_never_resets_the_day() -> None:
 @pytest.fixture(params=["REPEATABLE READ", "READ COMMITTED"])
 def isolation(request: pytest.FixtureRequest, mariadb_server: str) -> Iterator[None]:
     """The server's default isolation: that of MySQL, and that of managed servers."""
-    with administered(mariadb_server) as execute:
-        execute(f"SET GLOBAL TRANSACTION ISOLATION LEVEL {request.param}")
+    with cursor_on(f"{mariadb_server}/mysql") as cursor:
+        cursor.execute(f"SET GLOBAL TRANSACTION ISOLATION LEVEL {request.param}")
         yield
-        execute("SET GLOBAL TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-
-
-@contextmanager
-def administered(server: str) -> Iterator[Callable[[str], object]]:
-    target = database_url(f"{server}/mysql")
-    password = target.password.reveal()
-    with (
-        pymysql.connect(
-            host=target.host, port=target.port, user=target.user, password=password
-        ) as connection,
-        connection.cursor() as cursor,
-    ):
-        yield cursor.execute
+        cursor.execute("SET GLOBAL TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
 
 @pytest.mark.usefixtures("isolation")

@@ -6,15 +6,13 @@ connections and processes.
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from typing import Any
 
-import pymysql
 import pytest
 
 from functions.maintenance.index import handler as maintenance
 from scripts.tooling.bench.wire import statements
-from shared import settings
+from scripts.tooling.database.mariadb import cursor_on
 from shared.database.transactions import transaction
 from shared.repos import invites
 from shared.repos.answer_chunks import AnswerChunk
@@ -42,16 +40,7 @@ Transactions = list[list[str]]
 @pytest.fixture
 def general_log(mariadb_server: str) -> Iterator[Log]:
     """The statements received since the fixture began, each with its connection's number."""
-    target = settings.database_url(f"{mariadb_server}/mysql")
-    connection = pymysql.connect(
-        host=target.host,
-        port=target.port,
-        user=target.user,
-        password=target.password.reveal(),
-        database="mysql",
-        autocommit=True,
-    )
-    with closing(connection), connection.cursor() as cursor:
+    with cursor_on(f"{mariadb_server}/mysql") as cursor:
 
         def run(sql: str) -> Any:
             cursor.execute(sql)

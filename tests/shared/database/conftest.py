@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
-import pymysql
 import pytest
 
+from scripts.tooling.database.mariadb import cursor_on
 from shared.database import transactions
 from tests.conftest import Configure
 from tests.fakes.proxy import Proxy, proxy_to
@@ -17,22 +17,12 @@ Ask = Callable[..., object]
 def server(mariadb_database: str, configure: Configure) -> Iterator[Ask]:
     """A migrated database that DATABASE_URL names; ask(sql) runs SQL as its administrator."""
     configure(DATABASE_URL=mariadb_database)
-    parts = urlsplit(mariadb_database)
-    connection = pymysql.connect(
-        host=parts.hostname,
-        port=parts.port or 0,
-        user=parts.username,
-        password=parts.password or "",
-        database=parts.path.strip("/"),
-        autocommit=True,
-    )
+    with cursor_on(mariadb_database) as cursor:
 
-    def ask(sql: str, *values: object) -> object:
-        with connection.cursor() as cursor:
+        def ask(sql: str, *values: object) -> object:
             cursor.execute(sql, values)
             return (cursor.fetchone() or [None])[0]
 
-    with connection:
         yield ask
         transactions.disconnect()
         for table in ("refresh_tokens", "sessions", "users"):

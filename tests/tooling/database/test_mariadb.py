@@ -71,6 +71,7 @@ def _query(url: str, *statements: str) -> object:
             port=parts.port or 0,
             user=parts.username,
             password=parts.password or "",
+            ssl_disabled=True,
         ) as connection,
         connection.cursor() as cursor,
     ):

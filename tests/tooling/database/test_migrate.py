@@ -10,10 +10,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
-import pymysql
 import pytest
 
 from scripts.tooling.database import migrations
+from scripts.tooling.database.mariadb import cursor_on
 from scripts.tooling.database.migrations import Applied, MigrationError
 from scripts.tooling.environment import ROOT
 from shared import settings
@@ -45,16 +45,7 @@ def fresh(request: pytest.FixtureRequest, configure: Configure, tmp_path: Path) 
 
 
 def _administer(server: str, statement: str) -> None:
-    target = settings.database_url(f"{server}/mysql")
-    with (
-        pymysql.connect(
-            host=target.host,
-            port=target.port,
-            user=target.user,
-            password=target.password.reveal(),
-        ) as connection,
-        connection.cursor() as cursor,
-    ):
+    with cursor_on(f"{server}/mysql") as cursor:
         cursor.execute(statement)
 
 
