@@ -1,6 +1,7 @@
 """Fixtures and hooks of the whole suite."""
 
 import secrets
+import shutil
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -96,9 +97,9 @@ def _forget() -> None:
 def database(request: pytest.FixtureRequest, configure: Configure, tmp_path: Path) -> Iterator[str]:
     """The URL of a migrated, empty database that DATABASE_URL names; every test runs on both."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/app.db"
+        migrated = request.getfixturevalue("sqlite_file")
+        url = f"sqlite:///{shutil.copy(migrated, tmp_path / 'app.db')}"
         configure(DATABASE_URL=url)
-        migrations.up()
         yield url
         return
     url = request.getfixturevalue("mariadb_database")
@@ -109,18 +110,30 @@ def database(request: pytest.FixtureRequest, configure: Configure, tmp_path: Pat
 
 
 @pytest.fixture(scope="session")
+def sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty database, which each test copies."""
+    path = tmp_path_factory.mktemp("migrated") / "app.db"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
 def mariadb_database(mariadb_server: str) -> Iterator[str]:
     """One migrated database for the whole run; each test leaves it empty."""
     name = f"test_{secrets.token_hex(4)}"
     url = create_database(mariadb_server, name)
+    _migrate(url)
+    yield url
+    with cursor_on(url) as cursor:
+        cursor.execute(f"DROP DATABASE {name}")
+
+
+def _migrate(url: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", url)
         _forget()
         migrations.up()
         _forget()
-    yield url
-    with cursor_on(url) as cursor:
-        cursor.execute(f"DROP DATABASE {name}")
 
 
 def _empty(url: str) -> None:
