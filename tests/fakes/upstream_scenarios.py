@@ -320,8 +320,9 @@ held("held-and-long", (), (said("很" * 250_000), said("长" * 250_000), STOP, D
 # Error responses.
 for _status in (400, 401, 403, 404, 408, 422, 429, 500, 502, 503, 504):
     whole(f"status-{_status}", _status, error("The vendor's words.", f"code_{_status}"))
-whole("retry-after", 429, error("Slow down."), "Retry-After: 7")
-whole("retry-after-a-fraction", 429, error("x"), "Retry-After: 6.25")
+# The product waits as long between attempts, so the figures are small.
+whole("retry-after", 429, error("Slow down."), "Retry-After: 1")
+whole("retry-after-a-fraction", 429, error("x"), "Retry-After: 0.25")
 whole("retry-after-a-past-date", 429, error("x"), "Retry-After: Wed, 21 Oct 2015 07:28:00 GMT")
 whole("retry-after-a-far-date", 429, error("x"), "Retry-After: Wed, 21 Oct 2499 07:28:00 GMT")
 whole("retry-after-nonsense", 429, error("x"), "Retry-After: soon")
@@ -343,6 +344,7 @@ def _retry_after_an_hour(name: str, form: str) -> None:
 
 for _name, _form in RETRY_FORMS.items():
     _retry_after_an_hour(f"retry-after-a-{_name}", _form)
+RETRY_AFTER = {name for name in SCENARIOS if name.startswith("retry-after")}
 whole("html-502", 502, "<html><title>502 Bad Gateway</title></html>", kind="text/html")
 whole("html-200", 200, "<!doctype html><title>Welcome</title>", kind="text/html")
 whole("plain-500", 500, "upstream connect error", kind="text/plain")

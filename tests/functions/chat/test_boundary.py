@@ -203,21 +203,18 @@ def test_a_body_that_comes_slowly_is_waited_for_and_holds_nobody_up(chat: WebFun
     assert {answer.split(b"\r\n")[0] for answer in answers} == {b"HTTP/1.1 200 OK"}
 
 
-def test_a_body_that_never_comes_is_given_up(chat: WebFunction) -> None:
+@pytest.fixture(scope="module")
+def half_a_request(chat: WebFunction) -> Iterator[socket.socket]:
+    """A connection whose body never comes; one wait serves this test and the next."""
     with connect(chat) as connection:
-        connection.settimeout(HANG_SECONDS)
         connection.sendall(
             b"POST /api/chat HTTP/1.1\r\nHost: a\r\nX-Fc-Request-Id: 1-never\r\n"
             b"Content-Length: 1000\r\n\r\n{"
         )
-        answer = b""
-        while not answer.endswith(b"}"):
-            answer += connection.recv(65536)
-
-    assert answer.startswith(b"HTTP/1.1 408 ")
-    assert b'"error":"request_timeout","request_id":"1-never"' in answer
+        yield connection
 
 
+@pytest.mark.usefixtures("half_a_request")
 def test_a_head_that_takes_too_long_is_hung_up_on(chat: WebFunction) -> None:
     """Also one that keeps coming byte by byte, and one on a connection that has served before."""
     with connect(chat) as silent, connect(chat) as trickling, connect(chat) as kept:
@@ -239,6 +236,15 @@ def test_a_head_that_takes_too_long_is_hung_up_on(chat: WebFunction) -> None:
                 with suppress(ConnectionError):
                     trickling.sendall(b"x")
     assert ask(chat).status == 200
+
+
+def test_a_body_that_never_comes_is_given_up(half_a_request: socket.socket) -> None:
+    answer = b""
+    while not answer.endswith(b"}"):
+        answer += half_a_request.recv(65536)
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b'"error":"request_timeout","request_id":"1-never"' in answer
 
 
 def test_an_upload_that_is_broken_off_is_one_line_in_the_log(chat: WebFunction) -> None:
