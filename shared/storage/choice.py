@@ -7,6 +7,7 @@ from shared import settings
 from shared.config import load
 from shared.credentials import Credentials
 from shared.errors import Misconfigured
+from shared.storage.media_storage import MediaStorage
 
 
 class Upload(Protocol):
@@ -35,4 +36,21 @@ def storage(called_with: Credentials | None = None) -> Storage:
         from shared.storage.folder import Folder
 
         return Folder(config, load(settings.Tokens).secret)
+    raise Misconfigured(problems=["OSS_BUCKET is not set"])
+
+
+def media_storage(called_with: Credentials | None = None) -> MediaStorage:
+    """The storage of media, in the same bucket or folder. Imports no oss2.
+
+    Raises: Misconfigured: there is neither a bucket nor a folder.
+    """
+    config = load(settings.Storage)
+    if config.bucket:
+        from shared.storage.media_bucket import MediaBucket
+
+        return MediaBucket(config, called_with)
+    if config.folder:
+        from shared.storage.media_folder import MediaFolder
+
+        return MediaFolder(config, load(settings.Tokens).secret)
     raise Misconfigured(problems=["OSS_BUCKET is not set"])

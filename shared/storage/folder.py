@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 from shared.config import Secret
 from shared.ids import new_id
 from shared.settings import Storage
+from shared.storage.folder_paths import about_file
 
 LINK_PATH = "/.storage/"
 
@@ -55,10 +56,6 @@ class Folder:
 
     def remove_all(self, prefix: str) -> None:
         shutil.rmtree(self._root / prefix, ignore_errors=True)
-
-
-def about_file(path: Path) -> Path:
-    return path.with_name(f"{path.name}.about.json")
 
 
 def opens(secret: Secret, key: str, query: Mapping[str, str]) -> bool:

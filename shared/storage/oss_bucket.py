@@ -18,9 +18,11 @@ from oss2.credentials import CredentialsProvider
 from oss2.exceptions import OssError, RequestError
 from oss2.models import PartInfo
 
-from shared.credentials import Credentials, of_role
-from shared.errors import Misconfigured, StorageUnavailable
+from shared.credentials import Credentials
+from shared.errors import StorageUnavailable
 from shared.settings import Storage
+from shared.storage.bucket_address import is_own_domain
+from shared.storage.bucket_keys import bucket_keys
 
 T = TypeVar("T")
 
@@ -36,10 +38,7 @@ class _Provider(CredentialsProvider):  # type: ignore[misc]  # oss2 has no types
         self._config, self._called_with = config, called_with
 
     def get_credentials(self) -> oss2.credentials.Credentials:
-        own = Credentials(self._config.access_key_id, self._config.access_key_secret)
-        keys = own or of_role(self._called_with)
-        if not keys:
-            raise Misconfigured(problems=["OSS_ACCESS_KEY_ID is not set, nor has this a role"])
+        keys = bucket_keys(self._config, self._called_with)
         return oss2.credentials.Credentials(keys.key_id, keys.secret.reveal(), keys.token.reveal())
 
 
@@ -103,13 +102,11 @@ class Bucket:
 def _bucket(config: Storage, auth: oss2.ProviderAuthV4, url: str) -> oss2.Bucket:
     session = oss2.Session()
     session.session.trust_env = False  # credentials in .netrc would replace our signature
-    host = url.partition("://")[2]
-    is_own_domain = not host.endswith(".aliyuncs.com") and not oss2.utils.is_ip_or_localhost(host)
     return oss2.Bucket(
         auth,
         url,
         config.bucket,
-        is_cname=is_own_domain,
+        is_cname=is_own_domain(url),
         session=session,
         connect_timeout=(_CONNECT_SECONDS, _SILENT_SECONDS),
         enable_crc=False,

@@ -10,7 +10,8 @@ from scripts.tooling.local.gateway.events import Call
 from scripts.tooling.local.gateway.refusals import LinkRefused, NoRoute
 from scripts.tooling.manifest.s_yaml import Manifest
 from shared.config import Secret
-from shared.storage.folder import LINK_PATH, about_file, opens
+from shared.storage.folder import LINK_PATH, opens
+from shared.storage.folder_paths import about_file
 
 _CHUNK_BYTES = 256 * 1024
 
