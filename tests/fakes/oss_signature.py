@@ -54,7 +54,7 @@ def _of_header(request: Signed, key: Key, region: str) -> str:
         return "RequestTimeTooSkewed"
     if request.headers.get("x-oss-security-token", "") != key.token:
         return "SecurityTokenNotSupported"
-    if found[1] != f"{key.id}/{_scope(at, region)}":
+    if found[1] != f"{key.id}/{scope(at, region)}":
         return "InvalidAccessKeyId"
     wanted = _signature(request, key, region, at, found[2] or "")
     return "" if hmac.compare_digest(wanted, found[3]) else "SignatureDoesNotMatch"
@@ -62,12 +62,15 @@ def _of_header(request: Signed, key: Key, region: str) -> str:
 
 def _of_link(request: Signed, key: Key, region: str) -> str:
     query = request.query
-    at, lasts = query["x-oss-date"], int(query["x-oss-expires"])
+    at, given_seconds = query.get("x-oss-date", ""), query.get("x-oss-expires", "")
+    if not re.fullmatch("[0-9]{1,9}", given_seconds):
+        return "AccessDenied"
+    lasts = int(given_seconds)
     if not 0 < lasts <= _LONGEST_LINK_SECONDS or _seconds(at) + lasts < now():
         return "AccessDenied"  # "Request has expired."
     if query.get("x-oss-security-token", "") != key.token:
         return "SecurityTokenNotSupported"
-    if query["x-oss-credential"] != f"{key.id}/{_scope(at, region)}":
+    if query.get("x-oss-credential") != f"{key.id}/{scope(at, region)}":
         return "InvalidAccessKeyId"
     wanted = _signature(request, key, region, at, query.get("x-oss-additional-headers", ""))
     given = query["x-oss-signature"]
@@ -86,11 +89,16 @@ def _signature(request: Signed, key: Key, region: str, at: str, additional: str)
         ]
     )
     hashed = hashlib.sha256(canonical.encode()).hexdigest()
-    to_sign = "\n".join(["OSS4-HMAC-SHA256", at, _scope(at, region), hashed])
+    to_sign = "\n".join(["OSS4-HMAC-SHA256", at, scope(at, region), hashed])
+    secret = signing_key(key, at, region)
+    return hmac.new(secret, to_sign.encode(), hashlib.sha256).hexdigest()
+
+
+def signing_key(key: Key, at: str, region: str) -> bytes:
     secret = f"aliyun_v4{key.secret}".encode()
     for part in (at[:8], region, "oss", "aliyun_v4_request"):
         secret = hmac.new(secret, part.encode(), hashlib.sha256).digest()
-    return hmac.new(secret, to_sign.encode(), hashlib.sha256).hexdigest()
+    return secret
 
 
 def _canonical_query(query: Mapping[str, str]) -> str:
@@ -105,7 +113,7 @@ def _canonical_headers(headers: Mapping[str, str], additional: str) -> str:
     return "".join(f"{name}:{signed[name]}\n" for name in sorted(signed))
 
 
-def _scope(at: str, region: str) -> str:
+def scope(at: str, region: str) -> str:
     return f"{at[:8]}/{region}/oss/aliyun_v4_request"
 
 
