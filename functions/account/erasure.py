@@ -1,7 +1,7 @@
 """Deleting an account and its content; the ledger and the use of the day are kept."""
 
 from shared.accounts import address_quota
-from shared.accounts.erasure import forget_stored_text
+from shared.accounts.erasure import forget_stored_content
 from shared.database.connection import Connection
 from shared.errors import Conflict, LastAdministrator
 from shared.repos import sessions, turns, users
@@ -20,7 +20,7 @@ def erase(db: Connection, user: User) -> None:
         raise LastAdministrator
     turns.forget_all_questions(db, user.id)
     address_quota.keep_used(db, user)
-    forget_stored_text(db, user.id)
+    forget_stored_content(db, user.id)
     if not users.erase(db, user, at_ms=now_ms()):
         raise Conflict
     sessions.remove_all(db, user.id)

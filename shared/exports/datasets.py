@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 
-from shared.repos.reports import content_datasets, money_datasets
+from shared.repos.reports import content_datasets, media_datasets, money_datasets
 from shared.repos.reports.dataset import Dataset
 
 DATASETS: Mapping[str, Dataset] = {
     "users": content_datasets.USERS,
     "conversations": content_datasets.CONVERSATIONS,
     "messages": content_datasets.MESSAGES,
+    "media": media_datasets.MEDIA,
     "orders": money_datasets.ORDERS,
     "transactions": money_datasets.TRANSACTIONS,
     "usage": money_datasets.USAGE,
@@ -20,6 +21,7 @@ OWN_DATASETS: Mapping[str, Dataset] = {
     "sessions": content_datasets.SESSIONS,
     "conversations": content_datasets.CONVERSATIONS,
     "messages": content_datasets.MESSAGES,
+    "media": media_datasets.MEDIA,
     "usage": money_datasets.USAGE,
     "transactions": money_datasets.TRANSACTIONS,
     "orders": money_datasets.ORDERS,

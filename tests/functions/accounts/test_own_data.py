@@ -17,10 +17,11 @@ from shared.database.transactions import transaction
 from shared.ids import new_id
 from shared.money import charging
 from shared.pricing import Tokens
-from shared.repos import conversations, invites, orders, wallets
+from shared.repos import conversations, invites, media, orders, wallets
 from shared.repos.answer_chunks import AnswerChunk
 from shared.repos.conversations import Message
 from shared.repos.invites import Invite
+from shared.repos.media import Media
 from shared.repos.orders import Order
 from shared.times import iso_utc, now_ms
 from tests.conftest import Configure
@@ -35,6 +36,7 @@ TABLES = [
     "sessions",
     "conversations",
     "messages",
+    "media",
     "usage",
     "transactions",
     "orders",
@@ -65,6 +67,8 @@ def with_everything(name: str, said: str = "Because.") -> tuple[Any, str, Order]
     transaction(conclude, turn, Ending(said, "stop", Tokens(3, 2)))
     order = Order(f"{name}-order", user_id, "small", 990, 1000, "paid", None, 1_000, 2_000, None)
     transaction(orders.add, order)
+    file = (f"media/{name}", f"{name}.png", "image/png", 9, "7", 1_000)
+    transaction(media.add, Media(new_id(), new_id(), user_id, *file))
     code = Invite(f"{name}-CODE", user_id, 3, 1, 500, "a note", True, None, user_id, 1_000)
     transaction(invites.add, code)
     return signed_in, message_id, order
@@ -113,6 +117,16 @@ def test_a_copy_holds_a_row_of_everything_that_is_ones_own() -> None:
         "finish_reason": "stop",
         "prompt_tokens": 3,
         "completion_tokens": 2,
+    }
+    [file] = copy["media"]
+    assert file == {
+        "id": file["id"],
+        "created_at": "1970-01-01T00:00:01.000Z",
+        "filename": "anna.png",
+        "content_type": "image/png",
+        "size": 9,
+        "purpose": None,
+        "crc64": "7",
     }
     [used] = copy["usage"]
     assert (used["question"], used["state"], used["charged_fen"]) == (None, "settled", 100)

@@ -13,8 +13,9 @@ from functions.export.index import handler as export
 from shared.accounts.tokens import Claims, issue_access
 from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
-from shared.repos import audit, conversations, users, wallets
+from shared.repos import audit, conversations, media, users, wallets
 from shared.repos.conversations import Conversation, Message
+from shared.repos.media import Media
 from shared.repos.users import User
 from shared.times import iso_utc
 from tests.events import Reply, invoke
@@ -81,6 +82,8 @@ def _add_rows(db: Connection, at: Sequence[int]) -> None:
         users.add(db, User(f"u{n:03}", f"{n}@example.com", None, HASH, "user", at_ms, None))
         conversations.add(db, Conversation(f"c{n:03}", f"u{n:03}", "Title", at_ms))
         conversations.append(db, Message(f"m{n:03}", f"c{n:03}", "user", "Hello", at_ms))
+        file = (f"u{n:03}", f"media/{n}", "box.png", "image/png", 9, "1", at_ms)
+        media.add(db, Media(f"m{n:03}", f"up{n:03}", *file))
         audit.add(db, audit.AuditEntry(f"a{n:03}", at_ms, f"u{n:03}", "test", "{}"))
         _add_money(db, n, at_ms)
 

@@ -27,7 +27,10 @@ from tests.functions.exports.exporting import (
 )
 from tests.people import NOON_MS
 
-DATASETS = ["users", "conversations", "messages", "orders", "transactions", "usage", "audit"]
+DATASETS = [
+    *("users", "conversations", "messages", "media"),
+    *("orders", "transactions", "usage", "audit"),
+]
 
 
 @pytest.mark.usefixtures("database")

@@ -18,7 +18,10 @@ from tests.people import NOON_MS
 
 # Midnights in Shanghai: noon in UTC is 20:00 there.
 MIDNIGHT_MS, NEXT_MIDNIGHT_MS = NOON_MS - 72_000_000, NOON_MS + 14_400_000
-DATASETS = ["users", "conversations", "messages", "orders", "transactions", "usage", "audit"]
+DATASETS = [
+    *("users", "conversations", "messages", "media"),
+    *("orders", "transactions", "usage", "audit"),
+]
 
 
 @pytest.mark.usefixtures("database")

@@ -13,13 +13,17 @@ from shared.ids import lowest_id
 from shared.repos import (
     conversations,
     daily_messages,
+    daily_uploads,
     export_jobs,
     invites,
+    media,
     models,
+    object_deletions,
     prices,
     running_answers,
     sessions,
     turns,
+    uploads,
     upstreams,
 )
 from shared.repos.reports import usage, user_search
@@ -131,6 +135,24 @@ def named_user(number: int) -> Row:
     return {**user(identifier(number), ms(number)), "email": f"{number:05}@example.com"}
 
 
+def one_media(number: int) -> Row:
+    of = {"id": identifier(number), "user_id": ANNA if number < ROWS else BEN}
+    texts = {"filename": "a.png", "content_type": "image/png", "crc64": "1"}
+    own = {"upload_id": identifier(number), "object_key": f"media/{number}"}
+    return {**of, **own, **texts, "size": 1, "created_at_ms": ms(number)}
+
+
+def one_upload(number: int) -> Row:
+    texts = {"filename": "a", "content_type": "image/png", "method": "post", "state": "open"}
+    counts = {"size": 1, "lease_until_ms": 0, "expires_at_ms": 1, "created_at_ms": ms(number)}
+    return {"id": identifier(number), "user_id": ANNA, **texts, **counts}
+
+
+def deletion(number: int) -> Row:
+    moments = {"queued_at_ms": 1, "next_at_ms": ms(number)}
+    return {"object_key": f"media/{number:05}", "attempts": 0, **moments}
+
+
 def search(db: Connection, text: str) -> int:
     return len(user_search.search(db, UserFilter(text), "2026-01-01", after=None, count=101))
 
@@ -165,6 +187,7 @@ NAMED = {"users": generated(named_user)}
 MODELS = {"models": generated(model), "upstreams": generated(upstream)}
 OWN_INVITES = {"invites": [{**one, "owner_id": BEN} for one in generated(invite)[:OTHERS]]}
 INACTIVE = {"invites": [{**invite(n), "is_active": int(n % 50 == 0)} for n in range(ALL)]}
+MEDIA = {"media": generated(one_media)}
 OTHER_TALKS: Mapping[str, Sequence[Row]] = {
     **USERS,
     "conversations": [
@@ -209,6 +232,13 @@ QUERIES: dict[str, Query] = {
         {**TURNS, "turns": [*generated(turn), *(open_turn(n) for n in range(ALL, ALL + 20))]},
         parents=USERS,
     ),
+    "media": Query(
+        lambda db: len(media.list_of(db, ANNA, after=None, count=51)), MEDIA, parents=USERS
+    ),
+    "objects to delete": Query(
+        lambda db: len(object_deletions.list_due(db, ms(300), count=100)),
+        {"object_deletions": generated(deletion)},
+    ),
     "turns of a period": Query(
         lambda db: usage.count_turns(db, FROM_MS, TO_MS), TURNS, parents=USERS
     ),
@@ -236,6 +266,11 @@ def day(number: int) -> Row:
     return {"subject": identifier(number), "day": f"2026-01-{1 + number // 200:02}", "used": 1}
 
 
+def upload_day(number: int) -> Row:
+    counts = {"files": 1, "bytes": 1}
+    return {"user_id": identifier(number), "day": f"2026-01-{1 + number // 200:02}", **counts}
+
+
 AGED_MS = 1_700_000_000_000
 OLD_TALKS = {"conversations": aged(listed_conversation, "id", "updated_at_ms")}
 CODES = {"invites": aged(dead_code, "code", "created_at_ms", "expires_at_ms")}
@@ -260,11 +295,21 @@ REMOVED = {
         lambda db: daily_messages.remove_days(db, "2026-01-03", count=100),
         {"daily_messages": generated(day)},
     ),
+    "old days of uploads": Query(
+        lambda db: daily_uploads.remove_days(db, "2026-01-03", count=100),
+        {"daily_uploads": generated(upload_day)},
+    ),
+    "old uploads": Query(
+        listed(uploads.list_created, after=""),
+        {"uploads": aged(one_upload, "id", "created_at_ms")},
+        parents=USERS,
+    ),
 }
 EXPORTED: dict[str, tuple[Tables, Tables]] = {
     "users": (NAMED, {}),
     "conversations": (CONVERSATIONS, USERS),
     "messages": (MESSAGES, OTHER_TALKS),
+    "media": (MEDIA, USERS),
     "orders": (ORDERS, USERS),
     "transactions": (LEDGER, WALLETS),
     "usage": (TURNS, USERS),

@@ -28,6 +28,8 @@ NOT_COPIED = {
     "prices": "who changed a price; it belongs to the operator",
     "invite_uses": "the invite and its owner; the grant is in the ledger",
     "exports": "exports of administrators; they belong to the operator",
+    "uploads": "forms, kept for a day; the copy lists the files that came",
+    "daily_uploads": "counts; the copy lists the files themselves",
 }
 NOT_ERASED = {
     "wallets": "money is kept; the account it belongs to has no name any more",
