@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "llm": GROUND | {"repos", "database"},
     "accounts": GROUND | {"repos", "web", "database"},
     "money": GROUND | {"repos", "database"},
+    "media": GROUND,
     "repos": frozenset({"cursor", "errors", "guessable", "ids", "pricing", "times", "database"}),
     "workers": GROUND | {"web"},
     "web": GROUND,

@@ -15,6 +15,7 @@ WINGS = {
     "answers": "The end of an answer: its charge, its outcome, its place in the conversation.",
     "llm": "Models, upstreams, their wire format and its quirks.",
     "money": "Prices, reservations, charges.",
+    "media": "Files that users upload: their types, and the text of documents.",
     "accounts": "People, sessions, tokens, invite codes, erasure.",
     "repos": "All SQL, one file per aggregate; `reports/` only reads.",
     "workers": "Functions that other functions start.",
