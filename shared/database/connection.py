@@ -108,6 +108,7 @@ class Connection:
         self._raw = self._translating(lambda: dialect.connect(connect_seconds, query_seconds))
         self.used_at = time.time()
         self._pending: list[Deferred] = []
+        self._pending_size = 0
         self._is_beginning = False
 
     def execute(self, sql: str, **parameters: object) -> int:
@@ -128,20 +129,21 @@ class Connection:
         """Run a statement in the round trip of the next one; see `Deferred`."""
         deferred = Deferred(sql, parameters, self.send)
         self._pending.append(deferred)
-        size = sum(one.size for one in self._pending)
-        if size > _MOST_DEFERRED or not self._dialect.has_batches:
+        self._pending_size += deferred.size
+        if self._pending_size > _MOST_DEFERRED or not self._dialect.has_batches:
             self.send()
         return deferred
 
     def send(self) -> None:
         """Run the deferred statements."""
-        pending, self._pending = self._pending, []
+        pending = self._pending
+        self.drop()
         if pending:
             self._translating(lambda: self._send(pending))
 
     def drop(self) -> None:
         """Forget the deferred statements."""
-        self._pending = []
+        self._pending, self._pending_size = [], 0
 
     def stream(self, sql: str, **parameters: object) -> Iterator[tuple[Any, ...]]:
         """Yield rows in constant memory. No other statement may run until the last row."""
