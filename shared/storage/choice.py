@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from shared import settings
-from shared.config import load
+from shared.config import Secret, load
 from shared.credentials import Credentials
 from shared.errors import Misconfigured
+from shared.storage.folder_bucket import folder_presigner
 from shared.storage.media_storage import MediaStorage
 
 
@@ -35,7 +36,7 @@ def storage(called_with: Credentials | None = None) -> Storage:
     if config.folder:
         from shared.storage.folder import Folder
 
-        return Folder(config, load(settings.Tokens).secret)
+        return Folder(config, folder_presigner(config, _token_secret))
     raise Misconfigured(problems=["OSS_BUCKET is not set"])
 
 
@@ -52,5 +53,10 @@ def media_storage(called_with: Credentials | None = None) -> MediaStorage:
     if config.folder:
         from shared.storage.media_folder import MediaFolder
 
-        return MediaFolder(config, load(settings.Tokens).secret)
+        return MediaFolder(config, folder_presigner(config, _token_secret))
     raise Misconfigured(problems=["OSS_BUCKET is not set"])
+
+
+def _token_secret() -> Secret:
+    """Read when something is signed: functions that only read or remove files have no tokens."""
+    return load(settings.Tokens).secret

@@ -4,20 +4,13 @@ Clients upload to and read from the local gateway, which checks the signatures.
 """
 
 import hashlib
-import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shared.config import Secret
-from shared.credentials import Credentials
 from shared.errors import StorageUnavailable
-from shared.ids import new_id
 from shared.settings import Storage
-from shared.storage.bucket_address import BucketAddress
-from shared.storage.folder import LINK_PATH
-from shared.storage.folder_paths import about_file, object_path
+from shared.storage.folder_files import about, about_file, finish, object_path, unfinished
 from shared.storage.media_storage import (
     ObjectChanged,
     ObjectMissing,
@@ -28,14 +21,10 @@ from shared.storage.media_storage import (
 )
 from shared.storage.presigner import Presigner
 
-FOLDER_BUCKET, FOLDER_REGION, FOLDER_KEY_ID = "folder", "local", "folder"
-
 
 class MediaFolder:
-    def __init__(self, config: Storage, secret: Secret) -> None:
-        self._root = Path(config.folder)
-        address = BucketAddress(f"{config.folder_url}{LINK_PATH.rstrip('/')}", FOLDER_BUCKET)
-        self._presigner = Presigner(address, FOLDER_REGION, lambda: folder_keys(secret))
+    def __init__(self, config: Storage, presigner: Presigner) -> None:
+        self._root, self._presigner = Path(config.folder), presigner
 
     def form(self, terms: UploadTerms) -> SignedForm:
         return self._presigner.form(terms)
@@ -65,7 +54,7 @@ class MediaFolder:
         with _reported():
             half = unfinished(place)
             half.write_bytes(content)
-            finish(half, place, content_type)
+            finish(half, place, {"media_type": content_type})
         return _stored(content, content_type)
 
     def remove(self, key: str) -> None:
@@ -86,30 +75,7 @@ class MediaFolder:
 
     def _content_type(self, key: str) -> str:
         with _reported():
-            return content_type_of(object_path(self._root, key))
-
-
-def folder_keys(secret: Secret) -> Credentials:
-    """The access key of the folder: the secret of tokens, which functions and gateway share."""
-    return Credentials(FOLDER_KEY_ID, secret)
-
-
-def unfinished(place: Path) -> Path:
-    """A new file beside the object's, where its bytes are collected."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    return place.with_name(f".{place.name}.{new_id()}")
-
-
-def finish(half: Path, place: Path, content_type: str) -> None:
-    """Make a collected file the object, in place of an older one."""
-    about = half.with_name(f"{half.name}.about")
-    about.write_text(json.dumps({"media_type": content_type}), "utf-8")
-    os.replace(about, about_file(place))
-    os.replace(half, place)
-
-
-def content_type_of(place: Path) -> str:
-    return str(json.loads(about_file(place).read_text("utf-8"))["media_type"])
+            return about(object_path(self._root, key))["media_type"]
 
 
 def etag_of(content: bytes) -> str:

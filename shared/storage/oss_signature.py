@@ -44,7 +44,7 @@ class Signer:
             "x-oss-date": self.at,
             **({"x-oss-security-token": token} if token else {}),
         }
-        signature = self._signature(method, resource, query, signed)
+        signature = self.signature(method, resource, query, signed)
         value = f"{ALGORITHM} Credential={self.credential}, Signature={signature}"
         return {**signed, "Authorization": value}
 
@@ -66,23 +66,9 @@ class Signer:
             "x-oss-signature-version": ALGORITHM,
             "x-oss-credential": self.credential,
         }
-        return {**signed, "x-oss-signature": self._signature(method, resource, signed, headers)}
+        return {**signed, "x-oss-signature": self.signature(method, resource, signed, headers)}
 
-    def form_fields(self) -> dict[str, str]:
-        """The fields that a form's policy must name, besides its own conditions."""
-        token = self.keys.token.reveal()
-        return {
-            "x-oss-signature-version": ALGORITHM,
-            "x-oss-credential": self.credential,
-            "x-oss-date": self.at,
-            **({"x-oss-security-token": token} if token else {}),
-        }
-
-    def sign_policy(self, policy: str) -> str:
-        """The signature of a form's policy, which is in Base64."""
-        return hmac.new(self._key(), policy.encode(), hashlib.sha256).hexdigest()
-
-    def _signature(
+    def signature(
         self, method: str, resource: str, query: Mapping[str, str], headers: Mapping[str, str]
     ) -> str:
         canonical = "\n".join(
@@ -98,6 +84,20 @@ class Signer:
         hashed = hashlib.sha256(canonical.encode()).hexdigest()
         text = "\n".join([ALGORITHM, self.at, self._scope, hashed])
         return hmac.new(self._key(), text.encode(), hashlib.sha256).hexdigest()
+
+    def form_fields(self) -> dict[str, str]:
+        """The fields that a form's policy must name, besides its own conditions."""
+        token = self.keys.token.reveal()
+        return {
+            "x-oss-signature-version": ALGORITHM,
+            "x-oss-credential": self.credential,
+            "x-oss-date": self.at,
+            **({"x-oss-security-token": token} if token else {}),
+        }
+
+    def sign_policy(self, policy: str) -> str:
+        """The signature of a form's policy, which is in Base64."""
+        return hmac.new(self._key(), policy.encode(), hashlib.sha256).hexdigest()
 
     def _key(self) -> bytes:
         key = f"aliyun_v4{self.keys.secret.reveal()}".encode()

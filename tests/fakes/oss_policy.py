@@ -42,7 +42,7 @@ def _check_signature(fields: Mapping[str, str], region: str, key: Key) -> None:
         raise Refused(403, "InvalidAccessKeyId")
     secret = oss_signature.signing_key(key, at, region)
     wanted = hmac.new(secret, fields["policy"].encode(), hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(wanted, fields.get("x-oss-signature", "")):
+    if not hmac.compare_digest(wanted.encode(), fields.get("x-oss-signature", "").encode()):
         raise Refused(403, "SignatureDoesNotMatch")
 
 

@@ -57,7 +57,9 @@ def _of_header(request: Signed, key: Key, region: str) -> str:
     if found[1] != f"{key.id}/{scope(at, region)}":
         return "InvalidAccessKeyId"
     wanted = _signature(request, key, region, at, found[2] or "")
-    return "" if hmac.compare_digest(wanted, found[3]) else "SignatureDoesNotMatch"
+    return (
+        "" if hmac.compare_digest(wanted.encode(), found[3].encode()) else "SignatureDoesNotMatch"
+    )
 
 
 def _of_link(request: Signed, key: Key, region: str) -> str:
@@ -74,7 +76,7 @@ def _of_link(request: Signed, key: Key, region: str) -> str:
         return "InvalidAccessKeyId"
     wanted = _signature(request, key, region, at, query.get("x-oss-additional-headers", ""))
     given = query["x-oss-signature"]
-    return "" if hmac.compare_digest(wanted, given) else "SignatureDoesNotMatch"
+    return "" if hmac.compare_digest(wanted.encode(), given.encode()) else "SignatureDoesNotMatch"
 
 
 def _signature(request: Signed, key: Key, region: str, at: str, additional: str) -> str:

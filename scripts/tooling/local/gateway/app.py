@@ -20,7 +20,6 @@ from scripts.tooling.local.gateway.client import (
     read_body,
 )
 from scripts.tooling.local.gateway.events import Call, new_request_id
-from scripts.tooling.local.gateway.files import Files
 from scripts.tooling.local.gateway.platform_rules import (
     MAX_ASYNC_BODY_BYTES,
     MAX_HEADER_BYTES,
@@ -35,6 +34,7 @@ from scripts.tooling.local.gateway.refusals import (
     TargetTooLong,
     WrongMethod,
 )
+from scripts.tooling.local.gateway.storage.door import StorageDoor
 from scripts.tooling.local.gateway.timers import Timers
 from scripts.tooling.local.gateway.web import WebHost
 from scripts.tooling.manifest.s_yaml import Function, Manifest, Route
@@ -58,7 +58,7 @@ class Gateway:
         Raises: ManifestError, when the expression of a timer is invalid.
         """
         self._timers = Timers(manifest.functions, self._fire)
-        self._routes, self._files = manifest.routes, Files(manifest)
+        self._routes, self._storage = manifest.routes, StorageDoor(manifest)
         self._hosts = {f.name: _host(f, self._root) for f in manifest.functions}
 
     def start(self) -> None:
@@ -91,8 +91,8 @@ class Gateway:
         name = "-"
         try:
             check_request(call)
-            if self._files.has(call.path):
-                await self._files.serve(call, client)
+            if self._storage.has(call.path):
+                await self._storage.serve(call, client)
             else:
                 name = find_route(self._routes, call.method, call.path).function
                 await self._serve(self._hosts[name], call, client)

@@ -28,17 +28,10 @@ class Refusal(Exception):
 
 
 class NoRoute(Refusal):
-    """No route matches the path, or the file of a link is missing."""
+    """No route matches the path."""
 
     status = 404
     code = "RouteNotFound"
-
-
-class LinkRefused(Refusal):
-    """The signature of a file link is wrong or has expired."""
-
-    status = 403
-    code = "AccessDenied"
 
 
 class WrongMethod(Refusal):
