@@ -10,11 +10,12 @@ AppError
 |- MethodNotAllowed 405
 |- RequestTimeout 408
 |- Conflict 409              EmailTaken, UsernameTaken, InProgress, LastAdministrator,
-|                            BalanceTooLow, NameTaken, ChangedMeanwhile
-|- PayloadTooLarge 413       PromptTooLong, ExportTooLarge, SheetFull, CopyTooLarge
+|                            BalanceTooLow, NameTaken, ChangedMeanwhile, NotUploaded, UploadExpired
+|- PayloadTooLarge 413       PromptTooLong, ExportTooLarge, SheetFull, CopyTooLarge, FileTooLarge
 |- UnsupportedMediaType 415
-|- InvalidRequest 422        IdempotencyMismatch, InviteCodeRequired, InviteCodeInvalid
-|- TooManyRequests 429       DailyLimitReached, TooManyStreams
+|- InvalidRequest 422        IdempotencyMismatch, InviteCodeRequired, InviteCodeInvalid,
+|                            MediaTypeNotAllowed, MediaInvalid, DocumentHasNoText
+|- TooManyRequests 429       DailyLimitReached, TooManyStreams, UploadLimitReached
 |- UpstreamFailed 502        UpstreamBusy 503, UpstreamTimeout 504, AnswerInterrupted,
 |                            UpstreamMisconfigured 503,
 |                            UpstreamRejected 400 (ContextLengthExceeded, ContentFiltered)
@@ -335,6 +336,23 @@ class ChangedMeanwhile(Conflict):
     zh = "其他人刚刚修改了它，请重新查看。"
 
 
+class NotUploaded(Conflict):
+    """The object of the upload is not in the storage, or not yet."""
+
+    name = "not_uploaded"
+    en = "The file has not been uploaded. Upload it, then commit again."
+    zh = "文件尚未上传，请上传后再提交。"
+    retryable = True
+
+
+class UploadExpired(Conflict):
+    """The time to upload and commit the file is over."""
+
+    name = "upload_expired"
+    en = "This upload has expired. Start a new one."
+    zh = "本次上传已过期，请重新发起上传。"
+
+
 class PayloadTooLarge(AppError):
     """The body exceeds the limit of the endpoint."""
 
@@ -370,6 +388,18 @@ class CopyTooLarge(ExportTooLarge):
     name = "copy_too_large"
     en = "The copy is larger than one answer can carry. Ask for format=zip, or for help."
     zh = "数据副本超过单次响应上限，请改用 format=zip，或联系管理员。"
+
+
+class FileTooLarge(PayloadTooLarge):
+    """The file is larger than MAX_FILE_SIZE; `max_size` says how large it may be, in bytes."""
+
+    name = "file_too_large"
+    en = "The file is too large."
+    zh = "文件过大。"
+
+    def __init__(self, max_size: int = 0, **context: Any) -> None:
+        super().__init__(**context)
+        self.fields = {"max_size": max_size}
 
 
 class UnsupportedMediaType(AppError):
@@ -414,6 +444,34 @@ class InviteCodeInvalid(InvalidRequest):
     zh = "邀请码无效或已失效。"
 
 
+class MediaTypeNotAllowed(InvalidRequest):
+    """Files of this content type may not be uploaded; `details` lists those that may."""
+
+    name = "media_type_not_allowed"
+    en = "Files of this type cannot be uploaded."
+    zh = "不支持上传该类型的文件。"
+
+
+class MediaInvalid(InvalidRequest):
+    """The uploaded object is not what was declared; `reason` says in what. It is deleted."""
+
+    name = "media_invalid"
+    en = "The uploaded file is not what was declared, and has been deleted."
+    zh = "上传的文件与声明不符，已被删除。"
+
+    def __init__(self, reason: str = "", **context: Any) -> None:
+        super().__init__(**context)
+        self.fields = {"reason": reason}
+
+
+class DocumentHasNoText(InvalidRequest):
+    """The document has no text, such as a PDF of scanned pages. It is deleted."""
+
+    name = "document_has_no_text"
+    en = "The document has no text that can be read, such as a scan. Upload pictures instead."
+    zh = "文档中没有可读取的文字（例如扫描件），请改为上传图片。"
+
+
 class TooManyRequests(AppError):
     """The client exceeded a rate limit; `Retry-After` says when to try again."""
 
@@ -439,6 +497,15 @@ class TooManyStreams(TooManyRequests):
     name = "too_many_streams"
     en = "Too many answers are being given to you at once. Wait for one to finish."
     zh = "同时进行的回答过多，请等待其中一个结束。"
+
+
+class UploadLimitReached(TooManyRequests):
+    """The user's files or bytes of the day are used up; `Retry-After` ends at midnight."""
+
+    name = "upload_limit_reached"
+    en = "The limit of uploads for today is reached."
+    zh = "今日上传额度已用完。"
+    retryable = False
 
 
 class UpstreamFailed(AppError):
@@ -575,6 +642,9 @@ class StorageUnavailable(Unavailable):
     name = "storage_unavailable"
     en = "The file storage is not available. Try again later."
     zh = "文件存储暂不可用，请稍后再试。"
+
+    def __init__(self, **context: Any) -> None:
+        super().__init__(retry_after_seconds=_RETRY_SECONDS, **context)
 
 
 class WorkerUnreachable(Unavailable):

@@ -354,6 +354,22 @@ class Limits:
     refresh: Rate | None = env("REFRESH_LIMIT", parse=rate, default=Rate(30, 900))
     chat: Rate | None = env("CHAT_LIMIT", parse=rate, default=Rate(30, 60))
     unpaid: Rate | None = env("UNPAID_LIMIT", parse=rate, default=Rate(30, 86400))
+    upload: Rate | None = env("UPLOAD_LIMIT", parse=rate, default=Rate(60, 60))
+
+
+@dataclass(frozen=True)
+class Uploads:
+    """Files of users: size, types, and how many files and bytes of one user a day.
+
+    `allowed_types` are content types; none means all that the product knows.
+    """
+
+    max_bytes: int = env("MAX_FILE_SIZE", parse=whole(1, 104_857_600), default=10_485_760)
+    allowed_types: tuple[str, ...] = env("ALLOWED_FILE_TYPES", parse=names_list, default=())
+    daily_files: int = env("UPLOADS_PER_DAY", parse=whole(), default=100)
+    daily_bytes: int = env(
+        "UPLOAD_BYTES_PER_DAY", parse=whole(0, 9_999_999_999), default=209_715_200
+    )
 
 
 @dataclass(frozen=True)

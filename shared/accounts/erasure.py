@@ -13,8 +13,6 @@ from shared.repos import (
 )
 from shared.times import now_ms
 
-_MARGIN_MS = 60 * 1000  # for clocks that differ, and for an object that is being written
-
 
 def forget_content(db: Connection, user_id: str) -> None:
     """Delete the questions and answers of a user; the charges stay.
@@ -45,7 +43,7 @@ def _forget_files(db: Connection, user_id: str) -> None:
     now = now_ms()
     object_deletions.queue(db, media.list_keys(db, user_id), at_ms=now, next_at_ms=now)
     prefix = uploads.prefix_of(user_id)
-    object_deletions.bring_forward(db, prefix, next_at_ms=now + uploads.FORM_MS + _MARGIN_MS)
+    object_deletions.bring_forward(db, prefix, next_at_ms=now + uploads.WRITTEN_MS)
     media.remove_all(db, user_id)
     uploads.remove_all(db, user_id)
     daily_uploads.remove_all(db, user_id)

@@ -18,7 +18,15 @@ from shared.web.requests import Request
 
 # The names of the fields of settings.Limits.
 Name = Literal[
-    "anonymous", "register", "register_daily", "login", "login_address", "refresh", "chat", "unpaid"
+    "anonymous",
+    "register",
+    "register_daily",
+    "login",
+    "login_address",
+    "refresh",
+    "chat",
+    "unpaid",
+    "upload",
 ]
 _UNLIMITED = 2**31 - 1
 _ATTEMPTS = 3

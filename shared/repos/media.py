@@ -99,7 +99,7 @@ def list_by_ids(db: Connection, ids: Sequence[str], user_id: str) -> list[Media]
 
 def find_of_upload(db: Connection, upload_id: str, user_id: str) -> Media | None:
     """The media that an upload of this user has become."""
-    return db.find(
+    found = db.find(
         Media,
         """
         SELECT id, upload_id, user_id, object_key, filename, content_type, size, crc64, purpose,
@@ -110,6 +110,7 @@ def find_of_upload(db: Connection, upload_id: str, user_id: str) -> Media | None
         upload_id=upload_id,
         user_id=user_id,
     )
+    return found if found and found.upload_id == upload_id else None  # MySQL overlooks blanks
 
 
 def list_of(db: Connection, user_id: str, *, after: Cursor | None, count: int) -> list[Media]:

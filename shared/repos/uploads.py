@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from shared.database.connection import Connection
 
 FORM_MS = 15 * 60 * 1000  # how long a form is valid
+WRITTEN_MS = FORM_MS + 15 * 60 * 1000  # after this nothing that began with it still writes
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class Upload:
     def object_key(self) -> str:
         """The temporary object that the client writes."""
         return f"{prefix_of(self.user_id)}{self.id}"
+
+    @property
+    def written_until_ms(self) -> int:
+        """From here on nobody can write the temporary object."""
+        return self.created_at_ms + WRITTEN_MS
 
 
 def prefix_of(user_id: str) -> str:
@@ -77,11 +83,11 @@ def claim(
     *,
     at_ms: int,
     until_ms: int,
-    expired_before_ms: int,
+    created_from_ms: int,
 ) -> bool:
     """Begin an attempt to commit an upload; say whether this call did.
 
-    It does not if another attempt has a lease, or the upload has ended or expired.
+    It does not if another attempt has a lease, or the upload has ended or is older.
     """
     return bool(
         db.execute(
@@ -89,14 +95,14 @@ def claim(
             UPDATE uploads
             SET media_id = :media_id, lease_until_ms = :until_ms
             WHERE id = :id AND user_id = :user_id AND state = 'open'
-                AND lease_until_ms < :at_ms AND expires_at_ms >= :expired_before_ms
+                AND lease_until_ms < :at_ms AND created_at_ms >= :created_from_ms
             """,
             id=upload_id,
             user_id=user_id,
             media_id=media_id,
             at_ms=at_ms,
             until_ms=until_ms,
-            expired_before_ms=expired_before_ms,
+            created_from_ms=created_from_ms,
         )
     )
 

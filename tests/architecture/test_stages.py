@@ -52,6 +52,7 @@ LOADED = {
     "models": set(),
     "admin": {"jwt", "pydantic", "ssl"},
     "maintenance": set(),
+    "upload": {"jwt", "pydantic", "ssl"},
 }
 WITH_STORAGE = {"exports", "export_worker"}  # oss2 and what it needs come to 12 MB
 LARGEST_ZIP = {
@@ -60,6 +61,7 @@ LARGEST_ZIP = {
     "health": 2 * MEGABYTE,
     "register": 5 * MEGABYTE,
     "login": 5 * MEGABYTE,
+    "upload": 5 * MEGABYTE,
     "chat": 9 * MEGABYTE,  # 2 of it for pynacl, which opens the keys of stored upstreams
 }
 

@@ -18,14 +18,18 @@ from shared.repos import (
     conversations,
     export_jobs,
     invites,
+    media,
     sessions,
     turns,
+    uploads,
 )
 from shared.repos.conversations import Conversation, Message
 from shared.repos.export_jobs import Job
 from shared.repos.invites import Invite
+from shared.repos.media import Media
 from shared.repos.sessions import Session
 from shared.repos.turns import Turn
+from shared.repos.uploads import Upload
 from shared.times import now_ms, shanghai_day
 from shared.workers.worker import issue_service_token
 from tests import offering
@@ -47,12 +51,15 @@ class Person:
     refresh_token: str
     conversation_id: str
     message_id: str
+    media_id: str
+    upload_id: str
     login: str
     invite_code: str
 
     @property
     def ids(self) -> tuple[str, ...]:
-        return (self.id, self.session_id, self.conversation_id, self.message_id)
+        talk = (self.conversation_id, self.message_id)
+        return (self.id, self.session_id, *talk, self.media_id, self.upload_id)
 
 
 def person(role: str = "user") -> Person:
@@ -60,6 +67,7 @@ def person(role: str = "user") -> Person:
     login = f"route{next(_numbers)}-{new_id().lower()}@example.com"
     user = add_user(role, email=login, password_hash=hash_password(PASSWORD))
     refresh, session_id, conversation_id, message_id = (new_id() for _ in range(4))
+    media_id, upload_id = new_id(), new_id()
     made = Person(
         user.id,
         tokens.issue_access(tokens.Claims(user.id, session_id, role)),
@@ -67,6 +75,8 @@ def person(role: str = "user") -> Person:
         refresh,
         conversation_id,
         message_id,
+        media_id,
+        upload_id,
         login,
         new_code(groups=3),
     )
@@ -88,7 +98,16 @@ def _settle_in(db: Connection, one: Person) -> None:
     conversations.add(db, Conversation(one.conversation_id, one.id, MINE, now))
     conversations.append(db, Message(new_id(), one.conversation_id, "user", MINE, now))
     turns.add(db, _ended_turn(one, now))
+    uploads.add(db, _committed_upload(one, now))
+    key = f"media/{one.id}/{one.media_id}"
+    file = (one.upload_id, one.id, key, MINE, "image/png", 9, "1", now)
+    media.add(db, Media(one.media_id, *file))
     invites.add(db, Invite(one.invite_code, one.id, 1, 0, 0, MINE, True, None, one.id, now))
+
+
+def _committed_upload(one: Person, now: int) -> Upload:
+    file = (MINE, "image/png", 9, "post", None, now, now)
+    return Upload(one.upload_id, one.id, *file, state="committed", media_id=one.media_id)
 
 
 def _ended_turn(one: Person, now: int) -> Turn:
@@ -188,6 +207,13 @@ FAIR: dict[str, Ask] = {
     "DELETE /api/conversations/{conversation_id}": lambda one, admin: Fair(
         ids=(one.conversation_id,), token=one.token
     ),
+    "POST /api/upload/presign": lambda one, admin: Fair(
+        {"filename": "a.png", "content_type": "image/png", "size": 9}, token=one.token
+    ),
+    "POST /api/upload/commit": lambda one, admin: Fair(
+        {"upload_id": one.upload_id}, token=one.token
+    ),
+    "DELETE /api/media/{media_id}": lambda one, admin: Fair(ids=(one.media_id,), token=one.token),
     "POST /api/admin/users": lambda one, admin: Fair(
         {"email": _nameless(), "password": PASSWORD, "role": "user"}, token=admin.token
     ),

@@ -1,0 +1,70 @@
+"""Checks of an uploaded object: its size, its type, and the bytes that it begins with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from functions.upload.storage_time import StorageTime
+from shared.errors import ChangedMeanwhile, NotUploaded
+from shared.media.content_types import HEAD_BYTES, canonical, matches
+from shared.repos.uploads import Upload
+from shared.storage.media_storage import MediaStorage, ObjectChanged, ObjectMissing, StoredObject
+
+T = TypeVar("T")
+
+
+class Refused(Exception):
+    """The object is refused for good; `reason` is a refusal of functions.upload.logic."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class UploadedObject:
+    """The object of an upload, found once and then read by its ETag: all reads are of its bytes.
+
+    Every method raises StorageUnavailable; reads also NotUploaded and ChangedMeanwhile.
+    """
+
+    storage: MediaStorage
+    time: StorageTime
+    upload: Upload
+    found: StoredObject
+
+    def verify(self) -> None:
+        """Raises: Refused."""
+        if self.found.size != self.upload.size:
+            raise Refused("size")
+        if canonical(self.found.content_type) != self.upload.content_type:
+            raise Refused("content_type")
+        if not matches(self.upload.content_type, self.read(HEAD_BYTES)):
+            raise Refused("content")
+
+    def read(self, length: int | None = None) -> bytes:
+        key, etag = self.upload.object_key, self.found.etag
+        return self._unchanged(lambda: self.storage.read(key, etag=etag, length=length))
+
+    def copy(self, target: str) -> StoredObject:
+        source, content_type = self.upload.object_key, self.upload.content_type
+        etag = self.found.etag
+        return self._unchanged(
+            lambda: self.storage.copy(source, target, etag=etag, content_type=content_type)
+        )
+
+    def _unchanged(self, call: Callable[[], T]) -> T:
+        try:
+            return self.time.run(call)
+        except ObjectMissing:
+            raise NotUploaded from None
+        except ObjectChanged:
+            raise ChangedMeanwhile from None
+
+
+def uploaded_object(storage: MediaStorage, time: StorageTime, upload: Upload) -> UploadedObject:
+    """Raises: NotUploaded, StorageUnavailable."""
+    found = time.run(lambda: storage.find(upload.object_key))
+    if found is None:
+        raise NotUploaded
+    return UploadedObject(storage, time, upload, found)
