@@ -11,7 +11,7 @@ from shared.limits import rate_limits
 from shared.limits.idempotency import client_key
 from shared.repos import media, object_deletions
 from shared.repos.media import Media
-from shared.storage.choice import media_storage
+from shared.storage.media_choice import media_storage
 from shared.times import now_ms
 from shared.web.endpoint import Request, Response, endpoint, serve
 from shared.web.pagination import ListQuery, page

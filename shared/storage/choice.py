@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from shared import settings
-from shared.config import Secret, load
+from shared.config import load
 from shared.credentials import Credentials
 from shared.errors import Misconfigured
 from shared.storage.folder_bucket import folder_presigner
-from shared.storage.media_storage import MediaStorage
+from shared.storage.media_choice import token_secret
 
 
 class Upload(Protocol):
@@ -36,27 +36,5 @@ def storage(called_with: Credentials | None = None) -> Storage:
     if config.folder:
         from shared.storage.folder import Folder
 
-        return Folder(config, folder_presigner(config, _token_secret))
+        return Folder(config, folder_presigner(config, token_secret))
     raise Misconfigured(problems=["OSS_BUCKET is not set"])
-
-
-def media_storage(called_with: Credentials | None = None) -> MediaStorage:
-    """The storage of media, in the same bucket or folder. Imports no oss2.
-
-    Raises: Misconfigured: there is neither a bucket nor a folder.
-    """
-    config = load(settings.Storage)
-    if config.bucket:
-        from shared.storage.media_bucket import MediaBucket
-
-        return MediaBucket(config, called_with)
-    if config.folder:
-        from shared.storage.media_folder import MediaFolder
-
-        return MediaFolder(config, folder_presigner(config, _token_secret))
-    raise Misconfigured(problems=["OSS_BUCKET is not set"])
-
-
-def _token_secret() -> Secret:
-    """Read when something is signed: functions that only read or remove files have no tokens."""
-    return load(settings.Tokens).secret

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.storage.choice import media_storage
+from shared.storage.media_choice import media_storage
 from shared.storage.media_storage import MediaStorage
 from tests.conftest import Configure
 from tests.fakes import oss

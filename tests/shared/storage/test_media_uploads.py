@@ -6,7 +6,7 @@ import json
 import httpx
 import pytest
 
-from shared.storage.choice import media_storage
+from shared.storage.media_choice import media_storage
 from shared.storage.media_storage import MediaStorage, SignedForm, StoredObject
 from tests.conftest import Configure
 from tests.fakes import oss
