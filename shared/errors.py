@@ -14,7 +14,8 @@ AppError
 |- PayloadTooLarge 413       PromptTooLong, ExportTooLarge, SheetFull, CopyTooLarge, FileTooLarge
 |- UnsupportedMediaType 415
 |- InvalidRequest 422        IdempotencyMismatch, InviteCodeRequired, InviteCodeInvalid,
-|                            MediaTypeNotAllowed, MediaInvalid, DocumentHasNoText
+|                            MediaTypeNotAllowed, MediaInvalid, DocumentHasNoText,
+|                            ConsentRequired
 |- TooManyRequests 429       DailyLimitReached, TooManyStreams, UploadLimitReached
 |- UpstreamFailed 502        UpstreamBusy 503, UpstreamTimeout 504, AnswerInterrupted,
 |                            UpstreamMisconfigured 503,
@@ -470,6 +471,14 @@ class DocumentHasNoText(InvalidRequest):
     name = "document_has_no_text"
     en = "The document has no text that can be read, such as a scan. Upload pictures instead."
     zh = "文档中没有可读取的文字（例如扫描件），请改为上传图片。"
+
+
+class ConsentRequired(InvalidRequest):
+    """The request stores something personal and does not have the user's explicit consent."""
+
+    name = "consent_required"
+    en = "This needs the user's consent: send consent: true after asking for it."
+    zh = "需要用户明确同意：请在征得同意后发送 consent: true。"
 
 
 class TooManyRequests(AppError):

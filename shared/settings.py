@@ -353,6 +353,7 @@ class Limits:
     login_address: Rate | None = env("LOGIN_ADDRESS_LIMIT", parse=rate, default=Rate(100, 900))
     refresh: Rate | None = env("REFRESH_LIMIT", parse=rate, default=Rate(30, 900))
     chat: Rate | None = env("CHAT_LIMIT", parse=rate, default=Rate(30, 60))
+    location: Rate | None = env("LOCATION_LIMIT", parse=rate, default=Rate(5, 60))
     unpaid: Rate | None = env("UNPAID_LIMIT", parse=rate, default=Rate(30, 86400))
     upload: Rate | None = env("UPLOAD_LIMIT", parse=rate, default=Rate(60, 60))
 
@@ -370,6 +371,13 @@ class Uploads:
     daily_bytes: int = env(
         "UPLOAD_BYTES_PER_DAY", parse=whole(0, 9_999_999_999), default=209_715_200
     )
+
+
+@dataclass(frozen=True)
+class Location:
+    """Locations: the decimals of degrees that are stored; 3 are about 100 metres."""
+
+    decimals: int = env("LOCATION_DECIMALS", parse=whole(0, 6), default=3)
 
 
 @dataclass(frozen=True)
@@ -415,6 +423,7 @@ class Retention:
     sessions_days: int = env("KEEP_SESSIONS_DAYS", parse=days_kept(1), default=1)
     counts_days: int = env("KEEP_COUNTS_DAYS", parse=days_kept(2), default=7)
     finished_days: int = env("KEEP_FINISHED_DAYS", parse=days_kept(1), default=90)
+    locations_days: int = env("LOCATION_KEEP_DAYS", parse=days_kept(1), default=30)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from shared.repos import (
     daily_messages,
     export_jobs,
     invites,
+    locations,
     sessions,
     turns,
     upstream_calls,
@@ -103,6 +104,14 @@ def remove_outlived_sessions(until: float, counts: Counts) -> None:
     _remove_listed("old_sessions", listed, sessions.remove, until, counts)
 
 
+def remove_locations(until: float, counts: Counts) -> None:
+    """So long after they were reported, whenever they were recorded."""
+    days = load(settings.Retention).locations_days
+    if days:
+        listed = partial(locations.list_reported, before_ms=_before_ms(days))
+        _remove_listed("old_locations", listed, locations.remove, until, counts)
+
+
 CHORES: dict[str, Chore] = {
     "old_conversations": remove_conversations,
     "old_turns": remove_turns,
@@ -110,6 +119,7 @@ CHORES: dict[str, Chore] = {
     "old_sessions": remove_outlived_sessions,
     "old_exports": remove_exports,
     "old_invites": remove_invites,
+    "old_locations": remove_locations,
 }
 
 

@@ -42,6 +42,7 @@ class Counts:
     old_sessions: int = 0
     old_exports: int = 0
     old_invites: int = 0
+    old_locations: int = 0
 
     def add(self, name: str, count: int) -> None:
         setattr(self, name, getattr(self, name) + count)

@@ -1,4 +1,4 @@
-"""Deleting the content of an account: questions, answers, conversations and files."""
+"""Deleting the content of an account: questions, answers, conversations, files, locations."""
 
 from shared.database.connection import Connection
 from shared.repos import (
@@ -6,6 +6,7 @@ from shared.repos import (
     conversations,
     daily_uploads,
     idempotency,
+    locations,
     media,
     object_deletions,
     turns,
@@ -15,22 +16,23 @@ from shared.times import now_ms
 
 
 def forget_content(db: Connection, user_id: str) -> None:
-    """Delete the questions and answers of a user; the charges stay.
+    """Delete what a user wrote, received and reported; the charges stay.
 
     Turns are updated first: see shared.repos.lock_order. Nothing is read before them,
-    because MySQL takes the snapshot of a transaction at its first read. A question or a
-    file may arrive at the same moment, and a running answer is stored until it has
-    stopped, so maintenance repeats this for a while after an account was deleted.
+    because MySQL takes the snapshot of a transaction at its first read. A question, a file
+    or a location may arrive at the same moment, and a running answer is stored until it
+    has stopped, so maintenance repeats this for a while after an account was deleted.
     """
     turns.forget_all_questions(db, user_id)
     forget_stored_content(db, user_id)
 
 
 def forget_stored_content(db: Connection, user_id: str) -> None:
-    """Delete conversations, answers, idempotency keys and files; turns are changed before."""
+    """Delete all content but questions in turns, which are changed before."""
     conversations.remove_all(db, user_id)
     _forget_files(db, user_id)
     answer_chunks.remove_of_user(db, user_id)
+    locations.remove_all(db, user_id)
     idempotency.forget_all(db, user_id)
 
 

@@ -6,6 +6,7 @@ stay text until another type is needed, and CSV is converted a column at a time.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 
 from shared.exports.spreadsheet import Cell, csv_texts
@@ -46,16 +47,23 @@ def _cost(ufen: bytes) -> bytes:
     return (b"%d.%06d" % (whole, rest)).rstrip(b"0").rstrip(b".")
 
 
+def _decimal(number: bytes) -> bytes:
+    """Without an exponent, and the same from every database."""
+    return format(Decimal(repr(float(number))), "f").encode() if number else number
+
+
 _TRUTH = {b"": b"", b"0": b"false", b"1": b"true"}
 
 TEXT = Kind(bytes.decode, csv_texts)
 NUMBER = Kind(int, lambda column: column)
+DECIMAL = Kind(float, lambda column: map(_decimal, column))
 COST = Kind(lambda ufen: cost_fen(int(ufen)), lambda column: map(_cost, column))
 TIME = Kind(lambda at_ms: _time(at_ms).decode(), lambda column: map(_time, column))
 TRUTH = Kind(lambda value: value != b"0", lambda column: map(_TRUTH.__getitem__, column))
 _KINDS: Mapping[dataset.Kind, Kind] = {
     "text": TEXT,
     "number": NUMBER,
+    "decimal": DECIMAL,
     "cost": COST,
     "time": TIME,
     "truth": TRUTH,

@@ -14,6 +14,7 @@ DATASETS: Mapping[str, Dataset] = {
     "transactions": money_datasets.TRANSACTIONS,
     "usage": money_datasets.USAGE,
     "audit": content_datasets.AUDIT,
+    "locations": content_datasets.LOCATIONS,
 }
 
 OWN_DATASETS: Mapping[str, Dataset] = {
@@ -26,4 +27,5 @@ OWN_DATASETS: Mapping[str, Dataset] = {
     "transactions": money_datasets.TRANSACTIONS,
     "orders": money_datasets.ORDERS,
     "invites": content_datasets.INVITES,
+    "locations": content_datasets.LOCATIONS,
 }

@@ -40,11 +40,16 @@ class ClientKey:
 
 
 def client_key(
-    request: Request, fallback: str | None = None, *, ignored: frozenset[str] = frozenset()
+    request: Request,
+    fallback: str | None = None,
+    *,
+    ignored: frozenset[str] = frozenset(),
+    asked: object = None,
 ) -> ClientKey | None:
     """The key of the header, else `fallback`, if there is one.
 
-    `ignored` are fields of the body that do not say what is asked.
+    `ignored` are fields of the body that do not say what is asked. `asked` replaces the body,
+    where the body has more than may be stored, even as a hash.
 
     Raises: InvalidRequest, MalformedJson.
     """
@@ -56,8 +61,8 @@ def client_key(
             f"must be at most {KEY_CHARACTERS} characters", f"最多 {KEY_CHARACTERS} 个字符"
         )
         raise InvalidRequest(details=[detail("header.idempotency-key", problem)])
-    asked = _hash(request, _canonical(request, ignored))
-    return ClientKey(_stored(text), asked, _hash(request, request.body))
+    body = _canonical(request, ignored) if asked is None else _compact(asked)
+    return ClientKey(_stored(text), _hash(request, body), _hash(request, request.body))
 
 
 def _stored(text: str) -> str:
@@ -78,9 +83,13 @@ def _canonical(request: Request, ignored: frozenset[str]) -> bytes:
     if isinstance(asked, dict):
         asked = {name: value for name, value in asked.items() if name not in ignored}
     try:
-        return json.dumps(asked, sort_keys=True, separators=(",", ":")).encode()
+        return _compact(asked)
     except RecursionError:
         raise MalformedJson from None
+
+
+def _compact(document: object) -> bytes:
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _hash(request: Request, body: bytes) -> str:

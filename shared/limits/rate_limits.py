@@ -27,6 +27,7 @@ Name = Literal[
     "chat",
     "unpaid",
     "upload",
+    "location",
 ]
 _UNLIMITED = 2**31 - 1
 _ATTEMPTS = 3

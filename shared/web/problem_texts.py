@@ -21,6 +21,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "int_parsing": _WHOLE_NUMBER,
     "int_from_float": _WHOLE_NUMBER,
     "finite_number": _WHOLE_NUMBER,
+    "float_type": ("must be a number", "必须是数字"),
     "int_parsing_size": ("is too large a number", "数字过大"),
     "greater_than_equal": ("must be at least {ge}", "不能小于 {ge}"),
     "less_than_equal": ("must be at most {le}", "不能大于 {le}"),

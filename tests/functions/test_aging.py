@@ -146,7 +146,13 @@ AGED_MONEY = {
     "prices": "created_at_ms",
     "audit_log": "at_ms",
 }
-KEEP = ("KEEP_TURNS_DAYS", "KEEP_SESSIONS_DAYS", "KEEP_COUNTS_DAYS", "KEEP_FINISHED_DAYS")
+KEEP = (
+    "KEEP_TURNS_DAYS",
+    "KEEP_SESSIONS_DAYS",
+    "KEEP_COUNTS_DAYS",
+    "KEEP_FINISHED_DAYS",
+    "LOCATION_KEEP_DAYS",
+)
 
 
 @pytest.mark.usefixtures("database")

@@ -17,6 +17,7 @@ from shared.repos import (
     export_jobs,
     idempotency,
     invites,
+    locations,
     orders,
     prices,
     rate_limits,
@@ -29,6 +30,7 @@ from shared.repos.answer_chunks import AnswerChunk
 from shared.repos.export_jobs import Job
 from shared.repos.idempotency import IdempotencyKey
 from shared.repos.invites import Invite
+from shared.repos.locations import Location
 from shared.repos.orders import Order
 from shared.repos.rate_limits import Counter
 from shared.repos.turns import Turn
@@ -70,6 +72,7 @@ def _add_user(db: Connection, number: int) -> User:
     email = f"somebody.{number}@example.com"
     user = User(new_id(), email, None, _HASH, "user", now_ms(), None)
     users.add(db, user)
+    locations.add(db, Location(new_id(), user.id, 39.909, 116.397, "gcj02", 30, now_ms(), now_ms()))
     sessions.open_session(db, user, "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36")
     return user
 

@@ -1,6 +1,6 @@
-"""Datasets of accounts, conversations and the audit log. Password hashes are in none of them."""
+"""Datasets of accounts, conversations, locations and the audit log; none has password hashes."""
 
-from shared.repos.reports.dataset import ADMINS, Dataset, number, text, time, truth
+from shared.repos.reports.dataset import ADMINS, Dataset, decimal, number, text, time, truth
 
 # The label that must be visible beside text of a model (GB 45438-2025, explicit labels).
 AI_LABEL = "AI生成 (AI-generated)"
@@ -103,6 +103,29 @@ INVITES = Dataset(
         FROM invites
         WHERE owner_id = :user_id
         ORDER BY created_at_ms, code
+    """,
+)
+
+LOCATIONS = Dataset(
+    columns=(
+        text("id"),
+        text("user_id", only=ADMINS),
+        decimal("latitude"),
+        decimal("longitude"),
+        text("coordinate_system"),
+        number("accuracy_m"),
+        time("recorded_at"),
+        time("consented_at"),
+    ),
+    of_period="""
+        FROM locations /*! FORCE INDEX (ix_locations_consented) */
+        WHERE consented_at_ms >= :from_ms AND consented_at_ms < :to_ms
+        ORDER BY consented_at_ms, id
+    """,
+    of_user="""
+        FROM locations
+        WHERE user_id = :user_id
+        ORDER BY recorded_at_ms, id
     """,
 )
 

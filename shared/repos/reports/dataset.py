@@ -13,7 +13,7 @@ from typing import Literal
 
 from shared.database.connection import Batches, Connection
 
-Kind = Literal["text", "number", "cost", "time", "truth"]
+Kind = Literal["text", "number", "decimal", "cost", "time", "truth"]
 
 
 class Audience(Enum):
@@ -40,6 +40,11 @@ def text(name: str, sql: str = "", *, only: Audience | None = None) -> Column:
 
 def number(name: str, sql: str = "", *, only: Audience | None = None) -> Column:
     return Column(name, "number", sql or name, only)
+
+
+def decimal(name: str, sql: str = "", *, only: Audience | None = None) -> Column:
+    """A number with decimals."""
+    return Column(name, "decimal", sql or name, only)
 
 
 def cost(name: str, sql: str, *, only: Audience | None = None) -> Column:

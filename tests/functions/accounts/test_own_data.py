@@ -17,10 +17,11 @@ from shared.database.transactions import transaction
 from shared.ids import new_id
 from shared.money import charging
 from shared.pricing import Tokens
-from shared.repos import conversations, invites, media, orders, wallets
+from shared.repos import conversations, invites, locations, media, orders, wallets
 from shared.repos.answer_chunks import AnswerChunk
 from shared.repos.conversations import Message
 from shared.repos.invites import Invite
+from shared.repos.locations import Location
 from shared.repos.media import Media
 from shared.repos.orders import Order
 from shared.times import iso_utc, now_ms
@@ -41,6 +42,7 @@ TABLES = [
     "transactions",
     "orders",
     "invites",
+    "locations",
 ]
 AI_LABEL = "AI生成 (AI-generated)"
 
@@ -71,6 +73,8 @@ def with_everything(name: str, said: str = "Because.") -> tuple[Any, str, Order]
     transaction(media.add, Media(new_id(), new_id(), user_id, *file))
     code = Invite(f"{name}-CODE", user_id, 3, 1, 500, "a note", True, None, user_id, 1_000)
     transaction(invites.add, code)
+    place = Location(f"{name}-place", user_id, 39.9, 116.4, "gcj02", None, 1_000, 2_000)
+    transaction(locations.add, place)
     return signed_in, message_id, order
 
 
@@ -149,6 +153,7 @@ def test_a_copy_holds_a_row_of_everything_that_is_ones_own() -> None:
         }
     ]
     assert [(one["code"], one["used"]) for one in copy["invites"]] == [("anna-CODE", 1)]
+    assert [(one["id"], one["latitude"]) for one in copy["locations"]] == [("anna-place", 39.9)]
 
 
 @pytest.mark.usefixtures("database")

@@ -19,6 +19,7 @@ from functions.export.index import handler as export
 from functions.export_worker.index import handler as export_worker
 from functions.exports.index import handler as exports
 from functions.health.index import handler as health
+from functions.location.index import handler as location
 from functions.login.index import handler as login
 from functions.models.index import handler as models
 from functions.register.index import handler as register
@@ -128,6 +129,7 @@ QUESTION = (
     "stream",
     "media_ids",
 )
+PLACE = ("latitude", "longitude", "accuracy_m", "recorded_at", "coordinate_system", "consent")
 
 TARGETS = [
     Target("register", register, "POST", "/api/auth/register", ("email", "password", "username")),
@@ -143,6 +145,7 @@ TARGETS = [
     Target("exports", exports, "DELETE", "/api/admin/exports/01ABC"),
     Target("export worker", export_worker, "POST", "/api/internal/exports"),
     Target("admin", admin, "GET", "/api/admin/users"),
+    Target("location", location, "POST", "/api/location/report", PLACE),
     Target("models", models, "GET", "/api/models"),
     Target("chat by event", chat_by_event, "POST", "/api/chat", QUESTION),
     Target("chat by http", chat_by_http, "POST", "/api/chat", QUESTION),

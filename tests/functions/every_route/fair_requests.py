@@ -18,6 +18,7 @@ from shared.repos import (
     conversations,
     export_jobs,
     invites,
+    locations,
     media,
     sessions,
     turns,
@@ -26,6 +27,7 @@ from shared.repos import (
 from shared.repos.conversations import Conversation, Message
 from shared.repos.export_jobs import Job
 from shared.repos.invites import Invite
+from shared.repos.locations import Location
 from shared.repos.media import Media
 from shared.repos.sessions import Session
 from shared.repos.turns import Turn
@@ -53,21 +55,23 @@ class Person:
     message_id: str
     media_id: str
     upload_id: str
+    location_id: str
     login: str
     invite_code: str
 
     @property
     def ids(self) -> tuple[str, ...]:
         talk = (self.conversation_id, self.message_id)
-        return (self.id, self.session_id, *talk, self.media_id, self.upload_id)
+        files = (self.media_id, self.upload_id)
+        return (self.id, self.session_id, *talk, *files, self.location_id)
 
 
 def person(role: str = "user") -> Person:
-    """A user with a password, a session, an answered question and 1,000 fen."""
+    """A user with a password, a session, an answered question, a location and 1,000 fen."""
     login = f"route{next(_numbers)}-{new_id().lower()}@example.com"
     user = add_user(role, email=login, password_hash=hash_password(PASSWORD))
     refresh, session_id, conversation_id, message_id = (new_id() for _ in range(4))
-    media_id, upload_id = new_id(), new_id()
+    media_id, upload_id, location_id = (new_id() for _ in range(3))
     made = Person(
         user.id,
         tokens.issue_access(tokens.Claims(user.id, session_id, role)),
@@ -77,6 +81,7 @@ def person(role: str = "user") -> Person:
         message_id,
         media_id,
         upload_id,
+        location_id,
         login,
         new_code(groups=3),
     )
@@ -102,6 +107,7 @@ def _settle_in(db: Connection, one: Person) -> None:
     key = f"media/{one.id}/{one.media_id}"
     file = (one.upload_id, one.id, key, MINE, "image/png", 9, "1", now)
     media.add(db, Media(one.media_id, *file))
+    locations.add(db, Location(one.location_id, one.id, 39.9, 116.4, "gcj02", 30, now, now))
     invites.add(db, Invite(one.invite_code, one.id, 1, 0, 0, MINE, True, None, one.id, now))
 
 
@@ -214,6 +220,13 @@ FAIR: dict[str, Ask] = {
         {"upload_id": one.upload_id}, token=one.token
     ),
     "DELETE /api/media/{media_id}": lambda one, admin: Fair(ids=(one.media_id,), token=one.token),
+    "POST /api/location/report": lambda one, admin: Fair(
+        {"latitude": 39.9087, "longitude": 116.3975, "consent": True}, token=one.token
+    ),
+    "DELETE /api/location": lambda one, admin: Fair(token=one.token),
+    "DELETE /api/location/{location_id}": lambda one, admin: Fair(
+        ids=(one.location_id,), token=one.token
+    ),
     "POST /api/admin/users": lambda one, admin: Fair(
         {"email": _nameless(), "password": PASSWORD, "role": "user"}, token=admin.token
     ),

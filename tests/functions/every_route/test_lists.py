@@ -24,6 +24,7 @@ LISTS = {
     "/api/conversations/{conversation_id}/messages",
     "/api/credits/pricing",
     "/api/credits/transactions",
+    "/api/location",
     "/api/models",
 }
 DOCUMENTS = {"/api/admin/usage", "/api/info"}  # a list is a part of them

@@ -21,6 +21,7 @@ BY_KIND: Mapping[str, set[str]] = {
     "bool": {"bool_type", "bool_parsing"},
     "datetime": {"datetime_parsing", "datetime_from_date_parsing"},
     "default": set(),
+    "float": {"float_type"},  # strict, and within bounds
     "function-after": set(),
     "function-before": set(),
     "function-plain": set(),
@@ -39,6 +40,8 @@ BY_KIND: Mapping[str, set[str]] = {
     "union": set(),  # of a secret, as above
 }
 BY_CONSTRAINT: Mapping[tuple[str, str], str] = {
+    ("float", "ge"): "greater_than_equal",
+    ("float", "le"): "less_than_equal",
     ("int", "ge"): "greater_than_equal",
     ("int", "le"): "less_than_equal",
     ("str", "min_length"): "string_too_short",

@@ -85,6 +85,8 @@ def _add_rows(db: Connection, at: Sequence[int]) -> None:
         file = (f"u{n:03}", f"media/{n}", "box.png", "image/png", 9, "1", at_ms)
         media.add(db, Media(f"m{n:03}", f"up{n:03}", *file))
         audit.add(db, audit.AuditEntry(f"a{n:03}", at_ms, f"u{n:03}", "test", "{}"))
+        place = {"latitude": 1, "longitude": 1, "coordinate_system": "gcj02", "recorded_at_ms": 1}
+        insert(db, "locations", id=f"l{n:03}", user_id=f"u{n:03}", consented_at_ms=at_ms, **place)
         _add_money(db, n, at_ms)
 
 

@@ -29,7 +29,7 @@ from tests.people import NOON_MS
 
 DATASETS = [
     *("users", "conversations", "messages", "media"),
-    *("orders", "transactions", "usage", "audit"),
+    *("orders", "transactions", "usage", "audit", "locations"),
 ]
 
 
@@ -221,7 +221,7 @@ def test_a_file_with_text_of_a_model_is_labelled_and_no_other() -> None:
     ids = [entry.id for entry in audit_entries()]
     label = {"Label": "1", "ContentProducer": "fc-ai-backend", "ProduceID": ids[2]}
     labels = [json.loads(reply.headers.get("X-Aigc", "null")) for reply in replies]
-    assert labels == [None, None, {"AIGC": label}, None, None, None, None]
+    assert labels == [None, None, {"AIGC": label}, None, None, None, None, None]
 
 
 @pytest.mark.usefixtures("database")

@@ -15,12 +15,14 @@ from shared.repos import (
     conversations,
     export_jobs,
     invites,
+    locations,
     orders,
     prices,
     rows,
     wallets,
 )
 from shared.repos.audit import AuditFilter
+from shared.repos.locations import RecordedPeriod
 from shared.repos.orders import OrderFilter
 from shared.repos.reports import user_search
 from shared.repos.reports.user_search import UserFilter
@@ -130,6 +132,12 @@ def price(number: int) -> Row:
     return {**model, "unit": "token", **amounts, "changed_by": ANNA, "created_at_ms": ms(number)}
 
 
+def location(number: int) -> Row:
+    place = {"latitude": 39.9, "longitude": 116.4, "coordinate_system": "gcj02"}
+    moments = {"recorded_at_ms": ms(number), "consented_at_ms": ms(number)}
+    return {"id": identifier(number), "user_id": owner(number), **place, **moments}
+
+
 def search(
     db: Connection, filters: UserFilter, *, after: Cursor | None, count: int
 ) -> Sequence[Listed]:
@@ -140,6 +148,8 @@ ALL = ROWS + OTHERS
 USERS = {"users": [user(ANNA), user(BEN)]}
 WALLETS = {**USERS, "wallets": [wallet(ANNA), wallet(BEN)]}
 TALKS = {**USERS, "conversations": [conversation(one, ANNA, 1) for one in (TALK, OTHER_TALK)]}
+
+EARLY = RecordedPeriod(ms(300), ms(600))
 
 _audit = partial(List, "audit_log", row=audit_entry)
 _orders = partial(List, "orders", row=order, parents=USERS)
@@ -178,6 +188,19 @@ LISTS: dict[str, List] = {
     ),
     "orders by user": _orders(
         lambda db, **page: orders.list_newest(db, OrderFilter(user_id=ANNA), **page)
+    ),
+    "locations": List(
+        "locations",
+        lambda db, **page: locations.list_of(db, ANNA, RecordedPeriod(), **page),
+        location,
+        parents=USERS,
+    ),
+    "locations of a period": List(
+        "locations",
+        lambda db, **page: locations.list_of(db, ANNA, EARLY, **page),
+        location,
+        size=300,
+        parents=USERS,
     ),
     "invites": List("invites", invites.list_newest, invite, ALL, USERS),
     "exports": List("exports", export_jobs.list_latest, export, ALL, USERS),

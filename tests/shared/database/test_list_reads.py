@@ -16,6 +16,7 @@ from shared.repos import (
     daily_uploads,
     export_jobs,
     invites,
+    locations,
     media,
     models,
     object_deletions,
@@ -47,6 +48,7 @@ from tests.shared.database.test_deep_pages import (
     insert,
     invite,
     listed_conversation,
+    location,
     message,
     ms,
     order,
@@ -289,6 +291,11 @@ REMOVED = {
         {"exports": aged(export, "id", "created_at_ms", "ended_at_ms")},
         parents=USERS,
     ),
+    "old locations": Query(
+        listed(locations.list_reported, after=""),
+        {"locations": aged(location, "id", "recorded_at_ms", "consented_at_ms")},
+        parents=USERS,
+    ),
     "deactivated codes": Query(listed(invites.list_deactivated, after=""), CODES, parents=USERS),
     "expired codes": Query(listed(invites.list_expired, after=""), CODES, most=5, parents=USERS),
     "old days": Query(
@@ -317,6 +324,7 @@ EXPORTED: dict[str, tuple[Tables, Tables]] = {
     "sessions": (SESSIONS, USERS),
     "profile": ({}, USERS),
     "invites": (OWN_INVITES, USERS),
+    "locations": ({"locations": generated(location)}, USERS),
 }
 
 
