@@ -13,7 +13,7 @@ import httpx
 
 from tests.events import Reply
 from tests.patience import HANG_SECONDS
-from tests.web import WebFunction
+from tests.web import NO_CERTIFICATES, WebFunction
 
 PATH = "/api/chat"
 Position = tuple[int, int]
@@ -122,7 +122,9 @@ def ask_at_once(
     async def ask_all() -> list[httpx.Response]:
         limits = httpx.Limits(max_connections=None)
         named = _headers(token, headers)
-        async with httpx.AsyncClient(limits=limits, headers=named, timeout=HANG_SECONDS) as client:
+        async with httpx.AsyncClient(
+            limits=limits, headers=named, verify=NO_CERTIFICATES, timeout=HANG_SECONDS
+        ) as client:
             bases = itertools.cycle(web.base for web in webs)
             asking = [client.post(next(bases) + PATH, json=body) for body in bodies]
             return await asyncio.gather(*asking)
@@ -137,7 +139,11 @@ def watch(
     """Open the stream of a running or stored answer, on any instance, as a context."""
     headers = {**_headers(token, None), "Last-Event-ID": last_event_id}
     return httpx.stream(
-        "GET", f"{web.base}{PATH}/streams/{message_id}", headers=headers, timeout=HANG_SECONDS
+        "GET",
+        f"{web.base}{PATH}/streams/{message_id}",
+        headers=headers,
+        verify=NO_CERTIFICATES,
+        timeout=HANG_SECONDS,
     )
 
 
@@ -164,7 +170,14 @@ def open_stream(
 ) -> AbstractContextManager[httpx.Response]:
     """Open a streamed answer as a context."""
     asked, named = json.dumps({"message": message, "stream": True}), _headers(token, headers)
-    return httpx.stream("POST", web.base + PATH, content=asked, headers=named, timeout=HANG_SECONDS)
+    return httpx.stream(
+        "POST",
+        web.base + PATH,
+        content=asked,
+        headers=named,
+        verify=NO_CERTIFICATES,
+        timeout=HANG_SECONDS,
+    )
 
 
 def message_id_of(heard: bytes) -> str:
