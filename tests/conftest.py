@@ -3,6 +3,7 @@
 import secrets
 import shutil
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import hypothesis
@@ -120,8 +121,15 @@ def sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def mariadb_database(mariadb_server: str) -> Iterator[str]:
     """One migrated database for the whole run; each test leaves it empty."""
+    with migrated_database(mariadb_server) as url:
+        yield url
+
+
+@contextmanager
+def migrated_database(server: str) -> Iterator[str]:
+    """Make a migrated database on the server, and remove it at the end."""
     name = f"test_{secrets.token_hex(4)}"
-    url = create_database(mariadb_server, name)
+    url = create_database(server, name)
     _migrate(url)
     yield url
     with cursor_on(url) as cursor:
@@ -130,6 +138,7 @@ def mariadb_database(mariadb_server: str) -> Iterator[str]:
 
 def _migrate(url: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("APP_ENV", "test")
         patch.setenv("DATABASE_URL", url)
         _forget()
         migrations.up()

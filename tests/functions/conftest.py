@@ -1,20 +1,17 @@
 """The chat function in its usual configurations, one process for each."""
 
 import itertools
-import os
 import secrets
-import subprocess
-import sys
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts.tooling.database.mariadb import create_database, cursor_on
-from scripts.tooling.environment import ROOT
-from tests.conftest import WITHOUT_LIMITS, Configure
+from tests.conftest import WITHOUT_LIMITS, Configure, migrated_database
 from tests.fakes import upstream
 from tests.fakes.upstream import Upstream
 from tests.people import Person, new_person
@@ -29,6 +26,7 @@ GUEST_LIMIT = 5
 
 SignUp = Callable[[], Person]
 Pair = tuple[WebFunction, WebFunction]
+Kept = Callable[..., WebFunction]
 
 
 @pytest.fixture(scope="session")
@@ -97,36 +95,41 @@ def hasty(variables: dict[str, str]) -> Iterator[WebFunction]:
         yield web
 
 
-@pytest.fixture(scope="session", params=["sqlite", "mariadb"])
-def chat_database(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    """The URL of a migrated database for chat."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path_factory.mktemp('chat')}/app.db"
-        _migrate(url)
-        yield url
-        return
-    with _mariadb(request.getfixturevalue("mariadb_server")) as url:
-        yield url
-
-
-@contextmanager
-def _mariadb(server: str) -> Iterator[str]:
-    name = f"chat_{secrets.token_hex(4)}"
-    url = create_database(server, name)
-    _migrate(url)
-    yield url
-    with cursor_on(url) as cursor:
-        cursor.execute(f"DROP DATABASE {name}")
+@pytest.fixture(scope="session")
+def chat_sqlite(sqlite_file: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{shutil.copy(sqlite_file, tmp_path_factory.mktemp('chat'))}"
 
 
 @pytest.fixture(scope="session")
-def stored(variables: dict[str, str], chat_database: str) -> Iterator[WebFunction]:
+def chat_mariadb(mariadb_server: str) -> Iterator[str]:
+    with migrated_database(mariadb_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="session", params=["sqlite", "mariadb"])
+def chat_database(request: pytest.FixtureRequest) -> str:
+    """The URL of a migrated database for chat, the same one in all files."""
+    url: str = request.getfixturevalue(f"chat_{request.param}")
+    return url
+
+
+@pytest.fixture(scope="session")
+def kept() -> Iterator[Kept]:
+    """Start chat with these variables, once; it runs until the last test."""
+    with ExitStack() as running:
+
+        @cache
+        def start(**given: str) -> WebFunction:
+            return running.enter_context(serving("chat", **given))
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def stored(variables: dict[str, str], chat_database: str, kept: Kept) -> WebFunction:
     """Chat with a database, with guests, and with a large connection pool for races."""
     more = {"DATABASE_URL": chat_database, "GUEST_DAILY_MESSAGES": str(GUEST_LIMIT)}
-    with serving("chat", **variables, **more, DATABASE_CONNECTIONS="16") as web:
-        yield web
+    return kept(**variables, **more, DATABASE_CONNECTIONS="16")
 
 
 @pytest.fixture
@@ -138,7 +141,7 @@ def sign_up(configure: Configure, variables: dict[str, str], chat_database: str)
 
 @pytest.fixture(scope="session")
 def pair_database(mariadb_server: str) -> Iterator[str]:
-    with _mariadb(mariadb_server) as url:
+    with migrated_database(mariadb_server) as url:
         yield url
 
 
@@ -167,11 +170,3 @@ def guest_ip() -> str:
     """An unused address for a guest."""
     number = next(_numbers)
     return f"198.51.{number // 250}.{number % 250 + 1}"
-
-
-def _migrate(url: str) -> None:
-    """Migrate in another process, because this one may have loaded settings of another database."""
-    code = "from scripts.tooling.database import migrations; migrations.up()"
-    command = [sys.executable, "-c", code]
-    environment = {**os.environ, "APP_ENV": "test", "DATABASE_URL": url}
-    subprocess.run(command, cwd=ROOT, env=environment, check=True)

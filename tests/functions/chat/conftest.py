@@ -7,10 +7,10 @@ import pytest
 from shared.database.transactions import read, transaction
 from shared.repos import prices
 from tests.functions.chat.outages import Remote, remote_instance
-from tests.functions.conftest import Pair, SignUp
+from tests.functions.conftest import Kept, Pair, SignUp
 from tests.functions.wallets import PER_TOKEN
 from tests.people import Person, paying
-from tests.web import WebFunction, serving
+from tests.web import WebFunction
 
 
 @pytest.fixture
@@ -27,9 +27,8 @@ def remote(pair: Pair) -> Iterator[Remote]:
 
 
 @pytest.fixture
-def metered(stored: WebFunction, payer: Person) -> Iterator[WebFunction]:
+def metered(stored: WebFunction, payer: Person, kept: Kept) -> WebFunction:
     """An instance whose model has prices per token."""
     if read(prices.find_current, PER_TOKEN.model) is None:
         transaction(prices.add, PER_TOKEN, changed_by=payer.id)
-    with serving("chat", **{**stored.variables, "OPENAI_MODEL": PER_TOKEN.model}) as web:
-        yield web
+    return kept(**{**stored.variables, "OPENAI_MODEL": PER_TOKEN.model})
