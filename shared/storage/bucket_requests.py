@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPSConnection
+from types import MappingProxyType
 from typing import TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -17,7 +18,7 @@ from shared.errors import StorageUnavailable
 from shared.storage.bucket_address import BucketAddress
 from shared.storage.deadline import Deadline, TimeIsUp, in_time
 from shared.storage.media_storage import ObjectChanged, ObjectMissing, StoredObject
-from shared.storage.oss_signature import Signer
+from shared.storage.oss_signature import Signer, encode_query
 
 T = TypeVar("T")
 
@@ -88,6 +89,10 @@ class BucketCall:
         body = _good(answer).body
         return body if answer.status == 206 else body[start:][:length]
 
+    def read_whole(self, key: str, process: str) -> bytes:
+        query = {"x-oss-process": process} if process else {}
+        return _good(self._sent("GET", key, {}, query)).body
+
     def copy(self, source: str, target: str, etag: str, content_type: str) -> StoredObject:
         headers = {
             "Content-Type": content_type,
@@ -106,12 +111,18 @@ class BucketCall:
         if not answer.is_missing:
             _good(answer)
 
-    def _sent(self, method: str, key: str, headers: Mapping[str, str]) -> _Answer:
+    def _sent(
+        self,
+        method: str,
+        key: str,
+        headers: Mapping[str, str],
+        query: Mapping[str, str] = MappingProxyType({}),
+    ) -> _Answer:
         """Send a request, again after failures of the network or the service."""
         pause = _FIRST_PAUSE_SECONDS
         while True:
             try:
-                answer = self._once(method, key, headers)
+                answer = self._once(method, key, headers, query)
                 if answer.status < 500 and answer.status != 429:
                     return answer
                 failure = answer.failure
@@ -122,16 +133,19 @@ class BucketCall:
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  # jitter
             pause *= 2
 
-    def _once(self, method: str, key: str, headers: Mapping[str, str]) -> _Answer:
+    def _once(
+        self, method: str, key: str, headers: Mapping[str, str], query: Mapping[str, str]
+    ) -> _Answer:
         address, limit = self.bucket.address, min(_SILENT_SECONDS, self.deadline.seconds_left)
         signer = Signer.of_time(self.keys, self.bucket.region, time.time())
-        signed = signer.signed_headers(method, address.resource(key), {}, headers)
+        signed = signer.signed_headers(method, address.resource(key), query, headers)
         url = urlsplit(address.url(key))
         connection = _connection(url.scheme, url.netloc, max(limit, 0.1))
         try:
             connection.connect()
             self.deadline.socket = connection.sock
-            connection.request(method, url.path, headers=signed)
+            target = f"{url.path}?{encode_query(query)}" if query else url.path
+            connection.request(method, target, headers=signed)
             response = connection.getresponse()
             return _Answer(response.status, response.headers, response.read())
         finally:

@@ -50,6 +50,9 @@ class MediaBucket:
     def read(self, key: str, *, etag: str, start: int = 0, length: int | None = None) -> bytes:
         return self._requests.in_time(lambda call: call.read(key, etag, start, length))
 
+    def read_whole(self, key: str, *, process: str = "") -> bytes:
+        return self._requests.in_time(lambda call: call.read_whole(key, process))
+
     def copy(self, source: str, target: str, *, etag: str, content_type: str) -> StoredObject:
         return self._requests.in_time(lambda call: call.copy(source, target, etag, content_type))
 

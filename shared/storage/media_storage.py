@@ -84,6 +84,12 @@ class MediaStorage(Protocol):
         Raises: ObjectChanged, ObjectMissing, StorageUnavailable.
         """
 
+    def read_whole(self, key: str, *, process: str = "") -> bytes:
+        """The object, in a bucket as `process` makes it: a picture that is converted or smaller.
+
+        Raises: ObjectMissing, StorageUnavailable.
+        """
+
     def copy(self, source: str, target: str, *, etag: str, content_type: str) -> StoredObject:
         """Copy the object with this ETag; return the copy.
 
