@@ -8,11 +8,11 @@ from copy import copy
 from types import MappingProxyType
 from typing import Any
 
-from shared.llm.pictures import picture_tokens, pictures_in
+from shared.llm.pictures import Rule, picture_tokens, pictures_in
 
 _FIRST_WIDE = "\u2e80"  # from here on: CJK, kana, hangul, full-width forms, emoji
 _WIDE = re.compile(f"[{_FIRST_WIDE}-\U0010ffff]")
-_NARROW_PER_TOKEN = 4
+NARROW_PER_TOKEN = 4
 # Options that the model reads, or that are charged as if it did.
 _READ = ("tools", "response_format", "prediction", "chat_template_kwargs")
 
@@ -41,12 +41,12 @@ class TextEstimate:
 
     @property
     def tokens(self) -> int:
-        return self._wide + -(-self._narrow // _NARROW_PER_TOKEN)
+        return self._wide + -(-self._narrow // NARROW_PER_TOKEN)
 
     def tokens_since(self, earlier: "TextEstimate") -> int:
         """The tokens of what was added after an earlier state of this estimate."""
         narrow = self._narrow - earlier._narrow
-        return self._wide - earlier._wide + -(-narrow // _NARROW_PER_TOKEN)
+        return self._wide - earlier._wide + -(-narrow // NARROW_PER_TOKEN)
 
 
 def estimate_tokens(*texts: str) -> int:
@@ -64,13 +64,18 @@ def beginning(text: str, tokens: int) -> str:
 
 
 def estimate_prompt_tokens(
-    messages: Iterable[Mapping[str, Any]], options: Mapping[str, Any] = MappingProxyType({})
+    messages: Iterable[Mapping[str, Any]],
+    options: Mapping[str, Any] = MappingProxyType({}),
+    rule: Rule = picture_tokens,
 ) -> int:
-    """The tokens of all messages with their pictures, and of the options that the model reads."""
+    """The tokens of all messages with their pictures, and of the options that the model reads.
+
+    `rule` counts the tokens of one picture.
+    """
     messages = list(messages)
     given = [json.dumps(options[name], ensure_ascii=False) for name in _READ if options.get(name)]
     texts = sum(map(_message_tokens, messages)) + sum(map(estimate_tokens, given))
-    return texts + sum(map(picture_tokens, pictures_in(messages)))
+    return texts + sum(map(rule, pictures_in(messages)))
 
 
 def _message_tokens(message: Mapping[str, Any]) -> int:

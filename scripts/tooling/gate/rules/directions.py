@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "limits": GROUND | {"accounts", "repos", "web", "database"},
     "exports": GROUND | {"repos", "workers", "database", "storage"},
     "answers": GROUND | {"money", "repos", "database"},
-    "llm": GROUND | {"repos", "database"},
+    "llm": GROUND | {"media", "repos", "database", "storage"},
     "accounts": GROUND | {"repos", "web", "database"},
     "money": GROUND | {"repos", "database"},
     "media": GROUND,
