@@ -15,7 +15,7 @@ AppError
 |- UnsupportedMediaType 415
 |- InvalidRequest 422        IdempotencyMismatch, InviteCodeRequired, InviteCodeInvalid,
 |                            MediaTypeNotAllowed, MediaInvalid, DocumentHasNoText,
-|                            ConsentRequired
+|                            ConsentRequired, ModelCannotSee
 |- TooManyRequests 429       DailyLimitReached, TooManyStreams, UploadLimitReached
 |- UpstreamFailed 502        UpstreamBusy 503, UpstreamTimeout 504, AnswerInterrupted,
 |                            UpstreamMisconfigured 503,
@@ -479,6 +479,14 @@ class ConsentRequired(InvalidRequest):
     name = "consent_required"
     en = "This needs the user's consent: send consent: true after asking for it."
     zh = "需要用户明确同意：请在征得同意后发送 consent: true。"
+
+
+class ModelCannotSee(InvalidRequest):
+    """The question has a picture, and no upstream of the model takes pictures."""
+
+    name = "model_cannot_see"
+    en = "This model takes no pictures. Choose one that does."
+    zh = "该模型不支持图片，请选择支持图片的模型。"
 
 
 class TooManyRequests(AppError):

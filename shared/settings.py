@@ -459,6 +459,13 @@ class Storage:
 
 
 @dataclass(frozen=True)
+class Pictures:
+    """Pictures for models: `link` to the bucket, or `data`. From a folder they are always data."""
+
+    delivery: str = env("PICTURE_DELIVERY", parse=one_of("link", "data"), default="link")
+
+
+@dataclass(frozen=True)
 class Workers:
     """The base URL of this deployment, at which one function starts another."""
 

@@ -37,6 +37,7 @@ def conclude(db: Connection, turn: Turn, ending: Ending) -> dict[str, object] | 
         error=ending.error,
         charge=vars(charge),
         quota=charging.quota_after(turn, known, charge),
+        is_truncated=bool(turn.is_truncated),
     )
     turns.end(
         db,

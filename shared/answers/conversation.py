@@ -7,7 +7,7 @@ from shared.answers.title import title_of
 from shared.database.connection import Connection
 from shared.database.deferred import Deferred
 from shared.ids import question_id
-from shared.repos import conversations
+from shared.repos import conversations, message_media
 from shared.repos.conversations import Conversation, Message
 from shared.repos.turns import OpenTurn, Turn
 from shared.times import now_ms
@@ -38,7 +38,7 @@ def begin(db: Connection, turn: Turn, ending: Ending) -> Reply | None:
 
 
 def store(db: Connection, turn: Turn, known: OpenTurn | Turn, reply: Reply) -> None:
-    """Add both messages, unless the conversation was deleted while the answer was generated.
+    """Add both messages and the question's media, unless the conversation was deleted meanwhile.
 
     `known` has the texts of the locked turn: a deletion also removes them. A later question that
     finds no conversation comes after its deletion.
@@ -57,6 +57,7 @@ def store(db: Connection, turn: Turn, known: OpenTurn | Turn, reply: Reply) -> N
         question_message_id, answer.conversation_id, "user", question, turn.created_at_ms
     )
     conversations.append(db, user_message, answer)
+    message_media.add(db, question_message_id, turn.media)
 
 
 def replace(db: Connection, turn: Turn, ending: Ending) -> None:

@@ -17,6 +17,7 @@ from shared.config import Secret
 from shared.errors import Misconfigured, UpstreamFailed, UpstreamTimeout
 from shared.llm.answer_parser import AnswerParser
 from shared.llm.events import Event
+from shared.llm.pictures import without_data
 from shared.llm.redaction import Redaction
 from shared.llm.refusals import complaint_of_body, refusal
 from shared.llm.transport import Transport
@@ -65,10 +66,12 @@ async def stream(
         Misconfigured: the key cannot be sent in a header.
     """
     tools = {"content": [options.get(name) for name in ("tools", "response_format")]}
-    redaction = Redaction(upstream.api_key, [tools, *messages], logs_text=upstream.log_text)
+    said = [tools, *without_data(messages)]
+    redaction = Redaction(upstream.api_key, said, logs_text=upstream.log_text)
     body = request_body(upstream, messages, model, thinking=thinking, options=options)
     deadline = anyio.current_time() + upstream.first_byte_seconds
     response = await _send(upstream, body, public_only=public_only)
+    del messages, body  # pictures are large
     try:
         if not response.is_success:
             raise await _refusal(response, redaction)

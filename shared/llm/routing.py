@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from shared import log, settings
 from shared.config import load
+from shared.credentials import Credentials
 from shared.errors import (
     ContextLengthExceeded,
     UnsupportedParameter,
@@ -22,7 +23,9 @@ from shared.llm.catalog import Catalog, Upstream
 from shared.llm.events import Event, Output
 from shared.llm.model_list import Offered
 from shared.llm.parameters import knows
-from shared.llm.pictures import pictures_in
+from shared.llm.picture_delivery import PictureTerms, delivered
+from shared.llm.pictures import Picture, picture_tokens, pictures_in, rule_of
+from shared.llm.vendors import vendor_of
 from shared.repos.upstream_calls import UpstreamCall
 
 _MOST_ATTEMPTS = 3
@@ -53,6 +56,22 @@ async def longest_prompt(model: str) -> int:
     return min(bounds, default=default)
 
 
+async def picture_terms(model: str) -> PictureTerms:
+    """How the upstreams of the model take pictures, and the tokens at the one that counts most.
+
+    Raises: DatabaseUnavailable, if the catalog has not been read yet.
+    """
+    known = (await _catalog().current()).upstreams
+    seeing = [one for one in known if one.serves == model and one.vision]
+    urls = [one.settings.url for one in seeing]
+    rules = [rule_of(vendor_of(one.settings.url), one.vendor_model) for one in seeing]
+
+    def tokens(picture: Picture) -> int:
+        return max((rule(picture) for rule in rules), default=picture_tokens(picture))
+
+    return PictureTerms(urls, tokens)
+
+
 async def require(model: str, options: Mapping[str, object], *, with_pictures: bool) -> None:
     """Make sure that an upstream of the model takes the pictures and knows all the parameters.
 
@@ -79,15 +98,18 @@ async def answer(
     thinking: bool,
     options: Mapping[str, object],
     report: Callable[[UpstreamCall], None],
+    called_with: Credentials | None = None,
 ) -> AsyncGenerator[Event, None]:
     """Yield one upstream's answer; try another one only before the first event.
 
     Only upstreams that know all of the options, and take pictures if there are any, are asked. A
     request that was refused for good is not tried elsewhere: parameters are wrong for all, and
     what one content filter stopped is not carried round it. A prompt that was too long is tried
-    at upstreams of another vendor or model, which may take more.
+    at upstreams of another vendor or model, which may take more. Each is given stored pictures in
+    the form that it takes; they are read with the credentials `called_with`.
 
-    Raises: UpstreamFailed or a subclass: of all failures, the one that a repetition may avoid.
+    Raises: StorageUnavailable: a picture cannot be read; UpstreamFailed or a subclass: of all
+        failures, the one that a repetition may avoid.
     """
     failures: list[tuple[Upstream, UpstreamFailed]] = []
     known = await _catalog().current()
@@ -103,16 +125,18 @@ async def answer(
         raise UpstreamFailed(reason="no upstream that can be asked")
     spared: list[Upstream] = []
     for upstream in _order(serving, failures, spared):
+        shown = await delivered(messages, upstream.settings.url, called_with)
         watch = _Watch(upstream, report)
         try:
             async with client.stream(
                 upstream.settings,
-                messages,
+                shown,
                 model=upstream.vendor_model,
                 thinking=thinking,
                 options=options,
                 public_only=upstream.public_only,
             ) as events:
+                shown = ()  # pictures are large, and sent by now
                 async for event in events:
                     watch.see(event)
                     yield event

@@ -16,14 +16,19 @@ def outcome_json(
     error: str = "",
     charge: Mapping[str, object] | None = None,
     quota: Mapping[str, object] | None = None,
+    is_truncated: bool = False,
 ) -> dict[str, object]:
-    """`charge` and `quota` are None, and left out, where nothing is counted."""
+    """`charge` and `quota` are None, and left out, where nothing is counted.
+
+    `truncated` is there if the model was given only the beginning of a document.
+    """
     return {
         "finish_reason": finish_reason,
         "usage": usage_json(tokens),
         **({} if charge is None else {"charge": charge}),
         **({} if quota is None else {"quota": quota}),
         "latency_ms": max(latency_ms, 0),
+        **({"truncated": True} if is_truncated else {}),
         **({"error": error} if error else {}),
     }
 

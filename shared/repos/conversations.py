@@ -57,8 +57,10 @@ class Message:
 @dataclass(frozen=True)
 class ContextMessage:
     conversation_id: str
+    id: str | None
     role: str | None
     content: str | None
+    media_count: int
 
 
 def add(db: Connection, conversation: Conversation, *, updated_at_ms: int | None = None) -> None:
@@ -281,7 +283,8 @@ def list_last(db: Connection, conversation_id: str, user_id: str, *, count: int)
     """
     return db.defer(
         """
-        SELECT c.id AS conversation_id, m.role, m.content
+        SELECT c.id AS conversation_id, m.id, m.role, m.content,
+            (SELECT COUNT(*) FROM message_media WHERE message_id = m.id) AS media_count
         FROM conversations AS c
         LEFT JOIN (
             SELECT conversation_id, role, content, created_at_ms, id

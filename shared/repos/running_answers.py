@@ -15,6 +15,12 @@ class RunningAnswer:
     title: str | None
     model: str
     created_at_ms: int
+    media_ids: str | None = None
+
+    @property
+    def media(self) -> list[str]:
+        """The ids of the question's media."""
+        return self.media_ids.split(",") if self.media_ids else []
 
     @property
     def opens_conversation(self) -> bool:
@@ -30,7 +36,7 @@ def list_of(db: Connection, user_id: str) -> list[RunningAnswer]:
     return db.find_all(
         RunningAnswer,
         """
-        SELECT message_id, conversation_id, question, title, model, created_at_ms
+        SELECT message_id, conversation_id, question, title, model, created_at_ms, media_ids
         FROM turns /*! FORCE INDEX (ix_turns_user_state) */
         WHERE user_id = :user_id AND state = 'open'
             AND question IS NOT NULL AND conversation_id IS NOT NULL

@@ -15,8 +15,9 @@ from shared.repos import rows
 class Turn:
     """`outcome` is JSON, see shared.money.outcome; `subject` is a user or a guest.
 
-    `question`, `title` and `price` are those of an open turn; a released one keeps its question
-    and its title, which is that of a new conversation.
+    `question`, `title`, `media_ids` and `price` are those of an open turn; a released one keeps
+    all but the price. `title` is that of a new conversation. `is_truncated` says that the prompt
+    had only the beginning of a document.
     """
 
     message_id: str
@@ -38,6 +39,13 @@ class Turn:
     ended_at_ms: int | None = None
     outcome: str | None = None
     title: str | None = None
+    media_ids: str | None = None
+    is_truncated: int = 0
+
+    @property
+    def media(self) -> list[str]:
+        """The ids of the question's media."""
+        return self.media_ids.split(",") if self.media_ids else []
 
     @property
     def opens_conversation(self) -> bool:
@@ -69,11 +77,11 @@ def add(db: Connection, turn: Turn) -> None:
         INSERT INTO turns
             (message_id, subject, user_id, conversation_id, question, model, payment, day,
              daily_limit, reserved_fen, price, prompt_tokens, lease_until_ms, created_at_ms,
-             state, stop_requested, ended_at_ms, outcome, title)
+             state, stop_requested, ended_at_ms, outcome, title, media_ids, is_truncated)
         VALUES
             (:message_id, :subject, :user_id, :conversation_id, :question, :model, :payment, :day,
              :daily_limit, :reserved_fen, :price, :prompt_tokens, :lease_until_ms, :created_at_ms,
-             :state, :stop_requested, :ended_at_ms, :outcome, :title)
+             :state, :stop_requested, :ended_at_ms, :outcome, :title, :media_ids, :is_truncated)
         """,
         **vars(turn),
     )
@@ -85,7 +93,7 @@ def find(db: Connection, message_id: str) -> Turn | None:
         """
         SELECT message_id, subject, user_id, conversation_id, question, model, payment, day,
             daily_limit, reserved_fen, price, prompt_tokens, lease_until_ms, created_at_ms,
-            state, stop_requested, ended_at_ms, outcome, title
+            state, stop_requested, ended_at_ms, outcome, title, media_ids, is_truncated
         FROM turns
         WHERE message_id = :message_id
         """,
@@ -151,7 +159,8 @@ def end(
             charged_fen = :charged_fen,
             price = '',
             question = CASE WHEN :state = 'released' THEN question END,
-            title = CASE WHEN :state = 'released' THEN title END
+            title = CASE WHEN :state = 'released' THEN title END,
+            media_ids = CASE WHEN :state = 'released' THEN media_ids END
         WHERE message_id = :message_id AND state = 'open'
         """,
         message_id=message_id,
@@ -285,7 +294,7 @@ def forget_questions(db: Connection, user_id: str, conversation_id: str) -> bool
         db.execute(
             """
             UPDATE turns
-            SET question = NULL, title = NULL
+            SET question = NULL, title = NULL, media_ids = NULL
             WHERE user_id = :user_id AND conversation_id = :conversation_id
                 AND question IS NOT NULL
             """,
@@ -302,6 +311,7 @@ def forget_all_questions(db: Connection, user_id: str) -> None:
         UPDATE turns
         SET question = NULL,
             title = NULL,
+            media_ids = NULL,
             stop_requested = 1
         WHERE user_id = :user_id AND (question IS NOT NULL OR state = 'open')
         """,

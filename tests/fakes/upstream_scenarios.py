@@ -402,6 +402,14 @@ async def _(wire: Wire) -> None:
     await wire.end()
 
 
+@scenario("quoting-a-picture")
+async def _(wire: Wire) -> None:
+    url = wire.request.json["messages"][-1]["content"][-1]["image_url"]["url"]
+    await wire.head(400, "application/json")
+    await wire.send(error(f"Failed to download {url}").encode())
+    await wire.end()
+
+
 @scenario("quoting-the-first")
 async def _(wire: Wire) -> None:
     await wire.head(400, "application/json")

@@ -1,7 +1,8 @@
 """Request body of POST /api/chat, in both of its forms."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
@@ -13,20 +14,24 @@ from pydantic import (
 )
 
 from functions.chat.prompt import personas
-from functions.chat.prompt.context import fit_context
+from functions.chat.prompt.context import Prompt, Room, fit_context
+from functions.chat.prompt.message import PromptMessage
 from shared import settings
 from shared.chat_rules import (
     KEY_CHARACTERS,
+    MEDIA,
     MESSAGE_CHARACTERS,
     MESSAGES,
     PERSONA_TITLES,
 )
 from shared.config import load
 from shared.problems import Problem
+from shared.repos.message_media import PromptMedia
 from shared.web.client_ip import language
 from shared.web.fields import ShownTitle
 
 _Content = Annotated[str, StringConstraints(min_length=1, max_length=MESSAGE_CHARACTERS)]
+_Id = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 _Key = Annotated[str, StringConstraints(min_length=1, max_length=KEY_CHARACTERS)]
 
 
@@ -36,13 +41,17 @@ class ChatMessage(BaseModel):
 
 
 class ChatRequest(BaseModel):
-    """Either `messages`, if the client keeps the history, or `message`, if we do."""
+    """Either `messages`, if the client keeps the history, or `message`, if we do.
+
+    `media_ids` are the pictures and documents of the question, which has a text in any case.
+    """
 
     type: str = "default"
     locale: str | None = None
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MESSAGES)] | None = None
     message: _Content | None = None
-    conversation_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    media_ids: Annotated[list[_Id], Field(max_length=MEDIA)] = []
+    conversation_id: _Id | None = None
     title: ShownTitle | None = None
     model: Annotated[str, StringConstraints(max_length=128)] | None = None
     stream: bool = False
@@ -77,6 +86,13 @@ class ChatRequest(BaseModel):
             )
         return value
 
+    @field_validator("media_ids")
+    @classmethod
+    def _are_distinct(cls, value: list[str]) -> list[str]:
+        if len(set(value)) < len(value):
+            raise ValueError(Problem("must name each file once", "每个文件只能出现一次"))
+        return value
+
     @model_validator(mode="after")
     def _has_one_form(self) -> "ChatRequest":
         if (self.messages is None) == (self.message is None):
@@ -107,18 +123,25 @@ class ChatRequest(BaseModel):
         return self._all_messages[-1].content
 
     def prompt(
-        self, history: list[dict[str, Any]], fallback_language: str, most_tokens: int
-    ) -> list[dict[str, Any]]:
+        self,
+        history: Sequence[PromptMessage],
+        media: Sequence[PromptMedia],
+        fallback_language: str,
+        room: Room,
+    ) -> Prompt:
         """The persona, the earlier messages and the question.
 
         In the form with `messages`, the client has sent the earlier messages itself.
         """
         instructions = personas.prompt(self.type, language(self.locale or "", fallback_language))
         persona = {"role": "system", "content": instructions}
-        *sent_before, question = [message.model_dump() for message in self._all_messages]
+        *sent_before, question = [
+            PromptMessage(one.role, one.content) for one in self._all_messages
+        ]
         earlier = history if self.messages is None else sent_before
-        budget = min(load(settings.Chat).context_tokens, most_tokens)
-        return fit_context(persona, earlier, question, budget)
+        budget = min(load(settings.Chat).context_tokens, room.most_tokens)
+        asked = replace(question, media=media)
+        return fit_context(persona, earlier, asked, replace(room, most_tokens=budget))
 
     @property
     def _all_messages(self) -> list[ChatMessage]:

@@ -195,6 +195,7 @@ class Generation:
                 thinking=self._thinking,
                 options=self.turn.options,
                 report=self._calls.append,
+                called_with=self.turn.called_with,
             )
             async with aclosing(answer) as events:
                 async for event in limited(events, self._answer.counter, self.turn.most_output):

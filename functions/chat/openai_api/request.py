@@ -3,18 +3,21 @@
 Does no I/O.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from functions.chat.openai_api.messages import MOST_ITEMS, CompletionMessage
 from functions.chat.openai_api.pictures import MOST_PICTURES
 from functions.chat.openai_api.tools import ResponseFormat, Tool, ToolChoice
+from functions.chat.prompt.context import Prompt, Room
+from functions.chat.prompt.message import PromptMessage
 from shared.errors import UnsupportedParameter
 from shared.llm import parameters
+from shared.repos.message_media import PromptMedia
 
 _MOST_DETAILS = 20
 
@@ -93,6 +96,11 @@ class CompletionRequest(BaseModel):
         return any(message.pictures for message in self.messages)
 
     @property
+    def media_ids(self) -> Sequence[str]:
+        """Pictures are parts of messages here."""
+        return ()
+
+    @property
     def conversation_id(self) -> None:
         """The client keeps the history."""
         return
@@ -113,7 +121,11 @@ class CompletionRequest(BaseModel):
         return
 
     def prompt(
-        self, history: list[dict[str, Any]], fallback_language: str, most_tokens: int
-    ) -> list[dict[str, Any]]:
+        self,
+        history: Sequence[PromptMessage],
+        media: Sequence[PromptMedia],
+        fallback_language: str,
+        room: Room,
+    ) -> Prompt:
         """The messages of the client."""
-        return [message.for_model() for message in self.messages]
+        return Prompt([message.for_model() for message in self.messages])

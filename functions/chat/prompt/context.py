@@ -1,27 +1,58 @@
-"""Context of a question: the earlier messages that fit the token budget. Does no I/O."""
+"""Context of a question: the earlier messages and the media that fit the token budget.
+
+Does no I/O.
+"""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
+from functions.chat.prompt.message import Message, PromptMessage, fitted
 from shared.llm.estimate import estimate_prompt_tokens
+from shared.llm.pictures import Rule
 
-Message = dict[str, Any]
+
+@dataclass(frozen=True)
+class Room:
+    """The longest prompt that the model takes, and the tokens of its pictures."""
+
+    most_tokens: int
+    rule: Rule
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """`is_truncated` says that the text of a document is not whole."""
+
+    messages: list[Message]
+    is_truncated: bool = False
 
 
 def fit_context(
-    persona: Message, earlier: Sequence[Message], question: Message, budget_tokens: int
-) -> list[Message]:
+    persona: Message,
+    earlier: Sequence[PromptMessage],
+    question: PromptMessage,
+    room: Room,
+) -> Prompt:
     """Return the prompt, without the oldest turns if it would exceed the budget.
 
-    Messages stay whole, and the earlier ones begin with a user message, because half
-    a turn would confuse the model. Persona and question are always kept.
+    Texts of messages stay whole, and the earlier ones begin with a user message, because half
+    a turn would confuse the model. Persona and question are always kept, with all pictures of
+    the question. Documents get what is left: those of the question first, then those of the
+    latest messages.
     """
-    left = budget_tokens - estimate_prompt_tokens([persona, question])
-    kept_from = len(earlier)
-    for start in range(len(earlier) - 1, -1, -1):
-        left -= estimate_prompt_tokens([earlier[start]])
+    left = room.most_tokens - estimate_prompt_tokens([persona])
+    asked = fitted(question, left, room.rule, keeps_pictures=True)
+    left -= asked.tokens
+    kept, begun = [asked], [asked]
+    for message in reversed(earlier):
+        shown = fitted(message, left, room.rule)
+        left -= shown.tokens
         if left < 0:
-            return [persona, *earlier[kept_from:], question]
-        if earlier[start]["role"] == "user":
-            kept_from = start
-    return [persona, *earlier, question]
+            break
+        begun.append(shown)
+        if message.role == "user":
+            kept = [*begun]
+    else:
+        kept = begun
+    messages = [persona, *(shown.message for shown in reversed(kept))]
+    return Prompt(messages, any(shown.is_cut for shown in kept))

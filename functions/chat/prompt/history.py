@@ -1,20 +1,27 @@
-"""History of a conversation: its last messages, in the form that models take."""
+"""History of a conversation: its last messages, with the last media of its questions."""
 
-from collections.abc import Callable
-from typing import Any
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 
+from functions.chat.prompt.message import PromptMessage
 from shared.database.connection import Connection
 from shared.errors import AppError, InProgress, NotFound
-from shared.repos import conversations, running_answers
+from shared.repos import conversations, message_media, running_answers
 from shared.repos.conversations import ContextMessage
+from shared.repos.message_media import PromptMedia
 
 _CONTEXT_MESSAGES = 20  # ten turns
+_CONTEXT_MEDIA = 16
 
-History = Callable[[], list[dict[str, Any]]]
+History = Callable[[], list[PromptMessage]]
 
 
-def ask_history(db: Connection, conversation_id: str | None, user_id: str | None) -> History:
+def ask_history(
+    db: Connection, conversation_id: str | None, user_id: str | None, *, characters: int
+) -> History:
     """Defer the reading of the last messages; the result returns them, oldest first.
+
+    Their media are read if there are any, with so many characters of the text of each.
 
     There are none for guests and for a new conversation. An answer of reasoning alone has no
     text. It is left out, because upstreams refuse empty messages.
@@ -26,18 +33,33 @@ def ask_history(db: Connection, conversation_id: str | None, user_id: str | None
         return list
     asked = conversations.list_last(db, conversation_id, user_id, count=_CONTEXT_MESSAGES)
 
-    def history() -> list[dict[str, Any]]:
+    def history() -> list[PromptMessage]:
         newest_first = asked.rows(ContextMessage)
         # MySQL overlooks blanks at the end of an id.
         if not newest_first or newest_first[0].conversation_id != conversation_id:
             raise _without_history(db, conversation_id, user_id)
+        media = _media_of(db, newest_first, characters)
         return [
-            {"role": message.role, "content": message.content}
+            PromptMessage(str(message.role), message.content, media[message.id])
             for message in reversed(newest_first)
             if message.content
         ]
 
     return history
+
+
+def _media_of(
+    db: Connection, messages: Sequence[ContextMessage], characters: int
+) -> dict[str | None, list[PromptMedia]]:
+    """The last media by the id of their message."""
+    ids = [message.id for message in messages if message.id and message.media_count]
+    by_message = defaultdict[str | None, list[PromptMedia]](list)
+    if ids:
+        for one in message_media.list_of_messages(
+            db, ids, characters=characters, count=_CONTEXT_MEDIA
+        ):
+            by_message[one.message_id].append(one)
+    return by_message
 
 
 def _without_history(db: Connection, conversation_id: str, user_id: str) -> AppError:

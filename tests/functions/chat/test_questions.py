@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from functions.chat.prompt import personas
-from functions.chat.prompt.context import fit_context
+from functions.chat.prompt.context import Prompt, Room, fit_context
+from functions.chat.prompt.message import PromptMessage
 from shared.chat_rules import PERSONA_TITLES
 from shared.llm.estimate import estimate_tokens
+from shared.llm.pictures import picture_tokens
 from tests.fakes.upstream import Upstream
 from tests.functions.chat.chatting import ask, hear, post
 from tests.web import WebFunction, serving
@@ -65,6 +67,10 @@ TURNS = [
 NOW = {"role": "user", "content": "现在呢"}
 
 
+def as_message(said: dict[str, str]) -> PromptMessage:
+    return PromptMessage(said["role"], said["content"])
+
+
 @pytest.mark.parametrize(
     ("left_tokens", "kept"),
     [
@@ -85,7 +91,10 @@ def test_of_what_was_said_before_the_oldest_turns_are_left_out(
     persona = {"role": "system", "content": "好"}
     budget_tokens = 1 + 3 + left_tokens
 
-    assert fit_context(persona, [GREETING, *TURNS], NOW, budget_tokens) == [persona, *kept, NOW]
+    earlier, now = map(as_message, [GREETING, *TURNS]), as_message(NOW)
+    fitted = fit_context(persona, [*earlier], now, Room(budget_tokens, picture_tokens))
+
+    assert fitted == Prompt([persona, *kept, NOW])
 
 
 def test_the_model_is_sent_no_more_than_the_context_may_take(

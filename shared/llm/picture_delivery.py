@@ -1,0 +1,116 @@
+"""Delivery of stored pictures to an upstream: as a short-lived link, or as the data.
+
+A link is made for each call and is neither logged nor stored. The storage converts what
+upstreams do not take, and shrinks large pictures.
+"""
+
+import asyncio
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared import settings
+from shared.config import load
+from shared.credentials import Credentials
+from shared.errors import NotFound
+from shared.llm.pictures import Rule, StoredPicture, pictures_in
+from shared.llm.vendors import MOONSHOT, vendor_of
+from shared.storage.choice import media_storage
+from shared.storage.media_storage import MediaStorage, ObjectMissing
+
+Message = Mapping[str, Any]
+
+_MOST_DATA_BYTES = 10 * 1024 * 1024  # of the pictures of one prompt
+_LINK_SECONDS = 600
+_CONVERTED = {"image/heic", "image/heif"}
+_SHRUNK_BYTES, _SHRUNK_SIDE = 4 * 1024 * 1024, 2048
+_ONLY_DATA = {MOONSHOT}  # its API reference, "Use the Kimi vision model"
+
+
+@dataclass(frozen=True)
+class PictureTerms:
+    """How the upstreams of a model take pictures: `urls` are those of the ones that see them."""
+
+    urls: Sequence[str]
+    rule: Rule
+
+    @property
+    def are_seen(self) -> bool:
+        return bool(self.urls)
+
+    @property
+    def most_bytes(self) -> int | None:
+        """The limit of the pictures of a prompt together; None: all of them are links."""
+        return None if all(map(_takes_links, self.urls)) else _MOST_DATA_BYTES
+
+    def can_deliver(self, content_type: str) -> bool:
+        """A bucket converts what upstreams do not take; a folder does not."""
+        return content_type not in _CONVERTED or bool(load(settings.Storage).bucket)
+
+
+async def delivered(
+    messages: Sequence[Message], url: str, called_with: Credentials | None
+) -> Sequence[Message]:
+    """The messages, with each stored picture in the form for the upstream at this URL.
+
+    Raises: StorageUnavailable; NotFound: a picture was deleted just now; Misconfigured: there
+        is no storage.
+    """
+    stored = [one for one in pictures_in(messages) if isinstance(one, StoredPicture)]
+    if not stored:
+        return messages
+    form, storage = _link if _takes_links(url) else _data, media_storage(called_with)
+    urls = await asyncio.gather(*(asyncio.to_thread(form, storage, one) for one in stored))
+    by_picture = dict(zip(stored, urls, strict=True))
+    return [_with_urls(message, by_picture) for message in messages]
+
+
+def _takes_links(url: str) -> bool:
+    """Whether the upstream at this URL is given links. It cannot reach a folder."""
+    is_wanted = load(settings.Pictures).delivery == "link" and load(settings.Storage).bucket
+    return bool(is_wanted) and vendor_of(url) not in _ONLY_DATA
+
+
+def _link(storage: MediaStorage, picture: StoredPicture) -> str:
+    return storage.link(
+        picture.object_key,
+        filename="picture",
+        seconds=_LINK_SECONDS,
+        process=_process(picture),
+        inline=True,
+    )
+
+
+def _data(storage: MediaStorage, picture: StoredPicture) -> str:
+    try:
+        data = storage.read_whole(picture.object_key, process=_process(picture))
+    except ObjectMissing:
+        raise NotFound from None
+    is_converted = picture.content_type in _CONVERTED
+    content_type = "image/jpeg" if is_converted else picture.content_type
+    return f"data:{content_type};base64,{base64.b64encode(data).decode()}"
+
+
+def _process(picture: StoredPicture) -> str:
+    """What OSS does to the picture (OSS, "Image processing"); empty: nothing."""
+    steps = []
+    if picture.byte_count > _SHRUNK_BYTES:
+        steps.append(f"resize,l_{_SHRUNK_SIDE}")
+    if picture.content_type in _CONVERTED:
+        steps.append("format,jpg")
+    return "/".join(["image", "auto-orient,1", *steps]) if steps else ""
+
+
+def _with_urls(message: Message, urls: Mapping[StoredPicture, str]) -> Message:
+    content = message.get("content")
+    if not isinstance(content, list):
+        return message
+    return {**message, "content": [_part(part, urls) for part in content]}
+
+
+def _part(part: Message, urls: Mapping[StoredPicture, str]) -> Message:
+    picture = part.get("image_url")
+    if not isinstance(picture, StoredPicture):
+        return part
+    return {**part, "image_url": {"url": urls[picture]}}
