@@ -55,8 +55,9 @@ def _messages(
 ) -> dict[str, object]:
     user = auth.active_user(db, claims)
     part = Page(query.after, query.fetch_count, newest_first=query.order == "desc")
-    rows, open_ids = running.list_messages(db, conversation_id, user.id, part)
-    return page(rows, query, partial(logic.message_json, open_ids=open_ids))
+    found = running.list_messages(db, conversation_id, user.id, part)
+    message_json = partial(logic.message_json, open_ids=found.open_ids, media=found.media)
+    return page(found.rows, query, message_json)
 
 
 def _rename(db: Connection, claims: Claims, conversation_id: str, title: str) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """Running answers in the lists of conversations and messages, at the place of their question."""
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -9,9 +10,10 @@ from shared.cursor import Cursor
 from shared.database.connection import Connection
 from shared.errors import NotFound
 from shared.ids import question_id
-from shared.repos import answer_chunks, conversations, running_answers
+from shared.repos import answer_chunks, conversations, message_media, running_answers
 from shared.repos.answer_chunks import text_of
 from shared.repos.conversations import ConversationSummary, Message
+from shared.repos.message_media import ListedMedia
 from shared.repos.running_answers import RunningAnswer
 
 Row = TypeVar("Row", bound=ConversationSummary | Message)
@@ -60,10 +62,17 @@ def new_summary(answer: RunningAnswer) -> ConversationSummary:
     return ConversationSummary(answer.conversation_id, title, at_ms, at_ms)
 
 
-def list_messages(
-    db: Connection, conversation_id: str, user_id: str, page: Page
-) -> tuple[list[Message], set[str]]:
-    """The messages, and the ids of those that still run. Raises: NotFound."""
+@dataclass(frozen=True)
+class Messages:
+    """A page of messages, the ids of those that still run, and the media of questions."""
+
+    rows: list[Message]
+    open_ids: set[str]
+    media: Mapping[str, Sequence[ListedMedia]]
+
+
+def list_messages(db: Connection, conversation_id: str, user_id: str, page: Page) -> Messages:
+    """Raises: NotFound."""
     running = [
         one
         for one in running_answers.list_of(db, user_id)
@@ -75,7 +84,25 @@ def list_messages(
     stored = read(db, conversation_id, after=page.after, count=page.count)
     ended = {message.id for message in stored}
     added = [message for one in running for message in _messages(db, one)]
-    return page.of(stored, added), {one.message_id for one in running} - ended
+    shown = page.of(stored, added)
+    open_ids = {one.message_id for one in running} - ended
+    return Messages(shown, open_ids, _media_of(db, shown, running))
+
+
+def _media_of(
+    db: Connection, shown: Sequence[Message], running: Sequence[RunningAnswer]
+) -> Mapping[str, Sequence[ListedMedia]]:
+    by_message = defaultdict[str, list[ListedMedia]](list)
+    questions = [message.id for message in shown if message.role == "user"]
+    found = message_media.list_shown(db, questions)
+    stored = {one.message_id for one in found}
+    for answer in running:
+        question = question_id(answer.message_id)
+        if question in questions and question not in stored:
+            found += message_media.list_running(db, question, answer.media)
+    for one in found:
+        by_message[one.message_id].append(one)
+    return by_message
 
 
 def _messages(db: Connection, answer: RunningAnswer) -> Iterator[Message]:

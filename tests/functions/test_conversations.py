@@ -152,7 +152,13 @@ def test_messages_are_told_oldest_first(anna: Person) -> None:
 
     assert get(anna, f"/{one}/messages").data == {
         "items": [
-            {"id": f"{one}m", "role": "user", "content": "Hello", "created_at": f"{NOON}.000Z"},
+            {
+                "id": f"{one}m",
+                "role": "user",
+                "content": "Hello",
+                "created_at": f"{NOON}.000Z",
+                "media": [],
+            },
             {
                 "id": "m1",
                 "role": "assistant",

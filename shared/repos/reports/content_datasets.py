@@ -5,6 +5,9 @@ from shared.repos.reports.dataset import ADMINS, Dataset, decimal, number, text,
 # The label that must be visible beside text of a model (GB 45438-2025, explicit labels).
 AI_LABEL = "AI生成 (AI-generated)"
 
+# Of a question, with commas between them. A file that was deleted is in none.
+MEDIA_IDS = "(SELECT GROUP_CONCAT(a.media_id) FROM message_media AS a WHERE a.message_id = m.id)"
+
 USERS = Dataset(
     columns=(
         text("id"),
@@ -74,6 +77,7 @@ MESSAGES = Dataset(
         text("finish_reason", "m.finish_reason"),
         number("prompt_tokens", "m.prompt_tokens"),
         number("completion_tokens", "m.completion_tokens"),
+        text("media_ids", MEDIA_IDS),
     ),
     of_period="""
         FROM messages AS m /*! FORCE INDEX (ix_messages_created) */
