@@ -121,6 +121,7 @@ def test_a_copy_holds_a_row_of_everything_that_is_ones_own() -> None:
         "finish_reason": "stop",
         "prompt_tokens": 3,
         "completion_tokens": 2,
+        "media_ids": None,
     }
     [file] = copy["media"]
     assert file == {

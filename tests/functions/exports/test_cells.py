@@ -83,9 +83,9 @@ def test_a_csv_line_ends_with_cr_and_lf_and_quotes_what_must_be_quoted() -> None
     body = ask(token, dataset="messages").body
     assert body == (
         b"\xef\xbb\xbfid,conversation_id,user_id,created_at,role,ai_generated,ai_label,content,"
-        b"model,finish_reason,prompt_tokens,completion_tokens\r\n"
-        b'm0001,c1,01ANNA,2026-11-22T12:00:00.001Z,user,false,,"a,""b""\nc",,,,\r\n'
-        b"m0002,c1,01ANNA,2026-11-22T12:00:00.002Z,user,false,,plain,,,-1,\r\n"
+        b"model,finish_reason,prompt_tokens,completion_tokens,media_ids\r\n"
+        b'm0001,c1,01ANNA,2026-11-22T12:00:00.001Z,user,false,,"a,""b""\nc",,,,,\r\n'
+        b"m0002,c1,01ANNA,2026-11-22T12:00:00.002Z,user,false,,plain,,,-1,,\r\n"
     )
 
 

@@ -102,6 +102,7 @@ def test_messages_say_what_a_model_wrote() -> None:
         "finish_reason": None,
         "prompt_tokens": None,
         "completion_tokens": None,
+        "media_ids": None,
     }
     assert answered == {
         **asked,
@@ -146,6 +147,7 @@ def test_a_workbook_keeps_numbers_truth_values_and_blanks() -> None:
         "finish_reason": None,
         "prompt_tokens": 12,
         "completion_tokens": 0,
+        "media_ids": None,
     }
 
 
