@@ -13,6 +13,7 @@ from shared import settings
 from shared.ids import new_id
 from tests.functions.chat.chatting import Stream, post
 from tests.functions.conftest import SignUp
+from tests.media_files import add_document
 from tests.people import Person, paying
 from tests.web import WebFunction, serving
 
@@ -116,6 +117,28 @@ def test_a_completion_needs_no_more_statements_and_round_trips(
         return Counts.of(wire.trips[start:])
 
     assert least([complete() for _ in range(_RUNS)]) == V1[payment]
+
+
+def test_media_need_a_round_trip_for_the_question_and_one_for_the_history(
+    instance: Instance, join: SignUp
+) -> None:
+    anna, conversation_id = person(join, "free", instance)
+    ids = [add_document(anna.id, "A text.").id for _ in range(2)]
+    first: dict[str, object] = {"message": "and?", "media_ids": ids}
+    second = {**first, "conversation_id": conversation_id}
+    reading: dict[str, object] = {"message": "and?", "conversation_id": conversation_id}
+
+    counted(instance, second, anna.token)  # from here on its history has media
+
+    began = least([counted(instance, first, anna.token) for _ in range(_RUNS)])
+    continued = least([counted(instance, second, anna.token) for _ in range(_RUNS)])
+    later = least([counted(instance, reading, anna.token) for _ in range(_RUNS)])
+
+    number, before, after = MESSAGES["free, first"]
+    assert began == (number + 1 + 2, before + 1, after)
+    number, before, after = MESSAGES["free, second"]
+    assert continued == (number + 1 + 1 + 2, before + 2, after)
+    assert later == (number + 1, before + 1, after)
 
 
 def test_a_guest_needs_no_more_statements_and_round_trips(
