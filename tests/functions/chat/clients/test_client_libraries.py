@@ -14,10 +14,8 @@ from typing import Any
 
 import pytest
 
-from scripts.tooling.environment import ROOT
-from scripts.tooling.setup.bootstrap import CLIENTS, prepare
-from scripts.tooling.setup.interpreters import SUPPORTED
 from shared.database.transactions import read
+from tests.client_python import client_python
 from tests.fakes.upstream import Upstream
 from tests.functions.conftest import Pair, SignUp
 from tests.ledger_checks import adds_up
@@ -70,13 +68,7 @@ EXPECTED: dict[str, tuple[dict[str, object], int]] = {
 
 @pytest.fixture(scope="session")
 def python() -> Path:
-    """A Python with the libraries; its environment is kept for the next run."""
-    venv = ROOT / ".venv-clients"
-    try:
-        prepare(venv, SUPPORTED, CLIENTS)
-    except SystemExit as problem:
-        pytest.skip(f"the libraries could not be installed here: {problem}")
-    return venv / "bin" / "python"
+    return client_python()
 
 
 @pytest.fixture(scope="session")
