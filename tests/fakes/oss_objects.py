@@ -59,7 +59,7 @@ class ObjectActions(Wire):
             self._read_range(found.body, int(ranged[1]), ranged[2], headers)
 
     def _read_range(self, body: bytes, first: int, last: str, headers: dict[str, str]) -> None:
-        if first >= len(body):
+        if first >= len(body) or first > int(last or first):
             if self.headers.get("x-oss-range-behavior") == "standard":
                 raise Refused(416, "InvalidRange")
             self.answer(200, body, **headers)
