@@ -16,7 +16,7 @@ from shared.credentials import Credentials
 from shared.errors import NotFound
 from shared.llm.pictures import Rule, StoredPicture, pictures_in
 from shared.llm.vendors import MOONSHOT, vendor_of
-from shared.storage.choice import media_storage
+from shared.storage.media_choice import media_storage
 from shared.storage.media_storage import MediaStorage, ObjectMissing
 
 Message = Mapping[str, Any]
