@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from shared.errors import StorageUnavailable
-from shared.storage.choice import media_storage
+from shared.storage.media_choice import media_storage
 from shared.storage.media_storage import MediaStorage
 from tests.conftest import Configure
 from tests.fakes import oss

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from shared.storage.choice import media_storage
+from shared.storage.media_choice import media_storage
 from shared.storage.media_storage import MediaStorage, ObjectChanged, ObjectMissing
 from tests.fakes import oss
 from tests.shared.storage.stores import LocalStorage
