@@ -22,6 +22,7 @@ from shared.repos import (
     answer_chunks,
     conversations,
     daily_messages,
+    daily_uploads,
     export_jobs,
     invites,
     locations,
@@ -71,11 +72,12 @@ def remove_days(until: float, counts: Counts) -> None:
     days = load(settings.Retention).counts_days
     before_day = shanghai_day(now_ms() - days * DAY_MS)
     until = _slice(until)
-    while days and time.monotonic() < until:
-        done = transaction(daily_messages.remove_days, before_day, count=BATCH)
-        counts.add("old_days", done)
-        if done < BATCH:
-            break
+    for remove in (daily_messages.remove_days, daily_uploads.remove_days):
+        while days and time.monotonic() < until:
+            done = transaction(remove, before_day, count=BATCH)
+            counts.add("old_days", done)
+            if done < BATCH:
+                break
 
 
 def remove_exports(until: float, counts: Counts) -> None:

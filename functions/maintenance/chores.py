@@ -21,7 +21,8 @@ class Counts:
 
     `settled` and `released` turns ended; `failed` ones stay open for the next run. `answers`
     lost their chunks; the messages are kept. `addresses` are the daily counts of addresses:
-    see shared.accounts.address_quota. The others are removed rows; what begins with `old_`
+    see shared.accounts.address_quota. `objects` were deleted from the storage.
+    The others are removed rows; what begins with `old_`
     was older than its setting says.
     """
 
@@ -36,6 +37,8 @@ class Counts:
     refresh_tokens: int = 0
     sessions: int = 0
     addresses: int = 0
+    uploads: int = 0
+    objects: int = 0
     old_conversations: int = 0
     old_turns: int = 0
     old_days: int = 0

@@ -3,7 +3,7 @@
 import json
 import time
 
-from functions.maintenance import aging, retention, stuck_exports, sweep
+from functions.maintenance import aging, objects, retention, stuck_exports, sweep
 from functions.maintenance.chores import Counts, run_all, run_one
 from shared.database import transactions
 from shared.database.transactions import transaction
@@ -14,7 +14,14 @@ from shared.times import now_ms
 from shared.web.timers import RunFailed, timer
 
 _SECONDS = 20  # the rest waits for the next run
-_CHORES = {"turns": sweep.run, "exports": stuck_exports.run, **retention.CHORES, **aging.CHORES}
+# Objects go last, because a storage that does not answer takes seconds.
+_CHORES = {
+    "turns": sweep.run,
+    "exports": stuck_exports.run,
+    **retention.CHORES,
+    **aging.CHORES,
+    **objects.CHORES,
+}
 
 
 @timer

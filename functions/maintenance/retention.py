@@ -7,13 +7,14 @@ from functions.maintenance.chores import Chore, Counts, each
 from shared import settings
 from shared.accounts.erasure import forget_content
 from shared.config import load
-from shared.database.transactions import read, transaction
+from shared.database.transactions import autocommit, read, transaction
 from shared.repos import (
     answer_chunks,
     daily_messages,
     idempotency,
     rate_limits,
     sessions,
+    uploads,
     users,
 )
 from shared.times import DAY_MS, now_ms, shanghai_day
@@ -49,6 +50,15 @@ def remove_addresses(until: float, counts: Counts) -> None:
     _batches("addresses", daily_messages.remove_addresses, shanghai_day(now_ms()), until, counts)
 
 
+def remove_uploads(until: float, counts: Counts) -> None:
+    """The rows. Their temporary objects are in the queue of objects from the beginning."""
+    while time.monotonic() < until:
+        ids = read(uploads.list_created, before_ms=_limit_ms(), after="", count=BATCH)
+        each(ids, until, lambda one: counts.add("uploads", autocommit(uploads.remove, one)))
+        if len(ids) < BATCH:
+            break
+
+
 def remove_late_content(until: float, counts: Counts) -> None:
     """Remove what running answers stored of accounts that were deleted a short time ago."""
     erased = read(users.list_erased, since_ms=now_ms() - ERASED_MS)
@@ -63,6 +73,7 @@ CHORES: dict[str, Chore] = {
     "sessions": remove_sessions,
     "refresh_tokens": remove_refresh_tokens,
     "addresses": remove_addresses,
+    "uploads": remove_uploads,
     "late_content": remove_late_content,
 }
 
