@@ -108,6 +108,12 @@ def role_credentials() -> tuple[str, Secret, Secret]:
     return os.environ.get(f"{name}ID", ""), Secret(secret), Secret(token)
 
 
+def interpreter_environment() -> dict[str, str]:
+    """What another Python needs to start as this one did, and no setting or secret."""
+    names = ("LD_LIBRARY_PATH", "PYTHONHOME", "TMPDIR")
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
 def is_production() -> bool:
     """Whether APP_ENV (or NODE_ENV) names neither development nor test."""
     name = os.environ.get("APP_ENV") or os.environ.get("NODE_ENV") or "production"

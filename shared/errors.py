@@ -15,7 +15,7 @@ AppError
 |- UnsupportedMediaType 415
 |- InvalidRequest 422        IdempotencyMismatch, InviteCodeRequired, InviteCodeInvalid,
 |                            MediaTypeNotAllowed, MediaInvalid, DocumentHasNoText,
-|                            ConsentRequired, ModelCannotSee
+|                            ConsentRequired, ModelCannotSee, DocumentUnreadable
 |- TooManyRequests 429       DailyLimitReached, TooManyStreams, UploadLimitReached
 |- UpstreamFailed 502        UpstreamBusy 503, UpstreamTimeout 504, AnswerInterrupted,
 |                            UpstreamMisconfigured 503,
@@ -489,6 +489,14 @@ class ModelCannotSee(InvalidRequest):
     zh = "该模型不支持图片，请选择支持图片的模型。"
 
 
+class DocumentUnreadable(InvalidRequest):
+    """The document is broken, needs a password, or is too much for the reader's limits."""
+
+    name = "document_unreadable"
+    en = "The document cannot be read. It is damaged, protected by a password or too complex."
+    zh = "无法读取该文档：文件已损坏、受密码保护或过于复杂。"
+
+
 class TooManyRequests(AppError):
     """The client exceeded a rate limit; `Retry-After` says when to try again."""
 
@@ -665,7 +673,7 @@ class StorageUnavailable(Unavailable):
 
 
 class WorkerUnreachable(Unavailable):
-    """A background function could not be started."""
+    """A background function, or the process that reads a document, could not be started."""
 
     name = "worker_unreachable"
     en = "The work could not be started. Try again later."
