@@ -11,6 +11,7 @@ from shared.media.cutting import cut
 from shared.media.pdf_process import read_pdf
 
 CHARACTERS = 200_000  # stored of a text
+_RAW_CHARACTERS = 250_000  # cleaned of a text, which takes its time for each character
 _LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _EMPTY_LINES = re.compile(r"\n{3,}")
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -47,7 +48,7 @@ def text_of(content_type: str, data: bytes) -> DocumentText:
 
 
 def _document(raw: str, pages: int | None, *, is_whole: bool) -> DocumentText:
-    beginning = raw[: 2 * CHARACTERS]  # cleaning takes its time for each character
+    beginning = raw[:_RAW_CHARACTERS]
     cleaned = _cleaned(beginning)
     text = cut(cleaned, CHARACTERS)
     if not any(character.isalnum() for character in text):

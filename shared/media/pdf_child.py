@@ -25,7 +25,7 @@ PAGES = 200
 # Address space: 60 MB are the interpreter's and pypdf's.
 MEMORY_BYTES = 320 << 20
 OUTPUT_BYTES = 8 << 20
-CHARACTERS = 400_000  # raw; with its blanks and controls more than what is stored
+CHARACTERS = 250_000  # with blanks and controls; of a cleaned text fewer are stored
 _STREAM_BYTES = 32 << 20  # of one unpacked stream
 _LIMITS = (
     (resource.RLIMIT_CPU, SECONDS),

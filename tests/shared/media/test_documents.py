@@ -84,7 +84,7 @@ def test_a_count_of_pages_that_lies_is_not_believed() -> None:
 
 
 def test_a_broken_page_leaves_the_others_readable() -> None:
-    contents = [pdfs.stream(pdfs.shown("one")), pdfs.flate(b" " * (200 << 20))]
+    contents = [pdfs.stream(pdfs.shown("one")), pdfs.flate(b" " * (50 << 20))]
     contents.append(pdfs.stream(pdfs.shown("three")))
     assert text_of(PDF, pdfs.of_pages(contents)) == DocumentText("one\n\nthree", 3, True)
 
@@ -207,7 +207,7 @@ def test_an_empty_text_has_no_text(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"a\x00b", b"\xff\xfe\x00\xd8a\x00", b"abc\xff", "汉".encode()[:2], b"\x89PNG\r\n"]
+    "data", [b"a\x00b", b"\xff\xfe\x00\xd8a\x00", b"abc\xff", b"\x89PNG\r\n\x1a\n"]
 )
 def test_bytes_that_are_no_text_are_unreadable(data: bytes) -> None:
     with pytest.raises(DocumentUnreadable):
