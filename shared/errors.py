@@ -489,12 +489,8 @@ class ModelCannotSee(InvalidRequest):
     zh = "该模型不支持图片，请选择支持图片的模型。"
 
 
-class DocumentUnreadable(InvalidRequest):
-    """The document is broken, needs a password, or is too much for the reader's limits."""
-
-    name = "document_unreadable"
-    en = "The document cannot be read. It is damaged, protected by a password or too complex."
-    zh = "无法读取该文档：文件已损坏、受密码保护或过于复杂。"
+class DocumentUnreadable(MediaInvalid):
+    """The document is broken or needs a password (`unreadable`), or is `too_complex` to read."""
 
 
 class TooManyRequests(AppError):

@@ -43,7 +43,7 @@ def text_of(content_type: str, data: bytes) -> DocumentText:
         return _document("\n\n".join(pdf.texts), pdf.pages, is_whole=pdf.is_whole)
     text = plain_text.decode(data) if name.startswith("text/") else None
     if text is None:
-        raise DocumentUnreadable(reason="no text")
+        raise DocumentUnreadable("unreadable")
     return _document(text, None, is_whole=True)
 
 

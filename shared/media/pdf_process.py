@@ -17,6 +17,7 @@ from shared.config import interpreter_environment
 from shared.errors import DocumentUnreadable, WorkerUnreachable
 from shared.media import pdf_child
 
+_LIMITS = {"LimitReachedError", "MemoryError", "RecursionError"}
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -81,5 +82,7 @@ def _result(lines: dict[str, list[Any]], ending: str) -> PdfText:
         raise WorkerUnreachable(reason="the process for documents did not start", ending=ending)
     texts = tuple(text for text in lines.get("text", ()) if text is not None)
     if not texts:
-        raise DocumentUnreadable(reason=lines.get("failure", [ending])[0])
+        failure = lines.get("failure", [""])[0]
+        is_limit = ending != "exit 0" or failure in _LIMITS
+        raise DocumentUnreadable("too_complex" if is_limit else "unreadable", failure=failure)
     return PdfText(lines["pages"][-1], texts, lines.get("whole") == [True])

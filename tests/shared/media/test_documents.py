@@ -105,6 +105,16 @@ def test_an_attack_is_refused_or_cut_and_leaves_no_process(name: str) -> None:
     assert text_of(PDF, pdfs.of_texts("next")).text == "next"
 
 
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [(b"%PDF-1.7\n", "unreadable"), (pdfs.form_loop(), "too_complex")],
+)
+def test_an_unreadable_document_has_a_reason(data: bytes, reason: str) -> None:
+    with pytest.raises(DocumentUnreadable) as raised:
+        text_of(PDF, data)
+    assert raised.value.fields == {"reason": reason}
+
+
 def test_attacks_take_little_memory_of_the_caller(tmp_path: Path) -> None:
     for name in ("bomb", "nested bomb", "shared content", "endless content"):
         (tmp_path / name).write_bytes(pdfs.ATTACKS[name]())
