@@ -19,7 +19,7 @@ from shared.database.transactions import autocommit, transaction
 from shared.errors import AppError, InProgress, NotFound, StorageUnavailable, UploadExpired
 from shared.ids import new_id
 from shared.repos import media, object_deletions, uploads
-from shared.repos.media import Media
+from shared.repos.media import Media, MediaText
 from shared.repos.uploads import Upload
 from shared.storage.media_storage import MediaStorage
 from shared.times import now_ms
@@ -33,7 +33,7 @@ def commit(claims: Claims, upload_id: str, storage: MediaStorage) -> Media:
     """The media of the upload, also if it was committed before.
 
     Raises: InvalidToken, NotFound, UploadExpired, MediaInvalid, DocumentHasNoText, InProgress,
-        NotUploaded, ChangedMeanwhile, StorageUnavailable.
+        NotUploaded, ChangedMeanwhile, StorageUnavailable, WorkerUnreachable.
     """
     media_id, time = new_id(), StorageTime()
     upload = transaction(_begin, claims, upload_id, media_id)
@@ -97,9 +97,11 @@ def _committed(db: Connection, upload_id: str, user_id: str) -> Media:
 
 def _attempt(claims: Claims, uploaded: UploadedObject, media_id: str) -> Media:
     uploaded.verify()
+    text = uploaded.text()
     key = _final_key(uploaded.upload, media_id)
     copied = uploaded.copy(key)
-    return transaction(_finish, claims, _media_of(uploaded.upload, media_id, key, copied.crc64))
+    new = _media_of(uploaded.upload, media_id, key, copied.crc64)
+    return transaction(_finish, claims, new, text)
 
 
 def _media_of(upload: Upload, media_id: str, key: str, crc64: str) -> Media:
@@ -121,7 +123,7 @@ def _final_key(upload: Upload, media_id: str) -> str:
     return f"media/{upload.user_id}/{media_id}"
 
 
-def _finish(db: Connection, claims: Claims, new: Media) -> Media:
+def _finish(db: Connection, claims: Claims, new: Media, text: MediaText | None) -> Media:
     """Store the media; if another attempt did so first, return that of it.
 
     Raises: InProgress: another attempt has taken over, or the copy may be deleted already.
@@ -135,7 +137,7 @@ def _finish(db: Connection, claims: Claims, new: Media) -> Media:
         return found
     if not object_deletions.keep(db, new.object_key):
         raise InProgress
-    media.add(db, new)
+    media.add(db, new, text)
     _delete_when_written(db, new.upload_id, user.id)
     return new
 

@@ -1,12 +1,13 @@
-"""Checks of an uploaded object: its size, its type, and the bytes that it begins with."""
+"""Checks of an uploaded object: its size, its type, its first bytes, and a document's text."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from functions.upload.storage_time import StorageTime
-from shared.errors import ChangedMeanwhile, NotUploaded
-from shared.media.content_types import HEAD_BYTES, canonical, matches
+from shared.errors import ChangedMeanwhile, DocumentHasNoText, DocumentUnreadable, NotUploaded
+from shared.media.content_types import DOCUMENT, HEAD_BYTES, canonical, kind_of, matches
+from shared.repos.media import MediaText
 from shared.repos.uploads import Upload
 from shared.storage.media_storage import MediaStorage, ObjectChanged, ObjectMissing, StoredObject
 
@@ -41,6 +42,19 @@ class UploadedObject:
             raise Refused("content_type")
         if not matches(self.upload.content_type, self.read(HEAD_BYTES)):
             raise Refused("content")
+
+    def text(self) -> MediaText | None:
+        """The text of a document. Raises: Refused, WorkerUnreachable: no process can read it."""
+        content_type = self.upload.content_type
+        if kind_of(content_type) != DOCUMENT:
+            return None
+        from shared.media import documents  # pictures need none of it
+
+        try:
+            found = documents.text_of(content_type, self.read())
+        except (DocumentHasNoText, DocumentUnreadable) as error:
+            raise Refused(str(error.fields.get("reason", error.name))) from None
+        return MediaText(found.text, found.pages, found.is_truncated)
 
     def read(self, length: int | None = None) -> bytes:
         key, etag = self.upload.object_key, self.found.etag
