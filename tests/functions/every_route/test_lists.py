@@ -25,6 +25,7 @@ LISTS = {
     "/api/credits/pricing",
     "/api/credits/transactions",
     "/api/location",
+    "/api/media",
     "/api/models",
 }
 DOCUMENTS = {"/api/admin/usage", "/api/info"}  # a list is a part of them
