@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import openai
 import pytest
+from openai import OpenAI
 
 from shared.database.transactions import read, transaction
 from shared.llm.pictures import picture_tokens
@@ -68,6 +70,26 @@ def test_a_picture_arrives_as_it_was_given_at_the_upstream_that_takes_it(
     assert look(seeing, part).json()["choices"][0]["message"]["content"]
 
     assert fake.requests[-1].json["messages"][0]["content"][1] == part
+    assert blind.requests == []
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_sdk_of_openai_sends_pictures(
+    stream: bool, seeing: WebFunction, fake: Upstream, blind: Upstream
+) -> None:
+    client = OpenAI(base_url=f"{seeing.base}/v1", api_key="guest", max_retries=0)
+    client = client.with_options(default_headers={"Authorization": ""})
+    content: Any = [{"type": "text", "text": "What is this?"}, picture(URL), picture(DATA)]
+    messages: Any = [{"role": "user", "content": content}]
+
+    answer: Any = client.chat.completions.create(model="vl", messages=messages, stream=stream)
+    chunks = list(answer) if stream else [answer]
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.chat.completions.create(model="blind", messages=messages)
+
+    assert chunks[-1].choices[0].finish_reason == "stop"
+    assert fake.requests[-1].json["messages"] == messages
+    assert refused.value.code == "unsupported_parameter"
     assert blind.requests == []
 
 
