@@ -1,5 +1,6 @@
 """Credentials for Alibaba Cloud's services: configured keys, or the function role's."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.config import Secret, role_credentials
@@ -22,6 +23,13 @@ def of_context(context: object) -> Credentials | None:
     passed = getattr(context, "credentials", None)
     names = ("access_key_id", "access_key_secret", "security_token")
     key_id, secret, token = (str(getattr(passed, name, None) or "") for name in names)
+    return Credentials(key_id, Secret(secret), Secret(token)) or None
+
+
+def of_headers(headers: Mapping[str, str]) -> Credentials | None:
+    """The credentials that custom runtimes pass with each request, in headers of their own."""
+    names = ("access-key-id", "access-key-secret", "security-token")
+    key_id, secret, token = (headers.get(f"x-fc-{name}", "") for name in names)
     return Credentials(key_id, Secret(secret), Secret(token)) or None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from shared import log
+from shared.credentials import of_headers
 from shared.errors import RequestTimeout
 from shared.web.endpoint import Endpoint, respond
 from shared.web.fc_events import from_event, reply, usable_id
@@ -121,6 +122,7 @@ def _head(scope: Scope) -> Request:
         query=_joined(query),
         source_ip="" if "x-forwarded-for" in headers or not peer else peer[0],
         request_id=usable_id(headers.get("x-fc-request-id")),
+        credentials=of_headers(headers),
     )
 
 

@@ -26,8 +26,8 @@ class Request:
     """One HTTP request. Header names are in lower case; `notes` go to the access log.
 
     `path` holds the named segments of `url_path`: "user_id" of "/api/admin/users/{user_id}".
-    `credentials` are the role's, where the platform passed them with the event. Where it is
-    strict, names that no model knows are refused.
+    `credentials` are the role's, where the platform passed them with the event or in headers.
+    Where it is strict, names that no model knows are refused.
     """
 
     method: str

@@ -158,6 +158,24 @@ def test_an_upstream_that_quotes_a_link_brings_it_into_no_log(
             assert part not in web.log
 
 
+def test_a_link_is_signed_with_the_role_that_the_platform_names_in_the_request(
+    given: dict[str, str], bucket: Bucket, payer: Person, fake: Upstream
+) -> None:
+    picture = add_picture(bucket, payer.id)
+    body = {"message": "What is this?", "model": "vl", "media_ids": [picture.id]}
+    named = {"X-Fc-Access-Key-Id": bucket.key.id, "X-Fc-Access-Key-Secret": bucket.key.secret}
+    roleless = {"OSS_ACCESS_KEY_ID": "", "OSS_ACCESS_KEY_SECRET": ""}
+    with serving("chat", **given, **{**bucket.variables, **roleless}) as web:
+        without = post(web, body, token=payer.token)
+        reply = post(web, body, token=payer.token, headers=named)
+        assert web.logged(reply.headers["x-request-id"])
+        assert bucket.key.secret not in web.log
+
+    assert (without.status, without.error) == (503, "misconfigured")
+    assert reply.status == 200
+    assert httpx.get(urls(fake)[0], timeout=HANG_SECONDS).status_code == 200
+
+
 def test_data_has_the_bytes_of_the_picture(
     sending: WebFunction, bucket: Bucket, payer: Person, fake: Upstream
 ) -> None:
