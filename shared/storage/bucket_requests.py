@@ -126,7 +126,7 @@ class BucketCall:
                 if answer.status < 500 and answer.status != 429:
                     return answer
                 failure = answer.failure
-            except (OSError, HTTPException) as error:
+            except (OSError, HTTPException, UnicodeError) as error:  # the last: a host is no name
                 failure = StorageUnavailable(reason=type(error).__name__)
             if self.deadline.seconds_left < pause * 2:
                 raise failure

@@ -1,6 +1,7 @@
 """A fake OSS bucket on a real socket, which checks signatures, and fails on demand."""
 
 import re
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,12 +74,14 @@ class _Handler(MultipartActions, ObjectActions):
 
 
 @contextmanager
-def running(key: Key = KEY) -> Iterator[Bucket]:
+def running(key: Key = KEY, tls: ssl.SSLContext | None = None) -> Iterator[Bucket]:
     bucket = Bucket(key=key)
     handler = type("Handler", (_Handler,), {"bucket": bucket})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
-        bucket.url = f"http://127.0.0.1:{server.server_address[1]}"
+        bucket.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:

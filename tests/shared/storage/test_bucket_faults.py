@@ -1,17 +1,20 @@
 """The bucket fails: an error in time, and a next try that ends in the same state."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from shared.errors import StorageUnavailable
+from shared.storage import bucket_requests
 from shared.storage.media_choice import media_storage
 from shared.storage.media_storage import MediaStorage
 from tests.conftest import Configure
 from tests.fakes import oss
+from tests.fakes.certificate import tls_of, write_certificate
 from tests.patience import promised
-from tests.shared.storage.uploads import KEY, PNG, stored
+from tests.shared.storage.uploads import KEY, PNG, stored, terms
 
 FINAL = "media/01USER/01MEDIA.png"
 CALLS: dict[str, Callable[[MediaStorage, str], object]] = {
@@ -124,3 +127,66 @@ def test_a_bucket_without_a_server_is_reported(configure: Configure) -> None:
     with pytest.raises(StorageUnavailable) as failure:
         media_storage().find(KEY)
     assert failure.value.context == {"reason": "ConnectionRefusedError"}
+
+
+@pytest.fixture
+def tls_bucket(
+    configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[oss.Bucket]:
+    """A bucket with a certificate that this machine trusts."""
+    certificate = write_certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    bucket_requests._tls.cache_clear()
+    with oss.running(tls=tls_of(certificate)) as bucket:
+        configure(**bucket.variables)
+        yield bucket
+    bucket_requests._tls.cache_clear()
+
+
+def test_the_certificate_of_the_bucket_is_checked(
+    tls_bucket: oss.Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert media_storage().find(KEY) is None
+
+    monkeypatch.delenv("SSL_CERT_FILE")
+    bucket_requests._tls.cache_clear()
+    with pytest.raises(StorageUnavailable) as failure:
+        media_storage().find(KEY)
+    assert failure.value.context == {"reason": "SSLCertVerificationError"}
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("fault", ["reset", "lose", "stall", "drip"])
+def test_faults_over_tls_are_reported_too(fault: str, tls_bucket: oss.Bucket) -> None:
+    media = media_storage()
+    put_out(tls_bucket, fault, "head", ALWAYS)
+
+    with pytest.raises(StorageUnavailable):
+        media.find(KEY)
+
+
+def test_our_requests_go_to_the_internal_endpoint_and_clients_to_the_public_one(
+    media_bucket: oss.Bucket, configure: Configure
+) -> None:
+    with oss.running() as public:
+        configure(**{**media_bucket.variables, "OSS_PUBLIC_ENDPOINT": public.url})
+        media = media_storage()
+        stored_at = [media.form(terms()).url, media.put(terms()).url]
+        links = [media.link(KEY, filename="x", seconds=60)]
+        media.find(KEY)
+
+        assert all(url.startswith(f"{public.url}/") for url in stored_at + links)
+        assert (media_bucket.requests, public.requests) == (["head"], [])
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["http://nowhere.invalid", "http://a..b", f"http://{'x' * 70}.example"]
+)
+@pytest.mark.usefixtures("hasty")
+def test_an_endpoint_without_a_host_is_reported(
+    endpoint: str, media_bucket: oss.Bucket, configure: Configure
+) -> None:
+    configure(OSS_ENDPOINT=endpoint)
+
+    with pytest.raises(StorageUnavailable):
+        media_storage().find(KEY)
