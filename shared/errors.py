@@ -12,6 +12,8 @@ AppError
 |- Conflict 409              EmailTaken, UsernameTaken, InProgress, LastAdministrator,
 |                            BalanceTooLow, NameTaken, ChangedMeanwhile, NotUploaded, UploadExpired
 |- PayloadTooLarge 413       PromptTooLong, ExportTooLarge, SheetFull, CopyTooLarge, FileTooLarge
+|                            BalanceTooLow, NameTaken, ChangedMeanwhile, ListFull
+|- PayloadTooLarge 413       PromptTooLong, ExportTooLarge, SheetFull, CopyTooLarge
 |- UnsupportedMediaType 415
 |- InvalidRequest 422        IdempotencyMismatch, InviteCodeRequired, InviteCodeInvalid,
 |                            MediaTypeNotAllowed, MediaInvalid, DocumentHasNoText,
@@ -352,6 +354,14 @@ class UploadExpired(Conflict):
     name = "upload_expired"
     en = "This upload has expired. Start a new one."
     zh = "本次上传已过期，请重新发起上传。"
+
+
+class ListFull(Conflict):
+    """The list has as many items as one user may have."""
+
+    name = "list_full"
+    en = "The list is full. Delete something first."
+    zh = "列表已满，请先删除一些内容。"
 
 
 class PayloadTooLarge(AppError):

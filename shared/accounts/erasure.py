@@ -1,10 +1,11 @@
-"""Deleting the content of an account: questions, answers, conversations, files, locations."""
+"""Deleting the content of an account: conversations, files, locations and medicines."""
 
 from shared.database.connection import Connection
 from shared.repos import (
     answer_chunks,
     conversations,
     daily_uploads,
+    drugs,
     idempotency,
     locations,
     media,
@@ -33,6 +34,7 @@ def forget_stored_content(db: Connection, user_id: str) -> None:
     _forget_files(db, user_id)
     answer_chunks.remove_of_user(db, user_id)
     locations.remove_all(db, user_id)
+    drugs.remove_all(db, user_id)
     idempotency.forget_all(db, user_id)
 
 

@@ -15,6 +15,7 @@ DATASETS: Mapping[str, Dataset] = {
     "usage": money_datasets.USAGE,
     "audit": content_datasets.AUDIT,
     "locations": content_datasets.LOCATIONS,
+    "drugs": content_datasets.DRUGS,
 }
 
 OWN_DATASETS: Mapping[str, Dataset] = {
@@ -28,4 +29,5 @@ OWN_DATASETS: Mapping[str, Dataset] = {
     "orders": money_datasets.ORDERS,
     "invites": content_datasets.INVITES,
     "locations": content_datasets.LOCATIONS,
+    "drugs": content_datasets.DRUGS,
 }

@@ -10,14 +10,14 @@ from shared.config import is_production
 _LOCAL_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?")
 
 _ALLOWED_HEADERS = (
-    "Authorization, Content-Type, Accept, Accept-Language, Idempotency-Key, Last-Event-ID"
+    "Authorization, Content-Type, Accept, Accept-Language, Idempotency-Key, If-Match, Last-Event-ID"
     # Headers of OpenAI's SDK.
     ", User-Agent, OpenAI-Organization, OpenAI-Project, OpenAI-Beta, X-Client-Request-Id"
 )
 # Its other headers, of which each version has more; a browser's preflight lists each of them.
 _SDK_HEADER = re.compile(r"(?:^|(?<=,))x-stainless-[a-z-]{1,40}(?=,|$)")
 _MOST_SDK_HEADERS = 30
-_EXPOSED_HEADERS = "X-Request-Id, Retry-After, X-Should-Retry, Content-Disposition, X-Aigc"
+_EXPOSED_HEADERS = "X-Request-Id, Retry-After, X-Should-Retry, Content-Disposition, X-Aigc, ETag"
 _PREFLIGHT_SECONDS = "7200"  # the maximum of Chromium
 
 

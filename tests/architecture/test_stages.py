@@ -50,6 +50,7 @@ LOADED = {
     "credits": {"jwt", "pydantic", "ssl"},
     "conversations": {"jwt", "pydantic", "ssl"},
     "location": {"jwt", "pydantic", "ssl"},
+    "drugs": {"jwt", "pydantic", "ssl"},
     "models": set(),
     "admin": {"jwt", "pydantic", "ssl"},
     "maintenance": set(),

@@ -147,3 +147,37 @@ AUDIT = Dataset(
         ORDER BY at_ms, id
     """,
 )
+
+DRUGS = Dataset(
+    columns=(
+        text("id"),
+        text("user_id", only=ADMINS),
+        text("name"),
+        text("generic_name"),
+        text("approval_number"),
+        text("manufacturer"),
+        text("specification"),
+        text("batch_number"),
+        text("produced_on"),
+        text("expires_on"),
+        text("dosage"),
+        text("storage"),
+        text("warnings"),
+        text("media_ids"),
+        truth("ai_generated"),
+        text("ai_label", f"CASE ai_generated WHEN 1 THEN '{AI_LABEL}' END"),
+        time("created_at"),
+        time("updated_at"),
+    ),
+    of_period="""
+        FROM drugs /*! FORCE INDEX (ix_drugs_created) */
+        WHERE created_at_ms >= :from_ms AND created_at_ms < :to_ms
+        ORDER BY created_at_ms, id
+    """,
+    of_user="""
+        FROM drugs
+        WHERE user_id = :user_id
+        ORDER BY created_at_ms, id
+    """,
+    has_ai_text=True,
+)

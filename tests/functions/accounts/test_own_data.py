@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from functions.account.index import handler as account
+from functions.drugs.index import handler as drugs
 from shared.accounts import tokens
 from shared.accounts.passwords import hash_password
 from shared.answers.conclusion import conclude
@@ -43,6 +44,7 @@ TABLES = [
     "orders",
     "invites",
     "locations",
+    "drugs",
 ]
 AI_LABEL = "AI生成 (AI-generated)"
 
@@ -75,6 +77,9 @@ def with_everything(name: str, said: str = "Because.") -> tuple[Any, str, Order]
     transaction(invites.add, code)
     place = Location(f"{name}-place", user_id, 39.9, 116.4, "gcj02", None, 1_000, 2_000)
     transaction(locations.add, place)
+    medicine = {"name": f"{name}'s aspirin", "expires_on": "2027-03-31"}
+    token = signed_in["access_token"]
+    assert invoke(drugs, "POST", "/api/drugs", token=token, json_body=medicine).status == 201
     return signed_in, message_id, order
 
 
@@ -155,6 +160,9 @@ def test_a_copy_holds_a_row_of_everything_that_is_ones_own() -> None:
     ]
     assert [(one["code"], one["used"]) for one in copy["invites"]] == [("anna-CODE", 1)]
     assert [(one["id"], one["latitude"]) for one in copy["locations"]] == [("anna-place", 39.9)]
+    [medicine] = copy["drugs"]
+    assert (medicine["name"], medicine["expires_on"]) == ("anna's aspirin", "2027-03-31")
+    assert (medicine["ai_generated"], medicine["ai_label"]) == (False, None)
 
 
 @pytest.mark.usefixtures("database")

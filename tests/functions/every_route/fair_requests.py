@@ -3,7 +3,7 @@
 import itertools
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from shared.accounts import tokens
@@ -16,6 +16,7 @@ from shared.exports.object_keys import WORKER
 from shared.ids import new_id
 from shared.repos import (
     conversations,
+    drugs,
     export_jobs,
     invites,
     locations,
@@ -25,6 +26,7 @@ from shared.repos import (
     uploads,
 )
 from shared.repos.conversations import Conversation, Message
+from shared.repos.drugs import Drug, DrugFields
 from shared.repos.export_jobs import Job
 from shared.repos.invites import Invite
 from shared.repos.locations import Location
@@ -58,12 +60,13 @@ class Person:
     location_id: str
     login: str
     invite_code: str
+    drug_id: str
 
     @property
     def ids(self) -> tuple[str, ...]:
         talk = (self.conversation_id, self.message_id)
         files = (self.media_id, self.upload_id)
-        return (self.id, self.session_id, *talk, *files, self.location_id)
+        return (self.id, self.session_id, *talk, *files, self.location_id, self.drug_id)
 
 
 def person(role: str = "user") -> Person:
@@ -71,7 +74,7 @@ def person(role: str = "user") -> Person:
     login = f"route{next(_numbers)}-{new_id().lower()}@example.com"
     user = add_user(role, email=login, password_hash=hash_password(PASSWORD))
     refresh, session_id, conversation_id, message_id = (new_id() for _ in range(4))
-    media_id, upload_id, location_id = (new_id() for _ in range(3))
+    media_id, upload_id, location_id, drug_id = (new_id() for _ in range(4))
     made = Person(
         user.id,
         tokens.issue_access(tokens.Claims(user.id, session_id, role)),
@@ -84,6 +87,7 @@ def person(role: str = "user") -> Person:
         location_id,
         login,
         new_code(groups=3),
+        drug_id,
     )
     grant(user, 1000)
     transaction(_settle_in, made)
@@ -108,12 +112,26 @@ def _settle_in(db: Connection, one: Person) -> None:
     file = (one.upload_id, one.id, key, MINE, "image/png", 9, "1", now)
     media.add(db, Media(one.media_id, *file))
     locations.add(db, Location(one.location_id, one.id, 39.9, 116.4, "gcj02", 30, now, now))
+    drugs.add(db, _drug(one, now), search_text=MINE, most=1)
     invites.add(db, Invite(one.invite_code, one.id, 1, 0, 0, MINE, True, None, one.id, now))
 
 
 def _committed_upload(one: Person, now: int) -> Upload:
     file = (MINE, "image/png", 9, "post", None, now, now)
     return Upload(one.upload_id, one.id, *file, state="committed", media_id=one.media_id)
+
+
+def _drug(one: Person, now: int) -> Drug:
+    unknown = dict.fromkeys(field.name for field in fields(DrugFields))
+    return Drug(
+        **{**unknown, "name": MINE, "media_ids": "[]"},  # type: ignore[arg-type]  # its fields
+        id=one.drug_id,
+        user_id=one.id,
+        ai_generated=0,
+        version=1,
+        created_at_ms=now,
+        updated_at_ms=now,
+    )
 
 
 def _ended_turn(one: Person, now: int) -> Turn:
@@ -227,6 +245,13 @@ FAIR: dict[str, Ask] = {
     "DELETE /api/location/{location_id}": lambda one, admin: Fair(
         ids=(one.location_id,), token=one.token
     ),
+    "POST /api/drugs": lambda one, admin: Fair(
+        {"name": "Aspirin", "expires_on": "2027-03-31"}, token=one.token
+    ),
+    "PUT /api/drugs/{drug_id}": lambda one, admin: Fair(
+        {"name": "Aspirin", "version": 1}, ids=(one.drug_id,), token=one.token
+    ),
+    "DELETE /api/drugs/{drug_id}": lambda one, admin: Fair(ids=(one.drug_id,), token=one.token),
     "POST /api/admin/users": lambda one, admin: Fair(
         {"email": _nameless(), "password": PASSWORD, "role": "user"}, token=admin.token
     ),

@@ -26,6 +26,7 @@ LISTS = {
     "/api/credits/transactions",
     "/api/location",
     "/api/media",
+    "/api/drugs",
     "/api/models",
 }
 DOCUMENTS = {"/api/admin/usage", "/api/info"}  # a list is a part of them

@@ -181,7 +181,8 @@ def answer_to_guess(
 ) -> tuple[int, str]:
     asked, body = fair(route, one, admin), None
     if asked.body is not None:
-        body = {**asked.body, **dict.fromkeys(route.ids_in_body, guess)}
+        named = {one: [guess] if one.endswith("_ids") else guess for one in route.ids_in_body}
+        body = {**asked.body, **named}
     reply = caller.ask(route, guess, token=asked.token, body=body, query=asked.query)
     return reply.status, json.dumps({**reply.json, "request_id": ""})
 

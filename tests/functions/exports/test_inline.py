@@ -29,7 +29,7 @@ from tests.people import NOON_MS
 
 DATASETS = [
     *("users", "conversations", "messages", "media"),
-    *("orders", "transactions", "usage", "audit", "locations"),
+    *("orders", "transactions", "usage", "audit", "locations", "drugs"),
 ]
 
 

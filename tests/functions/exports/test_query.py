@@ -20,7 +20,7 @@ from tests.people import NOON_MS
 MIDNIGHT_MS, NEXT_MIDNIGHT_MS = NOON_MS - 72_000_000, NOON_MS + 14_400_000
 DATASETS = [
     *("users", "conversations", "messages", "media"),
-    *("orders", "transactions", "usage", "audit", "locations"),
+    *("orders", "transactions", "usage", "audit", "locations", "drugs"),
 ]
 
 

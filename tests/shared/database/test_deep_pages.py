@@ -13,6 +13,7 @@ from shared.database.transactions import read, transaction
 from shared.repos import (
     audit,
     conversations,
+    drugs,
     export_jobs,
     invites,
     locations,
@@ -22,6 +23,7 @@ from shared.repos import (
     wallets,
 )
 from shared.repos.audit import AuditFilter
+from shared.repos.drugs import DrugFilter
 from shared.repos.locations import RecordedPeriod
 from shared.repos.orders import OrderFilter
 from shared.repos.reports import user_search
@@ -138,6 +140,16 @@ def location(number: int) -> Row:
     return {"id": identifier(number), "user_id": owner(number), **place, **moments}
 
 
+def drug(number: int) -> Row:
+    """Every tenth one is of unknown expiry."""
+    key = drugs.UNKNOWN_EXPIRY if number % 10 == 0 else 20_270_000 + number // 3
+    texts = {"name": "Aspirin", "media_ids": "[]", "search_text": "aspirin"}
+    numbers = {"ai_generated": 0, "version": 1, "expires_key": key, "updated_at_ms": 1}
+    expiry = None if number % 10 == 0 else f"{key // 10_000}-{key // 100 % 100:02}-{key % 100:02}"
+    of = {"id": identifier(number), "user_id": owner(number), "created_at_ms": ms(number)}
+    return {**of, **texts, **numbers, "expires_on": expiry}
+
+
 def search(
     db: Connection, filters: UserFilter, *, after: Cursor | None, count: int
 ) -> Sequence[Listed]:
@@ -200,6 +212,18 @@ LISTS: dict[str, List] = {
         lambda db, **page: locations.list_of(db, ANNA, EARLY, **page),
         location,
         size=300,
+        parents=USERS,
+    ),
+    "medicines by expiry": List(
+        "drugs",
+        lambda db, **page: drugs.list_by_expiry(db, ANNA, DrugFilter(), **page),
+        drug,
+        parents=USERS,
+    ),
+    "medicines by creation": List(
+        "drugs",
+        lambda db, **page: drugs.list_by_creation(db, ANNA, DrugFilter("spir"), **page),
+        drug,
         parents=USERS,
     ),
     "invites": List("invites", invites.list_newest, invite, ALL, USERS),

@@ -42,6 +42,7 @@ from tests.shared.database.test_deep_pages import (
     WALLETS,
     Row,
     audit_entry,
+    drug,
     entry,
     export,
     identifier,
@@ -325,6 +326,7 @@ EXPORTED: dict[str, tuple[Tables, Tables]] = {
     "profile": ({}, USERS),
     "invites": (OWN_INVITES, USERS),
     "locations": ({"locations": generated(location)}, USERS),
+    "drugs": ({"drugs": generated(drug)}, USERS),
 }
 
 

@@ -8,7 +8,7 @@ from tests.shared.web.mirror import mirror
 
 APP = "https://app.example.com"
 LOCAL = "http://localhost:5173"
-EXPOSED = "X-Request-Id, Retry-After, X-Should-Retry, Content-Disposition, X-Aigc"
+EXPOSED = "X-Request-Id, Retry-After, X-Should-Retry, Content-Disposition, X-Aigc, ETag"
 
 
 def preflight(origin: str | None) -> Reply:
@@ -43,7 +43,8 @@ def test_a_preflight_from_an_allowed_origin_is_granted() -> None:
         "Access-Control-Allow-Origin": APP,
         "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS, POST",
         "Access-Control-Allow-Headers": (
-            "Authorization, Content-Type, Accept, Accept-Language, Idempotency-Key, Last-Event-ID"
+            "Authorization, Content-Type, Accept, Accept-Language, Idempotency-Key, If-Match"
+            ", Last-Event-ID"
             ", User-Agent, OpenAI-Organization, OpenAI-Project, OpenAI-Beta, X-Client-Request-Id"
         ),
         "Access-Control-Expose-Headers": EXPOSED,
