@@ -4,15 +4,10 @@ from dataclasses import replace
 
 from functions.chat.opening.caller import Caller, identify_caller
 from functions.chat.opening.unmetered import unmetered_limits
-from shared.accounts.tokens import Claims
 from shared.database import threads
-from shared.database.connection import Connection
-from shared.errors import InvalidToken
 from shared.limits import rate_limits, rate_limits_async
-from shared.limits.rate_limits import Count
-from shared.repos import admissions
-from shared.repos.rate_limits import Window
-from shared.times import now_ms, shanghai_day
+from shared.limits.admission import admit_user
+from shared.times import now_ms
 from shared.web.endpoint import Request
 
 
@@ -37,29 +32,10 @@ async def admit_message(request: Request) -> Caller | None:
     if caller is None:
         unmetered_limits.take(request)
         return None
-    unpaid = rate_limits.of_unpaid(caller.subject)
     if caller.claims is None:
+        unpaid = rate_limits.of_unpaid(caller.subject)
         if unpaid.rate:
             await threads.autocommit(rate_limits.refuse_used_up, [unpaid], at_ms=now_ms())
         return caller
-    used_today = await threads.autocommit(_admit_user, caller.claims, unpaid)
+    used_today = await threads.autocommit(admit_user, caller.claims)
     return replace(caller, used_today=used_today)
-
-
-def _admit_user(connection: Connection, claims: Claims, unpaid: Count) -> int:
-    """Return the user's messages of today.
-
-    The session is checked first: a request with an ended session uses up no limit.
-    """
-    now, user_id = now_ms(), claims.user_id
-    found = admissions.find(
-        connection, user_id, session_id=claims.session_id, day=shanghai_day(now)
-    )
-    if found is None:
-        raise InvalidToken
-    if found.unpaid_used is not None and found.unpaid_ends_ms is not None:
-        window = Window(found.unpaid_ends_ms, found.unpaid_used)
-        rate_limits.refuse_full(unpaid, window, at_ms=now)
-    due = rate_limits.due_of([rate_limits.of_user("chat", user_id)])
-    rate_limits.spend(connection, due, at_ms=now)
-    return found.used_today or 0
