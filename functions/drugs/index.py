@@ -9,8 +9,9 @@ from shared.accounts import auth
 from shared.accounts.tokens import Claims
 from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
+from shared.errors import NotFound
 from shared.limits.idempotency import ClientKey, client_key, once
-from shared.repos import drugs
+from shared.repos import drugs, media, turns
 from shared.repos.drugs import DrugFilter
 from shared.times import now_ms, shanghai_day
 from shared.web.endpoint import Request, Response, endpoint, serve
@@ -83,11 +84,23 @@ def _create(
     user = auth.active_user(db, claims)
 
     def add() -> dict[str, object]:
+        _require_own(db, user.id, body.media_ids, body.recognition_id)
         drug = logic.new_drug(body, user.id, now_ms())
         drugs.add(db, drug, search_text=logic.search_text(drug), most=logic.MOST_DRUGS)
         return logic.item_json(drug, _today(), language)
 
     return once(db, user.id, key, add)
+
+
+def _require_own(
+    db: Connection, user_id: str, media_ids: Sequence[str], recognition_id: str | None = None
+) -> None:
+    """Raises: NotFound: a picture or the recognition is not the user's; InvalidRequest."""
+    logic.require_pictures(media.list_by_ids(db, media_ids, user_id))
+    if recognition_id is not None:
+        turn = turns.get(db, recognition_id)
+        if (turn.message_id, turn.user_id, turn.state) != (recognition_id, user_id, "settled"):
+            raise NotFound
 
 
 def _get(db: Connection, claims: Claims, drug_id: str) -> drugs.Drug:
@@ -98,6 +111,7 @@ def _change(
     db: Connection, claims: Claims, drug_id: str, body: ChangeDrug, version: int
 ) -> drugs.Drug:
     known = drugs.get_for(db, drug_id, auth.active_user(db, claims).id)
+    _require_own(db, known.user_id, body.media_ids)
     fields = logic.fields_of(body)
     text = logic.search_text(fields)
     drugs.change(db, known, fields, search_text=text, version=version, at_ms=now_ms())

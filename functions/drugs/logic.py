@@ -3,6 +3,7 @@
 import json
 import re
 import unicodedata
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 from functions.drugs.fields import ChangeDrug, CreateDrug, DrugsQuery
@@ -10,6 +11,7 @@ from shared.errors import InvalidRequest
 from shared.ids import new_id
 from shared.problems import Problem, detail, in_language
 from shared.repos.drugs import UNKNOWN_EXPIRY, Drug, DrugFields, DrugFilter
+from shared.repos.media import Media
 from shared.times import iso_utc
 
 MOST_DRUGS = 1000  # of one user
@@ -114,6 +116,13 @@ def filters_of(query: DrugsQuery, today: date) -> DrugFilter:
         return DrugFilter(query.q)
     until = (today + timedelta(days)).isoformat()
     return DrugFilter(query.q, min(int(until.replace("-", "")), UNKNOWN_EXPIRY - 1))
+
+
+def require_pictures(media: Sequence[Media]) -> None:
+    """Raises: InvalidRequest: one of the files is no picture."""
+    if any(one.kind != "picture" for one in media):
+        problem = Problem("must be pictures", "必须是图片")
+        raise InvalidRequest(details=[detail("body.media_ids", problem)])
 
 
 def etag(version: int) -> str:

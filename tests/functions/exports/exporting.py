@@ -91,10 +91,16 @@ def _add_rows(db: Connection, at: Sequence[int]) -> None:
 
 
 def _add_money(db: Connection, n: int, at_ms: int) -> None:
-    """Add an order, a ledger entry and a turn, which do not fit together."""
+    """Add an order, a ledger entry and a turn, which do not fit together, and a medicine."""
     wallets.open_wallet(db, f"u{n:03}")
-    for table, row in [("orders", _order(n)), ("ledger", _entry(n)), ("turns", _turn(n))]:
+    made = [("orders", _order(n)), ("ledger", _entry(n)), ("turns", _turn(n)), ("drugs", _drug(n))]
+    for table, row in made:
         insert(db, table, user_id=f"u{n:03}", created_at_ms=at_ms, **row)
+
+
+def _drug(n: int) -> dict[str, object]:
+    numbers = {"ai_generated": 1, "version": 1, "expires_key": 20270331, "updated_at_ms": 1}
+    return {"id": f"d{n:03}", "name": "Aspirin", "media_ids": "[]", "search_text": "", **numbers}
 
 
 def _order(n: int) -> dict[str, object]:
