@@ -20,7 +20,7 @@ AppError
 |                            ConsentRequired, ModelCannotSee, DocumentUnreadable
 |- TooManyRequests 429       DailyLimitReached, TooManyStreams, UploadLimitReached
 |- UpstreamFailed 502        UpstreamBusy 503, UpstreamTimeout 504, AnswerInterrupted,
-|                            UpstreamMisconfigured 503,
+|                            UpstreamMisconfigured 503, RecognitionFailed,
 |                            UpstreamRejected 400 (ContextLengthExceeded, ContentFiltered)
 |- Unavailable 503           DatabaseUnavailable (DatabaseContention, OutcomeUnknown,
 |                            DatabaseNotMigrated),
@@ -573,6 +573,14 @@ class AnswerInterrupted(UpstreamFailed):
     name = "answer_interrupted"
     en = "The answer was cut off before its end."
     zh = "回答在完成前被中断。"
+
+
+class RecognitionFailed(UpstreamFailed):
+    """The model's replies to pictures of a medicine were not valid, twice; they cost nothing."""
+
+    name = "recognition_failed"
+    en = "The medicine could not be recognised. Try again, or with other pictures."
+    zh = "未能识别药品，请重试或更换图片。"
 
 
 class UpstreamRejected(UpstreamFailed):

@@ -1,10 +1,11 @@
-"""/api/drugs: a user's list of medicines with their expiry dates."""
+"""/api/drugs: a user's list of medicines with their expiry dates, and their recognition."""
 
 from collections.abc import Sequence
 from datetime import date
 
 from functions.drugs import logic
 from functions.drugs.fields import ChangeDrug, CreateDrug, DrugsQuery
+from functions.drugs.recognition.request import RecognizeDrug
 from shared.accounts import auth
 from shared.accounts.tokens import Claims
 from shared.database.connection import Connection
@@ -30,6 +31,14 @@ def create_drug(request: Request) -> Response:
     claims, body = auth.signed_in(request), request.parse(CreateDrug)
     made = transaction(_create, claims, body, client_key(request), request.language)
     return Response.ok(made, 201)
+
+
+@endpoint("POST", "/api/drugs/recognize", body=RecognizeDrug)
+def recognize_drug(request: Request) -> Response:
+    claims, body = auth.signed_in(request), request.parse(RecognizeDrug)
+    from functions.drugs.recognition.recognize import recognize  # asyncio and httpx, only here
+
+    return Response.ok(recognize(request, claims, body))
 
 
 @endpoint("GET", "/api/drugs/{drug_id}")
@@ -122,4 +131,4 @@ def _delete(db: Connection, claims: Claims, drug_id: str) -> None:
     drugs.remove(db, drug_id, auth.active_user(db, claims).id)
 
 
-handler = serve(list_drugs, create_drug, get_drug, change_drug, delete_drug)
+handler = serve(list_drugs, create_drug, recognize_drug, get_drug, change_drug, delete_drug)

@@ -124,10 +124,14 @@ def once(
         stored = {**result, **dict.fromkeys(unstored)}
         idempotency.record_answer(db, mine.message_id, json.dumps(stored, ensure_ascii=False))
         return {**result, **unstored}
-    return _first_result(earlier, key)
+    return first_result(earlier, key)
 
 
-def _first_result(earlier: IdempotencyKey, key: ClientKey) -> dict[str, Any]:
+def first_result(earlier: IdempotencyKey, key: ClientKey) -> dict[str, Any]:
+    """The stored result of the first request with the key.
+
+    Raises: IdempotencyMismatch; InProgress: it has none yet, or is a chat message.
+    """
     if not key.is_of(earlier):
         raise IdempotencyMismatch
     if earlier.answer is None:

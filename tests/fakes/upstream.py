@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import tests.fakes.upstream_calls
 import tests.fakes.upstream_obedient
+import tests.fakes.upstream_packages
 import tests.fakes.vendor_refusals  # noqa: F401  # all register their scenarios
 from tests.fakes.upstream_scenarios import (
     CACHED_TOKENS,

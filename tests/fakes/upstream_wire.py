@@ -30,10 +30,15 @@ class Recorded:
 
     @property
     def scenario(self) -> str:
-        """The scenario that the question names; otherwise the model."""
+        """The scenario that the question names; otherwise the model, or the schema's own."""
         asked = f"{self.last_user_message} {self.json.get('model')}"
         found = re.search(r"scenario: ?([\w-]+)", asked)
-        return found[1] if found else "plain"
+        return found[1] if found else "package" if self.is_recognition else "plain"
+
+    @property
+    def is_recognition(self) -> bool:
+        schema = (self.json.get("response_format") or {}).get("json_schema") or {}
+        return bool(schema.get("name") == "medicine")
 
 
 class Wire:

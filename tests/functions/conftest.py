@@ -72,6 +72,7 @@ def caller(
         "OPENAI_API_KEY": "sk-test",
         "OPENAI_API_URL": upstream_server.url,
         "OPENAI_MODEL": "test-model",
+        "OPENAI_VISION": "true",
         "DATABASE_URL": database,
     }
     configure(**given)

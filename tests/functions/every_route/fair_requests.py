@@ -4,11 +4,14 @@ import itertools
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
+from shared import settings
 from shared.accounts import tokens
 from shared.accounts.codes import new_code
 from shared.accounts.passwords import hash_password
+from shared.config import load
 from shared.database.connection import Connection
 from shared.database.transactions import transaction
 from shared.exports.export_request import ExportRequest
@@ -37,6 +40,7 @@ from shared.repos.uploads import Upload
 from shared.times import now_ms, shanghai_day
 from shared.workers.worker import issue_service_token
 from tests import offering
+from tests.media_files import add_media, png
 from tests.people import add_user, grant
 
 PASSWORD = "a fair password"
@@ -195,6 +199,15 @@ def _new_upstream() -> dict[str, object]:
     }
 
 
+def _stored_picture(one: Person) -> str:
+    """Store a picture in the folder that stands in for the bucket."""
+    picture = add_media(one.id)
+    place = Path(load(settings.Storage).folder) / picture.object_key
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(png())
+    return picture.id
+
+
 def _queued_export(admin: Person) -> str:
     now, request = now_ms(), ExportRequest("audit", "csv", 0, 1)
     job = Job(new_id(), admin.id, request.as_json, lease_until_ms=now, created_at_ms=now)
@@ -247,6 +260,9 @@ FAIR: dict[str, Ask] = {
     ),
     "POST /api/drugs": lambda one, admin: Fair(
         {"name": "Aspirin", "expires_on": "2027-03-31"}, token=one.token
+    ),
+    "POST /api/drugs/recognize": lambda one, admin: Fair(
+        {"media_ids": [_stored_picture(one)]}, token=one.token
     ),
     "PUT /api/drugs/{drug_id}": lambda one, admin: Fair(
         {"name": "Aspirin", "version": 1}, ids=(one.drug_id,), token=one.token

@@ -1,0 +1,193 @@
+"""Opening of a recognition: store the key, look at the pictures, reserve the cost."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from functions.drugs.logic import require_pictures
+from functions.drugs.recognition import prompt
+from functions.drugs.recognition.model_choice import SeeingModel
+from functions.drugs.recognition.prompt import MOST_OUTPUT_TOKENS, Message
+from shared import settings
+from shared.config import load
+from shared.database.connection import Connection
+from shared.database.transactions import transaction
+from shared.errors import InvalidRequest, OutcomeUnknown, PromptTooLong
+from shared.ids import new_id
+from shared.limits.idempotency import ClientKey, first_result
+from shared.llm.estimate import estimate_prompt_tokens
+from shared.llm.pictures import StoredPicture
+from shared.money import charging, price_list
+from shared.money.charging import NotPrepared, ReservationTerms
+from shared.problems import Problem, detail
+from shared.repos import idempotency, media, turns
+from shared.repos.idempotency import IdempotencyKey
+from shared.repos.media import Media
+from shared.repos.turns import Turn
+from shared.times import now_ms, shanghai_day
+
+# The sweeper may end the turn after it. The platform ends the function before: see s.yaml.
+LEASE_MS = 130_000
+_FIND_OUT_SECONDS = 4.0
+_PAUSE_SECONDS = 0.2
+_AGAIN_TOKENS = 200  # of the complaint about a reply that is not valid
+_MEBIBYTE = 1024 * 1024
+_FIELD = "body.media_ids"
+
+
+@dataclass(frozen=True)
+class RecognitionRequest:
+    """A recognition of an admitted user. `message_id` is that of its turn in every attempt."""
+
+    user_id: str
+    media_ids: Sequence[str]
+    model: SeeingModel
+    key: ClientKey | None
+    message_id: str
+
+
+@dataclass(frozen=True)
+class OpenRecognition:
+    """A turn whose cost is reserved, and its prompt."""
+
+    turn: Turn
+    messages: Sequence[Message]
+    options: Mapping[str, object]
+
+
+Opened = OpenRecognition | Mapping[str, object]
+
+
+def new_request(
+    user_id: str, ids: Sequence[str], model: SeeingModel, key: ClientKey | None
+) -> RecognitionRequest:
+    return RecognitionRequest(user_id, list(dict.fromkeys(ids)), model, key, new_id())
+
+
+def open_recognition(request: RecognitionRequest) -> Opened:
+    """Reserve the cost and open the turn; the result of an earlier request with the key, if any.
+
+    Raises:
+        NotFound: a picture is missing, or another user's.
+        InvalidRequest: a file is no picture, or the model cannot be given it.
+        PromptTooLong, DailyLimitReached, InsufficientBalance, TooManyStreams.
+        IdempotencyMismatch; InProgress: the first request with the key still runs.
+        DatabaseUnavailable: no turn is open, or the sweeper releases it.
+    """
+    until = time.monotonic() + _FIND_OUT_SECONDS
+    while True:
+        try:
+            return _open_prepared(request)
+        except OutcomeUnknown:  # the reply to COMMIT was lost: `_open` finds out
+            if time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+
+
+def _open_prepared(request: RecognitionRequest) -> Opened:
+    try:
+        return transaction(_open, request)
+    except NotPrepared:
+        day = shanghai_day(now_ms())
+        transaction(charging.prepare, request.user_id, request.user_id, day)
+        return transaction(_open, request)
+
+
+def _open(db: Connection, request: RecognitionRequest) -> Opened:
+    """Go on with the turn if an earlier transaction of this request has opened it."""
+    opened = turns.find(db, request.message_id)
+    if opened is not None:
+        return _prepared(request, opened, _messages(db, request))
+    earlier = _claim(db, request)
+    if earlier is not None:
+        return earlier
+    messages = _messages(db, request)
+    row, terms = _row(request, messages), _terms(db, request)
+    return _prepared(request, charging.reserve(db, row, terms), messages)
+
+
+def _claim(db: Connection, request: RecognitionRequest) -> Mapping[str, object] | None:
+    """Store the key, if there is one; the result of the first request that had it."""
+    key = request.key
+    if key is None:
+        return None
+    mine = IdempotencyKey(request.user_id, key.text, key.request_hash, request.message_id, now_ms())
+    earlier = idempotency.claim(db, mine)
+    return None if earlier is None else first_result(earlier, key)
+
+
+def _messages(db: Connection, request: RecognitionRequest) -> list[Message]:
+    found = media.list_by_ids(db, request.media_ids, request.user_id)
+    _require_deliverable(found, request.model)
+    pictures = [StoredPicture(one.object_key, one.content_type, one.size) for one in found]
+    return prompt.messages(pictures)
+
+
+def _require_deliverable(found: Sequence[Media], model: SeeingModel) -> None:
+    """Raises: InvalidRequest."""
+    require_pictures(found)
+    terms = model.pictures
+    if not all(terms.can_deliver(one.content_type) for one in found):
+        problem = Problem(
+            "HEIC pictures are converted by a bucket, which this deployment does not have",
+            "HEIC 图片需要由存储桶转换，而此部署没有存储桶",
+        )
+        raise InvalidRequest(details=[detail(_FIELD, problem)])
+    if terms.most_bytes is not None and sum(one.size for one in found) > terms.most_bytes:
+        most = terms.most_bytes // _MEBIBYTE
+        problem = Problem(
+            f"pictures of at most {most} MiB together are taken", f"图片总大小最多 {most} MiB"
+        )
+        raise InvalidRequest(details=[detail(_FIELD, problem)])
+
+
+def _row(request: RecognitionRequest, messages: Sequence[Message]) -> Turn:
+    """Its prompt counts as the longer one, that asks again after a reply that is not valid.
+
+    Raises: PromptTooLong.
+    """
+    now, options = now_ms(), _options(request.model)
+    tokens = estimate_prompt_tokens(messages, options, request.model.pictures.rule)
+    tokens += MOST_OUTPUT_TOKENS + _AGAIN_TOKENS
+    longest = request.model.longest_prompt
+    if tokens > longest:
+        problem = Problem(
+            f"about {tokens} tokens, and at most {longest} are allowed",
+            f"约 {tokens} 个 token，最多允许 {longest} 个",
+        )
+        raise PromptTooLong(details=[detail(_FIELD, problem)])
+    return Turn(
+        message_id=request.message_id,
+        subject=request.user_id,
+        user_id=request.user_id,
+        conversation_id=None,
+        question=None,
+        model=request.model.name,
+        payment="free",
+        day=shanghai_day(now),
+        daily_limit=load(settings.Quota).daily_free_messages,
+        reserved_fen=0,
+        price="",
+        prompt_tokens=tokens,
+        lease_until_ms=now + LEASE_MS,
+        created_at_ms=now,
+    )
+
+
+def _terms(db: Connection, request: RecognitionRequest) -> ReservationTerms:
+    price = partial(price_list.current, db, request.model.name)
+    return ReservationTerms(load(settings.Chat).max_streams_per_user, price, MOST_OUTPUT_TOKENS)
+
+
+def _options(model: SeeingModel) -> dict[str, object]:
+    return {
+        "max_tokens": MOST_OUTPUT_TOKENS,
+        "response_format": prompt.response_format(model.pictures.urls),
+    }
+
+
+def _prepared(
+    request: RecognitionRequest, turn: Turn, messages: Sequence[Message]
+) -> OpenRecognition:
+    return OpenRecognition(turn, messages, _options(request.model))
