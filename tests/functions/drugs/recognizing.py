@@ -17,7 +17,13 @@ MODELS = (
     "blind",
     "package",
     *("package-in-words", "package-held", "package-second-time", "package-never"),
-    *("package-wrong-types", "package-without-schema", "status-503", "silence", "cut-midway"),
+    *(
+        "package-wrong-types",
+        "package-without-schema",
+        "status-503",
+        "silence",
+        "cut-inside-a-character",
+    ),
 )
 ON_THE_BOX = {
     "name": "阿司匹林肠溶片",

@@ -195,7 +195,7 @@ def test_a_gateway_that_knows_no_schema_is_asked_without_it(anna: Person, fake: 
     assert ["response_format" in one.json for one in fake.requests] == [True, False]
 
 
-@pytest.mark.parametrize("model", ["status-503", "cut-midway"])
+@pytest.mark.parametrize("model", ["status-503", "cut-inside-a-character"])
 def test_an_upstream_that_fails_is_named_and_costs_nothing(model: str, anna: Person) -> None:
     reply = recognize(anna.token, photo(anna.id, **ON_THE_BOX), model=model)
     assert reply.status in (502, 503)
