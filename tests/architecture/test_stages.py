@@ -65,6 +65,7 @@ LARGEST_ZIP = {
     "register": 5 * MEGABYTE,
     "login": 5 * MEGABYTE,
     "upload": 5 * MEGABYTE,
+    "drugs": 9 * MEGABYTE,  # the client of models
     "chat": 9 * MEGABYTE,  # 2 of it for pynacl, which opens the keys of stored upstreams
 }
 
