@@ -11,9 +11,9 @@ from functions.drugs.recognition.model_choice import SeeingModel
 from functions.drugs.recognition.prompt import MOST_OUTPUT_TOKENS, Message
 from shared import settings
 from shared.config import load
-from shared.database.connection import Connection
+from shared.database.connection import Connection, DuplicateKey
 from shared.database.transactions import transaction
-from shared.errors import InvalidRequest, OutcomeUnknown, PromptTooLong
+from shared.errors import DatabaseUnavailable, InvalidRequest, OutcomeUnknown, PromptTooLong
 from shared.ids import new_id
 from shared.limits.idempotency import ClientKey, first_result
 from shared.llm.estimate import estimate_prompt_tokens
@@ -74,14 +74,19 @@ def open_recognition(request: RecognitionRequest) -> Opened:
         PromptTooLong, DailyLimitReached, InsufficientBalance, TooManyStreams.
         IdempotencyMismatch; InProgress: the first request with the key still runs.
         DatabaseUnavailable: no turn is open, or the sweeper releases it.
+
+    If the reply to COMMIT was lost, a further attempt finds out whether the turn is open. A
+    duplicate key is then this request's own: its commit has just become visible.
     """
     until = time.monotonic() + _FIND_OUT_SECONDS
     while True:
         try:
             return _open_prepared(request)
-        except OutcomeUnknown:  # the reply to COMMIT was lost: `_open` finds out
+        except (OutcomeUnknown, DuplicateKey):
             if time.monotonic() > until:
-                raise
+                raise DatabaseUnavailable(
+                    reason="it is not known whether the turn is open"
+                ) from None
             time.sleep(_PAUSE_SECONDS)
 
 
@@ -114,6 +119,8 @@ def _claim(db: Connection, request: RecognitionRequest) -> Mapping[str, object] 
         return None
     mine = IdempotencyKey(request.user_id, key.text, key.request_hash, request.message_id, now_ms())
     earlier = idempotency.claim(db, mine)
+    if earlier and earlier.message_id == request.message_id:
+        raise OutcomeUnknown(reason="the commit has just become visible")
     return None if earlier is None else first_result(earlier, key)
 
 

@@ -84,7 +84,7 @@ async def _read(opened: OpenRecognition, called_with: Credentials | None, readin
             reading.draft = draft_of(reply)
             return
         except InvalidReply as problem:
-            log.write("warning", "invalid_reply", model=opened.turn.model, problem=str(problem))
+            log.write("warning", "invalid_reply", model=opened.turn.model)
             messages = prompt.asked_again(opened.messages, reply, str(problem))
         except UpstreamRejected as error:
             if is_last or type(error) is not UpstreamRejected:

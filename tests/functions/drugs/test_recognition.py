@@ -103,7 +103,9 @@ def test_several_photos_of_one_package_are_one_medicine_and_one_call(
 
 
 def test_text_around_the_json_is_no_harm(anna: Person, fake: Upstream) -> None:
-    reply = recognize(anna.token, photo(anna.id, **ON_THE_BOX), model="package-in-words")
+    picture = photo(anna.id, **ON_THE_BOX)
+    reply = recognize(anna.token, picture, model="package-in-words", locale="zh-CN")
+    assert "不构成医疗建议" in reply.data["notice"]
     assert (reply.status, reply.data["draft"]) == (200, DRAFT)
     assert asked(fake) == 1
 

@@ -15,6 +15,7 @@ import pytest
 from functions.account.index import handler as account
 from functions.admin.index import handler as admin
 from functions.chat.index import handler as chat
+from functions.drugs.index import handler as drugs
 from functions.export.index import handler as export
 from functions.export_worker.index import handler as export_worker
 from functions.exports.index import handler as exports
@@ -146,6 +147,9 @@ TARGETS = [
     Target("export worker", export_worker, "POST", "/api/internal/exports"),
     Target("admin", admin, "GET", "/api/admin/users"),
     Target("location", location, "POST", "/api/location/report", PLACE),
+    Target("medicines", drugs, "GET", "/api/drugs"),
+    Target("medicine", drugs, "POST", "/api/drugs", ("name", "expires_on", "media_ids")),
+    Target("recognition", drugs, "POST", "/api/drugs/recognize", ("media_ids", "model")),
     Target("models", models, "GET", "/api/models"),
     Target("chat by event", chat_by_event, "POST", "/api/chat", QUESTION),
     Target("chat by http", chat_by_http, "POST", "/api/chat", QUESTION),
