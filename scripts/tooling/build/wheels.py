@@ -32,6 +32,8 @@ PLATFORMS = ("manylinux2014_x86_64", "manylinux_2_24_x86_64", "manylinux_2_28_x8
 FROM_SOURCE = frozenset({"crcmod", "oss2"})
 
 UNNEEDED_FOLDERS = frozenset({"tests", "test", "docs", "__pycache__"})
+# What pydantic loads only for models of its first version, for mypy, or where a model asks for it.
+UNNEEDED_MODULES = frozenset({"v1", "experimental", "mypy.py", "color.py"})
 UNNEEDED_SUFFIXES = frozenset({".pyi", ".pyc", ".c", ".h", ".pyx", ".pxd"})
 
 
@@ -281,5 +283,7 @@ def _stage_path(member: PurePosixPath) -> PurePosixPath | None:
             return None
         parts = parts[2:]
     if parts[0].endswith(".dist-info") or UNNEEDED_FOLDERS.intersection(parts[:-1]):
+        return None
+    if parts[0] == "pydantic" and parts[1] in UNNEEDED_MODULES:
         return None
     return None if member.suffix in UNNEEDED_SUFFIXES else PurePosixPath(*parts)
