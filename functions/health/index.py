@@ -5,6 +5,7 @@ from shared import settings
 from shared.config import load
 from shared.database import transactions
 from shared.errors import DatabaseNotConfigured, DatabaseUnavailable
+from shared.media.allowed_types import allowed_types
 from shared.web.endpoint import Request, Response, endpoint, serve
 
 _DATABASE_SECONDS = 0.8  # connect and ask: the answer must be there within 2 s
@@ -26,6 +27,8 @@ def get_info(request: Request) -> Response:
         chat=load(settings.Chat),
         quota=load(settings.Quota),
         invites=load(settings.Invites),
+        uploads=load(settings.Uploads),
+        file_types=allowed_types(),
         unmetered=None if transactions.is_configured() else load(settings.Unmetered),
     )
     return Response.ok(content)

@@ -1,5 +1,7 @@
 """The answers of health and info. Does no I/O."""
 
+from collections.abc import Sequence
+
 from shared import chat_rules, settings
 from shared.config import Rate
 from shared.errors import AppError, DatabaseNotConfigured, DatabaseNotMigrated
@@ -40,6 +42,8 @@ def info_json(
     chat: settings.Chat,
     quota: settings.Quota,
     invites: settings.Invites,
+    uploads: settings.Uploads,
+    file_types: Sequence[str],
     unmetered: settings.Unmetered | None,
 ) -> dict[str, object]:
     """`unmetered` is given where there is no database: then at most chat works."""
@@ -70,6 +74,14 @@ def info_json(
             "answer_tokens": chat.max_tokens,
             "streams_per_user": chat.max_streams_per_user,
         },
+        "uploads": {
+            "content_types": list(file_types),
+            "file_bytes": uploads.max_bytes,
+            "files_per_day": uploads.daily_files,
+            "bytes_per_day": uploads.daily_bytes,
+        }
+        if has_database
+        else None,
     }
     if unmetered and unmetered.is_allowed:
         info["unmetered_chat"] = {

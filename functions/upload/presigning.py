@@ -8,23 +8,15 @@ from shared.accounts.tokens import Claims
 from shared.config import load
 from shared.database.connection import Connection
 from shared.database.transactions import read, transaction
-from shared.errors import Misconfigured, UploadExpired, UploadLimitReached
+from shared.errors import UploadExpired, UploadLimitReached
 from shared.ids import new_id
 from shared.limits import idempotency
 from shared.limits.idempotency import ClientKey
-from shared.media.content_types import ALLOWED, canonical
+from shared.media.allowed_types import allowed_types
 from shared.repos import daily_uploads, object_deletions, uploads
 from shared.repos.uploads import FORM_MS, Upload
 from shared.storage.media_storage import MediaStorage, SignedForm, SignedPut, UploadTerms
 from shared.times import DAY_MS, now_ms, seconds_left_of_day, shanghai_day
-
-
-def allowed_types() -> list[str]:
-    """Raises: Misconfigured: ALLOWED_FILE_TYPES names a type that is not known here."""
-    names = [canonical(name) for name in load(settings.Uploads).allowed_types]
-    if unknown := sorted(set(names) - set(ALLOWED)):
-        raise Misconfigured(problems=[f"ALLOWED_FILE_TYPES has unknown types: {unknown}"])
-    return names or list(ALLOWED)
 
 
 def new_upload(claims: Claims, body: PresignUpload) -> Upload:

@@ -112,6 +112,9 @@ def test_info_says_what_is_there(configure: Configure, has_database: bool) -> No
         DAILY_FREE_MESSAGES="7",
         MAX_STREAMS_PER_USER="2",
         PROMPT_TOKENS="5000",
+        ALLOWED_FILE_TYPES="image/jpg,application/pdf,image/jpeg",
+        MAX_FILE_SIZE="1000",
+        UPLOADS_PER_DAY="5",
         UNMETERED_LIMIT=None,
         UNMETERED_TOTAL=None,
     )
@@ -142,6 +145,14 @@ def test_info_says_what_is_there(configure: Configure, has_database: bool) -> No
             "answer_tokens": 2048,
             "streams_per_user": 2,
         },
+        "uploads": {
+            "content_types": ["image/jpeg", "application/pdf"],
+            "file_bytes": 1000,
+            "files_per_day": 5,
+            "bytes_per_day": 209715200,
+        }
+        if has_database
+        else None,
         **({} if has_database else {"unmetered_chat": UNMETERED}),
     }
 
