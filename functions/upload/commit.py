@@ -18,6 +18,7 @@ from shared.database.connection import Connection
 from shared.database.transactions import autocommit, transaction
 from shared.errors import AppError, InProgress, NotFound, StorageUnavailable, UploadExpired
 from shared.ids import new_id
+from shared.media.picture_size import Size
 from shared.repos import media, object_deletions, uploads
 from shared.repos.media import Media, MediaText
 from shared.repos.uploads import Upload
@@ -97,11 +98,11 @@ def _committed(db: Connection, upload_id: str, user_id: str) -> Media:
 
 def _attempt(claims: Claims, uploaded: UploadedObject, media_id: str) -> Media:
     uploaded.verify()
-    text = uploaded.text()
+    text, size = uploaded.text(), uploaded.size()
     key = _final_key(uploaded.upload, media_id)
     copied = uploaded.copy(key)
     new = _media_of(uploaded.upload, media_id, key, copied.crc64)
-    return transaction(_finish, claims, new, text)
+    return transaction(_finish, claims, new, text, size)
 
 
 def _media_of(upload: Upload, media_id: str, key: str, crc64: str) -> Media:
@@ -123,7 +124,9 @@ def _final_key(upload: Upload, media_id: str) -> str:
     return f"media/{upload.user_id}/{media_id}"
 
 
-def _finish(db: Connection, claims: Claims, new: Media, text: MediaText | None) -> Media:
+def _finish(
+    db: Connection, claims: Claims, new: Media, text: MediaText | None, size: Size | None
+) -> Media:
     """Store the media; if another attempt did so first, return that of it.
 
     Raises: InProgress: another attempt has taken over, or the copy may be deleted already.
@@ -138,6 +141,8 @@ def _finish(db: Connection, claims: Claims, new: Media, text: MediaText | None) 
     if not object_deletions.keep(db, new.object_key):
         raise InProgress
     media.add(db, new, text)
+    if size:
+        media.set_size(db, new.id, size.width, size.height)
     _delete_when_written(db, new.upload_id, user.id)
     return new
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 from functions.upload.storage_time import StorageTime
 from shared.errors import ChangedMeanwhile, DocumentHasNoText, DocumentUnreadable, NotUploaded
-from shared.media.content_types import DOCUMENT, HEAD_BYTES, canonical, kind_of, matches
+from shared.media.content_types import DOCUMENT, PICTURE, canonical, kind_of, matches
+from shared.media.picture_size import HEAD_BYTES, Size, picture_size
 from shared.repos.media import MediaText
 from shared.repos.uploads import Upload
 from shared.storage.media_storage import MediaStorage, ObjectChanged, ObjectMissing, StoredObject
@@ -40,8 +42,16 @@ class UploadedObject:
             raise Refused("size")
         if canonical(self.found.content_type) != self.upload.content_type:
             raise Refused("content_type")
-        if not matches(self.upload.content_type, self.read(HEAD_BYTES)):
+        if not matches(self.upload.content_type, self._head):
             raise Refused("content")
+
+    def size(self) -> Size | None:
+        """Width and height of a picture, if its first bytes say them."""
+        return picture_size(self._head) if kind_of(self.upload.content_type) == PICTURE else None
+
+    @cached_property
+    def _head(self) -> bytes:
+        return self.read(HEAD_BYTES)
 
     def text(self) -> MediaText | None:
         """The text of a document. Raises: Refused, WorkerUnreachable: no process can read it."""

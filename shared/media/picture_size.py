@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 HEAD_BYTES = 96 * 1024  # a JPEG has its size behind a preview of up to 64 KiB and a color profile
 
+_LONGEST_SIDE = 2**31 - 1  # of a PNG
+
 
 class Size(NamedTuple):
     width: int
@@ -19,7 +21,7 @@ def picture_size(head: bytes) -> Size | None:
             size = read(head)
         except (struct.error, IndexError):
             continue
-        if size and min(size) > 0:
+        if size and min(size) > 0 and max(size) <= _LONGEST_SIDE:
             return size
     return None
 

@@ -70,6 +70,16 @@ def add(db: Connection, media: Media, text: MediaText | None = None) -> None:
         )
 
 
+def set_size(db: Connection, media_id: str, width: int, height: int) -> None:
+    """Store the size of a picture in pixels."""
+    db.defer(
+        "UPDATE media SET width = :width, height = :height WHERE id = :id",
+        id=media_id,
+        width=width,
+        height=height,
+    )
+
+
 def get_for(db: Connection, media_id: str, user_id: str) -> Media:
     """Raises: NotFound, also for media of another user."""
     return list_by_ids(db, [media_id], user_id)[0]

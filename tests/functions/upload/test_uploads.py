@@ -20,6 +20,7 @@ from tests.functions.upload.uploading import (
     send,
     sql,
 )
+from tests.media_files import png
 from tests.patience import HANG_SECONDS
 from tests.people import add_user, token_of
 
@@ -55,6 +56,22 @@ def test_a_file_is_uploaded_committed_and_read(method: str, anna: Uploader) -> N
     assert {name: shown[name] for name in reply.data} == reply.data
     assert opened(shown["url"]) == PNG
     assert shown["url_expires_at"] > reply.data["created_at"]
+
+
+@pytest.mark.usefixtures("database")
+def test_the_size_of_a_picture_is_stored_where_its_first_bytes_say_it(
+    bucket: oss.Bucket, anna: Uploader
+) -> None:
+    anna.media(png(640, 480))
+    anna.media(png(2**31, 7))
+    anna.media(JPEG, content_type="image/jpeg", filename="a.jpg")
+    anna.media(b"A text.", content_type="text/plain", filename="a.txt")
+
+    assert sorted((row["width"] or 0, row["height"] or 0) for row in rows("media")) == [
+        *[(0, 0)] * 3,
+        (640, 480),
+    ]
+    assert bucket.requests.count("read") == 4 + 1  # one of each, and the text
 
 
 @pytest.mark.usefixtures("database")

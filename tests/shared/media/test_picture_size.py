@@ -48,6 +48,7 @@ def test_the_size_is_in_the_first_bytes(head: bytes, size: tuple[int, int]) -> N
         b"",
         b"a text",
         png(0, 7),
+        png(2**31, 7),
         png()[:20],
         jpeg(4032, 3024)[:22],
         JPEG_START + b"\xff\xda" + jpeg(7, 7)[2:],
