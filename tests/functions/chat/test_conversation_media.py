@@ -207,9 +207,14 @@ def test_media_go_with_their_conversation_and_their_account(
     questions = [question_id(one) for one in ids]
     assert [kept(one) for one in questions] == [[one.id for one in both]] * 3
 
+    failing = {"message": "scenario: status-500"}
+    assert show(seeing, anna, *both, conversation_id=ids[0], **failing).status == 502
+    assert show(seeing, anna, *both, conversation_id=ids[2], **failing).status == 502
+    assert turns_with_media(anna) == 2
     path = f"/api/conversations/{ids[0]}"
     assert invoke(conversations, "DELETE", path, token=anna.token).status == 200
     assert kept(questions[0]) == []
+    assert turns_with_media(anna) == 1
     transaction(touch, ids[1])
     configure(KEEP_CONVERSATIONS_DAYS="30")
     aging.remove_conversations(time.monotonic() + HANG_SECONDS, Counts())
@@ -217,8 +222,12 @@ def test_media_go_with_their_conversation_and_their_account(
     body = {"password": PASSWORD}
     assert invoke(account, "DELETE", "/api/account", token=anna.token, json_body=body).status == 200
     assert kept(questions[2]) == []
+    assert turns_with_media(anna) == 0
+
+
+def turns_with_media(person: Person) -> int | None:
     left = "SELECT COUNT(*) AS n FROM turns WHERE user_id = :id AND media_ids IS NOT NULL"
-    assert read(lambda db: db.find(lambda n: int(n), left, id=anna.id)) == 0
+    return read(lambda db: db.find(lambda n: int(n), left, id=person.id))
 
 
 def touch(db: Connection, conversation_id: str) -> None:

@@ -19,7 +19,7 @@ from tests.fakes import oss, upstream
 from tests.fakes.oss import Bucket
 from tests.fakes.upstream import Upstream
 from tests.functions.chat.chatting import Stream, post
-from tests.functions.conftest import SignUp
+from tests.functions.conftest import API_KEY, SignUp
 from tests.ledger_checks import adds_up
 from tests.media_files import add_media, add_picture, png
 from tests.patience import HANG_SECONDS
@@ -49,12 +49,12 @@ def given(
     """The models `vl`, which sees, `blind`, and `two` with an upstream that fails first."""
     one, two = upstream_server.url, other.url
     listed: list[dict[str, Any]] = [
-        {"name": "a", "url": one, "key": "k", "serves": "vl", "vision": True},
-        {"name": "b", "url": one, "key": "k", "serves": "blind"},
-        {"name": "c", "url": two, "key": "k", "serves": "two", "vision": True, "weight": 100},
-        {"name": "d", "url": one, "key": "k", "serves": "two", "vision": True},
+        {"name": "a", "url": one, "key": API_KEY, "serves": "vl", "vision": True},
+        {"name": "b", "url": one, "key": API_KEY, "serves": "blind"},
+        {"name": "c", "url": two, "key": API_KEY, "serves": "two", "vision": True, "weight": 100},
+        {"name": "d", "url": one, "key": API_KEY, "serves": "two", "vision": True},
     ]
-    more = {"DATABASE_URL": chat_database, "GUEST_DAILY_MESSAGES": "5"}
+    more = {"DATABASE_URL": chat_database, "GUEST_DAILY_MESSAGES": "5", "CONTEXT_TOKENS": "30000"}
     return {**variables, **more, "UPSTREAMS": json.dumps(listed)}
 
 
@@ -185,6 +185,26 @@ def test_data_has_the_bytes_of_the_picture(
 
     stored = [bucket.objects[one.object_key].body for one in pictures]
     assert [data_of(url) for url in urls(fake)] == stored
+
+
+def test_data_of_earlier_pictures_is_sent_in_what_the_limit_leaves(
+    sending: WebFunction, bucket: Bucket, payer: Person, fake: Upstream
+) -> None:
+    large, other = (
+        add_picture(bucket, payer.id, data=png(more=new_id().encode() + bytes(6 * MEBIBYTE)))
+        for _ in range(2)
+    )
+    small = add_picture(bucket, payer.id)
+    first = show(sending, payer, large).data["conversation_id"]
+
+    counts = []
+    for shown in (small, other, small):
+        assert show(sending, payer, shown, conversation_id=first).status == 200
+        contents = [one["content"] for one in fake.requests[-1].json["messages"]]
+        counts.append([len(one) - 1 for one in contents if isinstance(one, list)])
+
+    assert counts == [[1, 1], [1, 1], [1, 1, 1]]
+    assert [one for one in contents if isinstance(one, str)][1] == "What is this?"
 
 
 def test_from_a_folder_pictures_are_data_and_heic_is_refused(
