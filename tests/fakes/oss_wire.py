@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler
 
 from tests.fakes.oss_bucket import Bucket, Fault, Refused
 
-_DRIP_SECONDS = 0.3
+_DRIP_SECONDS = 0.05  # more often than any time limit of a socket
 
 
 class Wire(BaseHTTPRequestHandler):
