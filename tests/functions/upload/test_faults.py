@@ -1,10 +1,11 @@
 """Commits at the same time, with a storage that fails, and in processes that are killed."""
 
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
+from multiprocessing.synchronize import Barrier
 from typing import Any
 
 import pytest
@@ -42,13 +43,19 @@ def settled(bucket: oss.Bucket, anna: Uploader, upload: Any) -> Any:
     return reply.data
 
 
+def meet(barrier: Barrier) -> None:
+    """Begin when all processes have started."""
+    barrier.wait(HANG_SECONDS)
+
+
 @on_mariadb
 def test_a_hundred_commits_at_once_make_one_media_of_one_object(
     bucket: oss.Bucket, anna: Uploader
 ) -> None:
     upload = anna.uploaded()
 
-    with get_context("spawn").Pool(6) as pool:
+    spawn = get_context("spawn")
+    with spawn.Pool(6, meet, (spawn.Barrier(6),)) as pool:
         calls = [pool.apply_async(commit_elsewhere, (anna, upload)) for _ in range(100)]
         replies = [call.get(HANG_SECONDS) for call in calls]
 
@@ -144,22 +151,30 @@ def test_a_commit_that_is_killed_is_completed_by_the_next(
     assert anna.content(media["id"]) == PNG
 
 
+@contextmanager
+def stalled_after_copy(bucket: oss.Bucket, start: Callable[[], object]) -> Iterator[None]:
+    """Start a commit, and stop it when its copy has been made: it looks at the copy then."""
+    before = len(bucket.requests)
+    with stalled(bucket, "read"):
+        start()
+        wait_for(bucket, "read", before)
+        reading = bucket.gate
+        with stalled(bucket, "head"):
+            reading.set()
+            wait_for(bucket, "copy", before)
+            eventually(lambda: "head" not in bucket.stall)
+            yield
+
+
 @on_mariadb
 def test_a_commit_that_is_killed_after_its_copy_leaves_nothing(
     bucket: oss.Bucket, anna: Uploader
 ) -> None:
-    upload, before = anna.uploaded(), len(bucket.requests)
-    with stalled(bucket, "read"):
-        process = get_context("spawn").Process(target=commit_elsewhere, args=(anna, upload))
-        process.start()
-        wait_for(bucket, "read", before)
-        reading = bucket.gate
-        with stalled(bucket, "head"):  # after its copy it looks at the target
-            reading.set()
-            wait_for(bucket, "copy", before)
-            eventually(lambda: "head" not in bucket.stall)
-            process.kill()
-            process.join(HANG_SECONDS)
+    upload = anna.uploaded()
+    process = get_context("spawn").Process(target=commit_elsewhere, args=(anna, upload))
+    with stalled_after_copy(bucket, process.start):
+        process.kill()
+        process.join(HANG_SECONDS)
     assert (len(bucket.objects), rows("media")) == (2, [])
 
     sql("UPDATE uploads SET lease_until_ms = 0")
@@ -171,18 +186,15 @@ def test_a_commit_that_is_killed_after_its_copy_leaves_nothing(
 def test_a_slow_commit_that_another_overtook_changes_nothing(
     bucket: oss.Bucket, anna: Uploader
 ) -> None:
-    upload, before = anna.uploaded(), len(bucket.requests)
-    with ThreadPoolExecutor(1) as pool, stalled(bucket, "copy"):
-        slow = pool.submit(commit_elsewhere, anna, upload)
-        wait_for(bucket, "copy", before)
+    upload, slow = anna.uploaded(), Future[Reply]()
+    commit = threading.Thread(target=lambda: slow.set_result(commit_elsewhere(anna, upload)))
+    with stalled_after_copy(bucket, commit.start):
         sql("UPDATE uploads SET lease_until_ms = 0")
         media = anna.commit(upload).data
-        assert send(upload, OTHER_PNG).status_code == 200
-        bucket.gate.set()
-        late = slow.result(HANG_SECONDS)
+    late = slow.result(HANG_SECONDS)
 
-    same = late.status == 200 and late.data == media
-    assert same or late.error in {"storage_unavailable", "not_uploaded", "changed_meanwhile"}
+    # On a busy machine the time for the storage may be over.
+    assert late.error == "storage_unavailable" if late.status == 503 else late.data == media
     assert settled(bucket, anna, upload) == media
     assert anna.content(media["id"]) == PNG
 
