@@ -11,6 +11,7 @@ from shared.llm import routing
 from tests.conftest import WITHOUT_LIMITS, Configure
 from tests.fakes.upstream import Upstream
 from tests.functions.drugs.recognizing import upstreams
+from tests.people import Person, new_person, paying
 
 
 @pytest.fixture
@@ -36,3 +37,9 @@ def as_in_a_new_process() -> None:
     """Forget the models, and the connections of other threads to another database."""
     routing._catalog.cache_clear()
     threads._threads.cache_clear()
+
+
+@pytest.fixture
+def anna(given: dict[str, str]) -> Person:
+    """A user with 1,000 fen and without free messages: a recognition costs 100."""
+    return paying(new_person(), 1000)

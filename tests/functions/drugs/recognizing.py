@@ -8,6 +8,7 @@ from functions.drugs.index import handler
 from shared import settings
 from shared.config import load
 from tests.events import Reply, invoke, v1_event
+from tests.fakes.upstream import Upstream
 from tests.fakes.upstream_packages import printed
 from tests.media_files import add_media
 
@@ -90,3 +91,8 @@ def event_of(token: str, *media_ids: str, key: str, **fields: object) -> bytes:
     }
     body: dict[str, Any] = {"media_ids": list(media_ids), **fields}
     return v1_event("POST", PATH, body=json.dumps(body).encode(), headers=headers)
+
+
+def asked(fake: Upstream) -> int:
+    """How often the upstream was asked."""
+    return len(fake.requests)
