@@ -1,13 +1,13 @@
 """Requests of the medicine list: its query, and the fields of a medicine. Does no I/O."""
 
 import re
+from contextlib import suppress
 from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     Field,
     StringConstraints,
     model_validator,
@@ -55,15 +55,13 @@ def _approval_number(text: str) -> str | None:
     return number
 
 
-def _iso_date(value: object) -> date | None:
-    """A day; not a time or a number, which pydantic would read as well."""
-    if value is None or value == "":
+def _iso_date(text: str) -> str | None:
+    """A day, not a time. An empty text means none."""
+    if not text:
         return None
-    if isinstance(value, str) and _ISO_DATE.fullmatch(value):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            pass
+    if _ISO_DATE.fullmatch(text):
+        with suppress(ValueError):
+            return date.fromisoformat(text).isoformat()
     raise ValueError(
         Problem("must be a day that exists, like 2027-03-31", "必须是存在的日期，格式如 2027-03-31")
     )
@@ -72,7 +70,7 @@ def _iso_date(value: object) -> date | None:
 _Line = Annotated[str, StringConstraints(max_length=NAME_CHARACTERS), AfterValidator(_line)]
 _Number = Annotated[str, StringConstraints(max_length=NUMBER_CHARACTERS), AfterValidator(_line)]
 _Text = Annotated[str, StringConstraints(max_length=TEXT_CHARACTERS), AfterValidator(_text)]
-_Day = Annotated[date | None, BeforeValidator(_iso_date)]
+_Day = Annotated[str, StringConstraints(max_length=NUMBER_CHARACTERS), AfterValidator(_iso_date)]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
@@ -101,8 +99,8 @@ class _DrugBody(BaseModel):
     manufacturer: _Line | None = None
     specification: _Line | None = None
     batch_number: _Number | None = None
-    produced_on: _Day = None
-    expires_on: _Day = None
+    produced_on: _Day | None = None
+    expires_on: _Day | None = None
     dosage: _Text | None = None
     storage: _Text | None = None
     warnings: _Text | None = None
