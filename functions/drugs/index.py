@@ -120,7 +120,7 @@ def _change(
     db: Connection, claims: Claims, drug_id: str, body: ChangeDrug, version: int
 ) -> drugs.Drug:
     known = drugs.get_for(db, drug_id, auth.active_user(db, claims).id)
-    _require_own(db, known.user_id, body.media_ids)
+    _require_own(db, known.user_id, logic.new_pictures(body, known))
     fields = logic.fields_of(body)
     text = logic.search_text(fields)
     drugs.change(db, known, fields, search_text=text, version=version, at_ms=now_ms())

@@ -118,6 +118,12 @@ def filters_of(query: DrugsQuery, today: date) -> DrugFilter:
     return DrugFilter(query.q, min(int(until.replace("-", "")), UNKNOWN_EXPIRY - 1))
 
 
+def new_pictures(body: ChangeDrug, known: DrugFields) -> list[str]:
+    """The pictures that the medicine did not name before: one of the others may be deleted."""
+    named = json.loads(known.media_ids)
+    return [media_id for media_id in body.media_ids if media_id not in named]
+
+
 def require_pictures(media: Sequence[Media]) -> None:
     """Raises: InvalidRequest: one of the files is no picture."""
     if any(one.kind != "picture" for one in media):

@@ -12,8 +12,10 @@ from functions.account.index import handler as account
 from functions.drugs.index import handler
 from functions.drugs.logic import MOST_DRUGS
 from shared.database.transactions import read, transaction
+from shared.repos import media
 from shared.times import now_ms, shanghai_day
 from tests.events import Reply, invoke
+from tests.media_files import add_media
 from tests.people import PASSWORD, new_person
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -230,6 +232,23 @@ def test_of_requests_at_once_no_more_are_added_than_the_list_may_have() -> None:
     ask("DELETE", f"/{drug_id}", token=person.token)
     assert post(0) == (201, "")
     assert post(0) == (409, "list_full")
+
+
+def test_a_medicine_whose_picture_was_deleted_is_changed_as_it_was_read() -> None:
+    owner, stranger = new_person(), new_person("stranger")
+    picture, kept = add_media(owner.id), add_media(owner.id)
+    stored = add(owner.token, media_ids=[picture.id, kept.id])
+    transaction(media.remove, picture)
+    path, named = f"/{stored['id']}", {"name": "Aspirin", "media_ids": stored["media_ids"]}
+    changed = ask("PUT", path, token=owner.token, body={**named, "version": 1})
+    assert (changed.status, changed.data["media_ids"]) == (200, [picture.id, kept.id])
+
+    others = {"name": "Aspirin", "media_ids": [add_media(stranger.id).id], "version": 2}
+    assert ask("PUT", path, token=owner.token, body=others).status == 404
+    dropped = {"name": "Aspirin", "media_ids": [kept.id], "version": 2}
+    assert ask("PUT", path, token=owner.token, body=dropped).status == 200
+    again = ask("PUT", path, token=owner.token, body={**named, "version": 3})
+    assert again.status == 404
 
 
 def test_a_deleted_account_leaves_no_medicine() -> None:
