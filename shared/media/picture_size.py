@@ -33,9 +33,30 @@ def _png(head: bytes) -> Size | None:
 
 
 def _gif(head: bytes) -> Size | None:
+    """The area of the screen and the first picture, because decoders enlarge the screen to it."""
     if not head.startswith((b"GIF87a", b"GIF89a")):
         return None
-    return Size(*struct.unpack_from("<HH", head, 6))
+    width, height, flags = struct.unpack_from("<HHB", head, 6)
+    at = _gif_picture(head, 13 + _gif_colors(flags))
+    left, top, inner_width, inner_height = struct.unpack_from("<HHHH", head, at + 1)
+    return Size(max(width, left + inner_width), max(height, top + inner_height))
+
+
+def _gif_colors(flags: int) -> int:
+    """The length of the table of colors."""
+    return 3 * 2 ** (1 + (flags & 7)) if flags & 0x80 else 0
+
+
+def _gif_picture(head: bytes, at: int) -> int:
+    """Where the first picture is described, after extensions. Raises: IndexError: nowhere."""
+    while head[at] == 0x21:
+        at += 2
+        while head[at]:  # a block and its length
+            at += 1 + head[at]
+        at += 1
+    if head[at] != 0x2C:
+        raise IndexError
+    return at
 
 
 def _webp(head: bytes) -> Size | None:
@@ -75,7 +96,7 @@ def _segments(head: bytes) -> Iterator[tuple[int, int]]:
         if marker == 0xFF:  # a fill byte
             at += 1
             continue
-        if marker in (0xD9, 0xDA):  # the end, or the beginning of the scan
+        if marker <= 0x01 or 0xD0 <= marker <= 0xDA:  # no length follows, or the scan begins
             return
         yield marker, at + 2
         (length,) = struct.unpack_from(">H", head, at + 2)

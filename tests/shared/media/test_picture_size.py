@@ -17,6 +17,12 @@ def jpeg(width: int, height: int, *before: bytes, marker: int = 0xC0) -> bytes:
     return JPEG_START + b"".join(before) + frame + bytes(20)
 
 
+def gif(width: int, height: int, *before: bytes, inner: tuple[int, int] = (1, 1)) -> bytes:
+    """A GIF whose screen and first picture have these sizes; the picture stands at 2, 3."""
+    screen = b"GIF89a" + struct.pack("<HH", width, height)
+    return screen + (b"".join(before) or b"\0\0\0") + b"," + struct.pack("<HHHH", 2, 3, *inner)
+
+
 def webp(kind: bytes, body: bytes) -> bytes:
     return b"RIFF" + bytes(4) + b"WEBP" + kind + bytes(4) + body
 
@@ -29,7 +35,12 @@ TABLE = b"\xff\xc4\x00\x04ab"
     ("head", "size"),
     [
         (png(640, 480), (640, 480)),
-        (b"GIF89a" + struct.pack("<HH", 300, 20) + bytes(9), (300, 20)),
+        (gif(300, 20), (300, 20)),
+        (gif(1, 1, inner=(4000, 3000)), (4002, 3003)),
+        (
+            gif(300, 20, b"\x81\0\0", bytes(12), b"!\xf9\x04abcd\0", b"!\xfe\x02,,\x01,\0"),
+            (300, 20),
+        ),
         (jpeg(4032, 3024), (4032, 3024)),
         (jpeg(4032, 3024, TABLE, LONG, b"\xff"), (4032, 3024)),
         (jpeg(70, 30, marker=0xC2), (70, 30)),
@@ -53,6 +64,10 @@ def test_the_size_is_in_the_first_bytes(head: bytes, size: tuple[int, int]) -> N
         jpeg(4032, 3024)[:22],
         JPEG_START + b"\xff\xda" + jpeg(7, 7)[2:],
         JPEG_START + b"ab" + jpeg(7, 7),
+        JPEG_START + b"\xff\xd0" + jpeg(7, 7)[2:],  # decoders pass over what has no length
+        JPEG_START + b"\xff\x01" + jpeg(7, 7)[2:],
+        gif(300, 20)[:15],
+        gif(300, 20, b"\0\0\0;"),
         webp(b"VP8X", b"\0"),
         webp(b"ALPH", bytes(30)),
     ],
