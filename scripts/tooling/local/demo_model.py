@@ -13,16 +13,15 @@ from typing import Any
 
 import uvicorn
 
+from scripts.tooling.local.demo_answers import answer_to, text_of
 from shared.llm.estimate import estimate_tokens
 
 MODEL = "demo"
-_MOST_BODY_BYTES = 1024 * 1024
+_MOST_BODY_BYTES = 16 * 1024 * 1024  # 10 MiB of pictures as data
 _BODY_SECONDS = 10
 _ANSWER_SECONDS = 60
-_LONGEST_ECHO = 200
 _BETWEEN_WORDS_SECONDS = 0.02
 _WORDS = re.compile(r"[\u2e80-\U0010ffff]{1,2}|[^\s\u2e80-\U0010ffff]*\s|[^\s\u2e80-\U0010ffff]+")
-_CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -67,7 +66,7 @@ async def _read(receive: Receive) -> bytes:
         body += message.get("body", b"")
         more = message.get("more_body", False)
         if len(body) > _MOST_BODY_BYTES:
-            raise InvalidRequest(413, "too_large", "The body is over 1 MiB.")
+            raise InvalidRequest(413, "too_large", "The body is over 16 MiB.")
     return bytes(body)
 
 
@@ -83,8 +82,8 @@ def _parse(body: bytes) -> dict[str, Any]:
 
 
 async def _complete(question: Mapping[str, Any], send: Send) -> None:
-    texts = [_text(message.get("content")) for message in question["messages"]]
-    answer = answer_to(_last_user_text(question["messages"]))
+    texts = [text_of(message.get("content")) for message in question["messages"]]
+    answer = answer_to(question)
     prompt, completion = sum(map(estimate_tokens, texts)), estimate_tokens(answer)
     usage = {
         "prompt_tokens": prompt,
@@ -99,32 +98,6 @@ async def _complete(question: Mapping[str, Any], send: Send) -> None:
     choice = {"message": {"role": "assistant", "content": answer}, "finish_reason": "stop"}
     document = _document("chat.completion", [{"index": 0, **choice}], usage=usage)
     await _send_json(send, 200, document)
-
-
-def answer_to(message: str) -> str:
-    """The answer to a message: it says that this is a demo, quotes the message and gives advice."""
-    echo = message[:_LONGEST_ECHO] + ("…" if len(message) > _LONGEST_ECHO else "")
-    if _CHINESE.search(message):
-        return (
-            f"【演示模型】这不是真正的 AI 回答。你说的是：“{echo}”。"
-            "设置 OPENAI_API_KEY 后即可使用真实模型。"
-        )
-    return (
-        f"[demo model] This is not an answer of a real AI model. You said: “{echo}”. "
-        "Set OPENAI_API_KEY to talk to a real one."
-    )
-
-
-def _last_user_text(messages: list[dict[str, Any]]) -> str:
-    texts = [_text(x.get("content")) for x in messages if x.get("role") == "user"]
-    return texts[-1] if texts else ""
-
-
-def _text(content: object) -> str:
-    """Return a string, or the text parts of a list; lone surrogates become question marks."""
-    if isinstance(content, list):
-        return "".join(_text(part.get("text")) for part in content if isinstance(part, dict))
-    return content.encode("utf-8", "replace").decode() if isinstance(content, str) else ""
 
 
 def _document(kind: str, choices: list[dict[str, Any]], **more: object) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The demo model: a real process, called by the official SDK and the product's own client."""
 
+import base64
 import http.client
 import json
 import re
@@ -16,6 +17,8 @@ from openai import OpenAI
 
 from scripts.tooling.local.demo_model import words
 from shared.llm.events import Delta, Finish, Usage
+from shared.media.prompt_text import Document, prompt_text
+from tests.media_files import png
 from tests.patience import HANG_SECONDS
 from tests.shared.llm.asking import ask, model
 
@@ -98,6 +101,70 @@ def test_our_own_client_understands_it(url: str) -> None:
     assert heard[-2:] == [Usage(5, 41), Finish("stop")]
 
 
+def picture(url: str) -> Any:
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+def answer(sdk: OpenAI, content: object, **options: Any) -> str:
+    message: Any = {"role": "user", "content": content}
+    whole = sdk.chat.completions.create(model="any", messages=[message], **options)
+    return str(whole.choices[0].message.content)
+
+
+def test_it_names_type_and_size_of_the_pictures_that_it_received(sdk: OpenAI) -> None:
+    data = base64.b64encode(png(320, 240, bytes(3_000_000))).decode()
+    pictures = [picture(f"data:image/png;base64,{data}"), picture("https://example.com/a.jpg")]
+
+    assert "附有：一张图片（image/png, 320 x 240）；一张图片（链接）。" in answer(
+        sdk, [{"type": "text", "text": "这是什么？"}, *pictures]
+    )
+    assert "It came with: a picture (image/png, 320 x 240); a picture (a link). " in answer(
+        sdk, [{"type": "text", "text": "What is this?"}, *pictures]
+    )
+
+
+@pytest.mark.parametrize("data", ["", "AAAA", "A", "§"])
+def test_a_picture_that_it_cannot_read_is_named_as_well(sdk: OpenAI, data: str) -> None:
+    content = [picture(f"data:image/jpeg;base64,{data}")]
+
+    assert "a picture (image/jpeg, ?)" in answer(sdk, content)
+
+
+def test_it_quotes_the_question_and_names_the_documents_before_it(sdk: OpenAI) -> None:
+    documents = [
+        Document("化验单.md", "血红蛋白 135"),
+        Document("b.txt", "a\nb", is_truncated=True),
+    ]
+    text = f"{prompt_text(documents, 10_000).text}\n\n正常吗？"
+
+    assert answer(sdk, text) == (
+        "【演示模型】这不是真正的 AI 回答。你说的是：“正常吗？”。"
+        "附有：文档“化验单.md”（8 个字符）；文档“b.txt”（3 个字符）。"
+        "设置 OPENAI_API_KEY 后即可使用真实模型。"
+    )
+
+
+def test_json_that_it_is_asked_for_has_no_content(sdk: OpenAI) -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "name": {"type": ["string", "null"]},
+            "inner": {"type": "object", "properties": {"count": {"type": "integer"}}},
+            "items": {"type": "array"},
+            "any": {},
+        },
+    }
+    described = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
+
+    assert json.loads(answer(sdk, "Hi", response_format=described)) == {
+        "name": None,
+        "inner": {"count": 0},
+        "items": [],
+        "any": None,
+    }
+    assert answer(sdk, "Hi", response_format={"type": "json_object"}) == "{}"
+
+
 def test_it_lists_itself(sdk: OpenAI) -> None:
     assert [listed.id for listed in sdk.models.list()] == ["demo"]
 
@@ -117,7 +184,7 @@ def test_a_long_message_is_not_repeated_whole(sdk: OpenAI) -> None:
         ("POST", "/v1/chat/completions", b"[" * 100_000, 400, "malformed_json"),
         ("POST", "/v1/chat/completions", b"[]", 400, "invalid_messages"),
         ("POST", "/v1/chat/completions", b'{"messages": [7]}', 400, "invalid_messages"),
-        ("POST", "/v1/chat/completions", b" " * 1_100_000, 413, "too_large"),
+        ("POST", "/v1/chat/completions", b" " * 17_000_000, 413, "too_large"),
         ("GET", "/v1/chat/completions", b"", 404, "not_found"),
         ("GET", "/", b"", 404, "not_found"),
     ],

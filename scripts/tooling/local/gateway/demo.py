@@ -30,6 +30,7 @@ class DemoModel:
             "OPENAI_API_KEY": "demo",
             "OPENAI_API_URL": f"http://127.0.0.1:{self.port}/v1",
             "OPENAI_MODEL": "demo",
+            "OPENAI_VISION": "true",
         }
 
     @asynccontextmanager
