@@ -67,7 +67,7 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 @contextmanager
-def running_dev(folder: Path, *options: str) -> Iterator[RunningDev]:
+def running_dev(folder: Path, *options: str, **variables: str) -> Iterator[RunningDev]:
     project = copy_project(folder)
     write_env(project, ADMIN)
     settings = {
@@ -76,6 +76,7 @@ def running_dev(folder: Path, *options: str) -> Iterator[RunningDev]:
         "BCRYPT_COST": "4",
         "OPENAI_API_KEY": "",
         "STORAGE_FOLDER": str(folder / "files"),
+        **variables,
     }
     output = folder / "output"
     with output.open("wb") as log:
