@@ -264,6 +264,16 @@ def test_versions_and_empty_releases_are_named(tree: Path) -> None:
     assert list(changelog.empty_releases(tree)) == ["CHANGELOG.md: 99.0.0 has no entry"]
 
 
+def test_an_entry_that_a_merge_repeated_is_named(tree: Path) -> None:
+    entry = "- Notes have a limit, which is a thousand characters"
+    replace(tree / "CHANGELOG.md", "\n- ", f"\n{entry}.\n{entry} of text.\n- ")
+
+    version = changelog.version_of(tree)
+    assert list(changelog.repeated_entries(tree)) == [
+        f"CHANGELOG.md: {version} says 2 times: Notes have a limit, which is a thousand ..."
+    ]
+
+
 def test_a_module_that_the_map_lacks_is_named_and_written(tree: Path) -> None:
     (tree / "shared/web/caching.py").write_text('"""Caching headers (RFC 9111). Does no I/O."""\n')
 

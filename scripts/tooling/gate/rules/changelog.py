@@ -2,11 +2,13 @@
 
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 CHANGELOG = "CHANGELOG.md"
 VERSION = "shared/version.py"
+_BEGINNING = 40  # characters of an entry that no other entry of its release has
 # Files with user-visible names, and patterns that find the names.
 _NAMES = {
     "s.yaml": re.compile(r"^ +- path: (/\S*)", re.MULTILINE),
@@ -43,10 +45,24 @@ def _only(pattern: str, file: Path) -> str:
 
 
 def empty_releases(root: Path) -> Iterator[str]:
-    text = (root / CHANGELOG).read_text("utf-8")
-    for heading, entries in re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", text, re.M | re.S):
-        if not re.search(r"^- \S", entries, re.M):
+    for heading, entries in _releases(root):
+        if not entries:
             yield f"{CHANGELOG}: {heading} has no entry"
+
+
+def repeated_entries(root: Path) -> Iterator[str]:
+    """Report entries of a release that begin alike, as merges leave them."""
+    for heading, entries in _releases(root):
+        for beginning, count in Counter(one[:_BEGINNING] for one in entries).items():
+            if count > 1:
+                yield f"{CHANGELOG}: {heading} says {count} times: {beginning}..."
+
+
+def _releases(root: Path) -> Iterator[tuple[str, list[str]]]:
+    """Each heading with the first lines of its entries."""
+    text = (root / CHANGELOG).read_text("utf-8")
+    for heading, body in re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", text, re.M | re.S):
+        yield heading, re.findall(r"^- (\S.*)", body, re.M)
 
 
 def names_without_an_entry(root: Path) -> Iterator[str]:
@@ -79,4 +95,10 @@ def _git(root: Path, *arguments: str) -> str:
     return done.stdout if done.returncode == 0 else ""
 
 
-CHECKS = (versions_that_disagree, schemas_that_disagree, empty_releases, names_without_an_entry)
+CHECKS = (
+    versions_that_disagree,
+    schemas_that_disagree,
+    empty_releases,
+    repeated_entries,
+    names_without_an_entry,
+)
