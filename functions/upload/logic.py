@@ -75,7 +75,7 @@ def content_type_of(body: PresignUpload, allowed: Sequence[str], max_bytes: int)
     if content_type not in allowed:
         listed = ", ".join(allowed)
         problem = Problem(f"must be one of {listed}", f"必须是以下之一：{listed}")
-        raise MediaTypeNotAllowed(details=[detail("content_type", problem)])
+        raise MediaTypeNotAllowed(details=[detail("body.content_type", problem)])
     if body.size > max_bytes:
         raise FileTooLarge(max_bytes)
     return content_type
@@ -96,7 +96,7 @@ def refusal_error(refusal: str) -> InvalidRequest:
     """The error of an upload whose object was refused for good."""
     if refusal == _NO_TEXT:
         return DocumentHasNoText()
-    return MediaInvalid(refusal, details=[detail("upload_id", REASONS[refusal])])
+    return MediaInvalid(refusal, details=[detail("body.upload_id", REASONS[refusal])])
 
 
 def upload_json(upload: Upload, signed: SignedForm | SignedPut) -> dict[str, object]:
@@ -140,7 +140,7 @@ def process_of(media: Media, query: MediaQuery) -> str:
         return ""
     if media.kind != "picture":
         problem = Problem("is only for pictures", "仅适用于图片")
-        raise InvalidRequest(details=[detail("thumbnail", problem)])
+        raise InvalidRequest(details=[detail("query.thumbnail", problem)])
     return _THUMBNAIL
 
 

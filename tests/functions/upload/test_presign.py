@@ -44,7 +44,9 @@ def test_types_have_other_spellings(declared: str, stored: str, anna: Uploader) 
 def test_other_types_are_refused(content_type: str, anna: Uploader) -> None:
     refused = anna.presign(content_type=content_type)
     assert (refused.status, refused.error) == (422, "media_type_not_allowed")
-    assert "image/png" in refused.json["details"][0]["problem"]
+    [named] = refused.json["details"]
+    assert named["field"] == "body.content_type"
+    assert "image/png" in named["problem"]
 
 
 def test_a_setting_says_which_types_are_allowed(configure: Configure, anna: Uploader) -> None:

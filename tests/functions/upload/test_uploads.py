@@ -131,7 +131,7 @@ def test_another_file_than_was_declared_is_refused_for_good(
         refused = anna.commit(upload)
         assert (refused.status, refused.error) == (422, "media_invalid")
         assert refused.json["reason"] == reason
-        assert refused.json["details"][0]["field"] == "upload_id"
+        assert refused.json["details"][0]["field"] == "body.upload_id"
     assert send(upload).status_code == 200
     assert anna.commit(upload).json["reason"] == reason
     assert rows("media") == []
@@ -228,7 +228,7 @@ def test_a_link_makes_a_thumbnail_of_a_picture_alone(bucket: oss.Bucket, anna: U
     assert re.fullmatch(r"image/.*resize,.*format,jpg", process)
     refused = anna.get(text["id"], thumbnail="1")
     assert (refused.status, refused.error) == (422, "invalid_request")
-    assert [one["field"] for one in refused.json["details"]] == ["thumbnail"]
+    assert [one["field"] for one in refused.json["details"]] == ["query.thumbnail"]
     assert opened(anna.get(text["id"]).data["url"]) == b"a note"
 
 
