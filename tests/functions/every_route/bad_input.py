@@ -25,6 +25,7 @@ from functions.login.index import handler as login
 from functions.models.index import handler as models
 from functions.register.index import handler as register
 from functions.session.index import handler as session
+from functions.upload.index import handler as upload
 from scripts.tooling.database import migrations
 from tests.conftest import Configure
 from tests.events import Reply, call
@@ -130,6 +131,7 @@ QUESTION = (
     "stream",
     "media_ids",
 )
+FILE = ("filename", "content_type", "size", "method", "purpose")
 PLACE = ("latitude", "longitude", "accuracy_m", "recorded_at", "coordinate_system", "consent")
 
 TARGETS = [
@@ -150,6 +152,9 @@ TARGETS = [
     Target("medicines", drugs, "GET", "/api/drugs"),
     Target("medicine", drugs, "POST", "/api/drugs", ("name", "expires_on", "media_ids")),
     Target("recognition", drugs, "POST", "/api/drugs/recognize", ("media_ids", "model")),
+    Target("uploads", upload, "POST", "/api/upload/presign", FILE),
+    Target("commit", upload, "POST", "/api/upload/commit", ("upload_id",)),
+    Target("files", upload, "GET", "/api/media"),
     Target("models", models, "GET", "/api/models"),
     Target("chat by event", chat_by_event, "POST", "/api/chat", QUESTION),
     Target("chat by http", chat_by_http, "POST", "/api/chat", QUESTION),
