@@ -232,6 +232,26 @@ def test_a_file_that_comes_before_the_fields_stores_nothing(media: MediaStorage)
     assert media.find(KEY) is None
 
 
+@pytest.mark.parametrize(
+    "padding",
+    [
+        field("x", "y" * 70_000),
+        field("x", "y" * 700) * 100,
+        b"".join(field(f"x{number}", "") for number in range(20_000)),
+    ],
+    ids=["one", "one repeated", "many"],
+)
+def test_the_folder_takes_a_form_with_short_fields_only(
+    padding: bytes, media_folder: LocalStorage
+) -> None:
+    form = media_storage().form(terms())
+    fields = [field(name, value) for name, value in form.fields.items()]
+
+    answer = raw_form(form, padding, *fields, file_part(PNG), END)
+    assert (answer.status_code, code(answer)) == (400, "MalformedPOSTRequest")
+    assert media_storage().find(KEY) is None
+
+
 def test_a_role_signs_with_its_token(configure: Configure) -> None:
     role = oss.Key("STS.id", "canary-of-a-role", "token+of/a=role")
     with oss.running(role) as bucket:

@@ -16,6 +16,7 @@ class FormUpload:
         self._root, self._keys = root, keys
         self._decoder = FormDecoder(boundary)
         self._fields: dict[str, bytearray] = {}
+        self._field_bytes = 0
         self._name = ""
         self._incoming: Incoming | None = None
         self._is_complete = False
@@ -41,11 +42,15 @@ class FormUpload:
             self._incoming = Incoming(self._root, key, content_type, sizes)
         elif not self._incoming:
             self._fields[name] = bytearray()
-            self._add(b"")
+            self._count(len(name))
 
     def _add(self, data: bytes) -> None:
+        self._count(len(data))
         self._fields[self._name] += data
-        if sum(len(name) + len(value) for name, value in self._fields.items()) > _MOST_FIELD_BYTES:
+
+    def _count(self, length: int) -> None:
+        self._field_bytes += length
+        if self._field_bytes > _MOST_FIELD_BYTES:
             raise MalformedForm("the fields before the file are too long")
 
     @property
