@@ -58,6 +58,8 @@ def info_json(
             "conversations": has_database,
             "export": has_database,
             "admin": has_database,
+            "medicines": has_database,
+            "locations": has_database,
         },
         "invite_required": invites.required,
         "free_messages_per_day": free if has_database else None,

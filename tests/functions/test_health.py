@@ -128,6 +128,8 @@ def test_info_says_what_is_there(configure: Configure, has_database: bool) -> No
             "conversations": has_database,
             "export": has_database,
             "admin": has_database,
+            "medicines": has_database,
+            "locations": has_database,
         },
         "invite_required": has_database,
         "free_messages_per_day": {"user": 7, "guest": 20} if has_database else None,
