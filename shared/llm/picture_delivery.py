@@ -6,7 +6,8 @@ upstreams do not take, and shrinks large pictures.
 
 import asyncio
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from shared import settings
 from shared.config import load
 from shared.credentials import Credentials
 from shared.errors import NotFound
+from shared.llm.picture_room import Place, room
 from shared.llm.pictures import Rule, StoredPicture, pictures_in
 from shared.llm.vendors import MOONSHOT, vendor_of
 from shared.storage.media_choice import media_storage
@@ -47,6 +49,39 @@ class PictureTerms:
     def can_deliver(self, content_type: str) -> bool:
         """A bucket converts what upstreams do not take; a folder does not."""
         return content_type not in _CONVERTED or bool(load(settings.Storage).bucket)
+
+
+class Delivery:
+    """Messages with their pictures in the form for an upstream, in memory until they are sent."""
+
+    def __init__(self, messages: Sequence[Message], place: Place) -> None:
+        self.messages, self._place = messages, place
+
+    def free(self) -> None:
+        """Forget them, so that the pictures of other answers have room."""
+        self.messages = ()
+        self._place.free()
+
+
+@asynccontextmanager
+async def delivery(
+    messages: Sequence[Message], url: str, called_with: Credentials | None
+) -> AsyncIterator[Delivery]:
+    """The messages for the upstream at this URL; data waits until there is room in memory.
+
+    Raises: UpstreamBusy: there was none in time; what `delivered` raises.
+    """
+    place = await room().take(_data_bytes(messages, url))
+    try:
+        yield Delivery(await delivered(messages, url, called_with), place)
+    finally:
+        place.free()
+
+
+def _data_bytes(messages: Sequence[Message], url: str) -> int:
+    """The bytes of the stored pictures that the upstream at this URL is given as data."""
+    stored = [one for one in pictures_in(messages) if isinstance(one, StoredPicture)]
+    return 0 if not stored or _takes_links(url) else sum(one.byte_count for one in stored)
 
 
 async def delivered(

@@ -23,7 +23,7 @@ from shared.llm.catalog import Catalog, Upstream
 from shared.llm.events import Event, Output
 from shared.llm.model_list import Offered
 from shared.llm.parameters import knows
-from shared.llm.picture_delivery import PictureTerms, delivered
+from shared.llm.picture_delivery import PictureTerms, delivery
 from shared.llm.pictures import Picture, picture_tokens, pictures_in, rule_of
 from shared.llm.vendors import vendor_of
 from shared.repos.upstream_calls import UpstreamCall
@@ -108,8 +108,9 @@ async def answer(
     at upstreams of another vendor or model, which may take more. Each is given stored pictures in
     the form that it takes; they are read with the credentials `called_with`.
 
-    Raises: StorageUnavailable: a picture cannot be read; UpstreamFailed or a subclass: of all
-        failures, the one that a repetition may avoid.
+    Raises: StorageUnavailable: a picture cannot be read; UpstreamBusy: too many pictures are
+        being sent; UpstreamFailed or a subclass: of all failures, the one that a repetition may
+        avoid.
     """
     failures: list[tuple[Upstream, UpstreamFailed]] = []
     known = await _catalog().current()
@@ -125,31 +126,31 @@ async def answer(
         raise UpstreamFailed(reason="no upstream that can be asked")
     spared: list[Upstream] = []
     for upstream in _order(serving, failures, spared):
-        shown = await delivered(messages, upstream.settings.url, called_with)
-        watch = _Watch(upstream, report)
-        try:
-            async with client.stream(
-                upstream.settings,
-                shown,
-                model=upstream.vendor_model,
-                thinking=thinking,
-                options=options,
-                public_only=upstream.public_only,
-            ) as events:
-                shown = ()  # pictures are large, and sent by now
-                async for event in events:
-                    watch.see(event)
-                    yield event
-            watch.end("ok", good=True)
-            return
-        except UpstreamFailed as error:
-            watch.fail(error)
-            if watch.has_seen or not _is_worth_another(error):
+        async with delivery(messages, upstream.settings.url, called_with) as shown:
+            watch = _Watch(upstream, report)
+            try:
+                async with client.stream(
+                    upstream.settings,
+                    shown.messages,
+                    model=upstream.vendor_model,
+                    thinking=thinking,
+                    options=options,
+                    public_only=upstream.public_only,
+                ) as events:
+                    shown.free()  # pictures are large, and sent by now
+                    async for event in events:
+                        watch.see(event)
+                        yield event
+                watch.end("ok", good=True)
+                return
+            except UpstreamFailed as error:
+                watch.fail(error)
+                if watch.has_seen or not _is_worth_another(error):
+                    raise
+                failures.append((upstream, error))
+            except BaseException as error:
+                watch.end("left", has_worked=not isinstance(error, Exception))
                 raise
-            failures.append((upstream, error))
-        except BaseException as error:
-            watch.end("left", has_worked=not isinstance(error, Exception))
-            raise
         await asyncio.sleep(_pause(failures[-1][1]))
     raise _most_hopeful([*map(_resting, spared), *(error for _, error in failures)])
 

@@ -11,7 +11,8 @@ import pytest
 from shared.config import Secret
 from shared.credentials import Credentials
 from shared.errors import Misconfigured
-from shared.llm.picture_delivery import PictureTerms, delivered
+from shared.llm.picture_delivery import PictureTerms, delivered, delivery
+from shared.llm.picture_room import room
 from shared.llm.pictures import StoredPicture, picture_tokens
 from tests.conftest import Configure
 from tests.fakes import oss
@@ -69,6 +70,35 @@ def test_only_data_has_a_limit(bucket: Bucket, configure: Configure) -> None:
 
     assert limits == [None, 10 * 1024 * 1024]
     assert PictureTerms([ANY], picture_tokens).most_bytes == 10 * 1024 * 1024
+
+
+def test_data_waits_for_room_in_memory_and_gives_it_back_when_it_is_sent(
+    bucket: Bucket, configure: Configure
+) -> None:
+    configure(**bucket.variables)
+    asyncio.run(_with_a_full_room())
+
+
+async def _with_a_full_room() -> None:
+    everything, sent = 2**40, asyncio.Event()
+    messages = [{"role": "user", "content": [{"type": "image_url", "image_url": PICTURE}]}]
+
+    async def send() -> None:
+        async with delivery(messages, MOONSHOT, None) as shown:
+            sent.set()
+            shown.free()
+            assert shown.messages == ()
+            (await room().take(everything)).free()
+
+    full = await room().take(everything)
+    async with delivery(messages, ANY, None) as links:
+        assert links.messages
+    waiting = asyncio.create_task(send())
+    await asyncio.wait([waiting], timeout=0.05)
+    assert not sent.is_set()
+    full.free()
+    await asyncio.wait_for(waiting, HANG_SECONDS)
+    (await room().take(everything)).free()
 
 
 def test_a_link_is_signed_with_the_keys_of_the_role(bucket: Bucket, configure: Configure) -> None:
