@@ -56,7 +56,7 @@ class PresignUpload(BaseModel):
 
     filename: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
     content_type: Annotated[str, StringConstraints(min_length=1, max_length=200)]
-    size: int = Field(ge=1)
+    size: int = Field(ge=1, strict=True)
     method: Literal["post", "put"] = "post"
     purpose: Purpose | None = None
 

@@ -6,7 +6,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tests.fakes.upstream_scenarios import COUNTED, DONE, OPENING, STOP, said, scenario
+from tests.fakes.upstream_scenarios import (
+    COUNTED,
+    DONE,
+    OPENING,
+    SCENARIOS,
+    STOP,
+    said,
+    scenario,
+)
 from tests.fakes.upstream_wire import Wire
 from tests.media_files import png
 
@@ -93,3 +101,6 @@ async def _without_schema(wire: Wire) -> None:
         await wire.end()
         return
     await _send(wire, _reply(wire.request.json))
+
+
+PACKAGES = {name for name in SCENARIOS if name.startswith("package")}

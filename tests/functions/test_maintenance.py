@@ -61,7 +61,7 @@ DAY_MS = 24 * HOUR_MS
 COUNTED = ("settled", "released", "failed", "keys", "answers", "limits")
 ENDED = ("refresh_tokens", "sessions", "addresses", "exports_resumed", "exports_ended")
 FILES = ("uploads", "objects")
-AGED = ("turns", "conversations", "days", "sessions", "exports", "invites")
+AGED = ("turns", "conversations", "days", "sessions", "exports", "invites", "locations")
 NOTHING = dict.fromkeys((*COUNTED, *ENDED, *FILES, *(f"old_{name}" for name in AGED)), 0)
 PIECES = (AnswerChunk("reasoning", "Hm."), AnswerChunk("text", "因为"), AnswerChunk("text", " so."))
 

@@ -307,6 +307,7 @@ def test_a_deleted_account_leaves_its_money_and_nothing_that_was_said_or_who_it_
         "created_at_ms": gone["created_at_ms"],
         "disabled_at_ms": erased_at_ms,
         "erased_at_ms": erased_at_ms,
+        "drug_count": 0,
     }
     for table in ("conversations", "messages", "pieces", "idempotency_keys"):
         assert rows(table) == []

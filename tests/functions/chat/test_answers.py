@@ -17,6 +17,7 @@ from tests.fakes.upstream import (
     Upstream,
 )
 from tests.fakes.upstream_calls import CALL_SCENARIOS
+from tests.fakes.upstream_packages import PACKAGES
 from tests.fakes.upstream_scenarios import FALLS_SILENT, HUGE, LINE_ENDS, RETRY_AFTER, SCENARIOS
 from tests.fakes.vendor_refusals import OF_VENDORS
 from tests.functions.chat.chatting import (
@@ -183,7 +184,8 @@ def web(name: str, chat: WebFunction, hasty: WebFunction) -> WebFunction:
 def test_every_scenario_of_the_upstream_is_expected_here() -> None:
     endless = {"endless", "endless-reasoning", "flood", "flood-of-reasoning"}
     held = {"held", "held-midway", "held-and-long"}
-    elsewhere = OF_VENDORS | CALL_SCENARIOS | RETRY_AFTER | {"obedient"}
+    elsewhere = OF_VENDORS | CALL_SCENARIOS | PACKAGES | RETRY_AFTER
+    elsewhere |= {"obedient", "quoting-a-picture"}
     assert {*COMPLETE, *BROKEN, *endless, *held} == set(SCENARIOS) - elsewhere
 
 
@@ -334,7 +336,7 @@ def test_how_long_to_wait_is_passed_on(chat: WebFunction) -> None:
     assert ask(chat, "scenario: retry-after").headers["retry-after"] == "1"
 
 
-EXPOSED = "X-Request-Id, Retry-After, X-Should-Retry, Content-Disposition, X-Aigc"
+EXPOSED = "X-Request-Id, Retry-After, X-Should-Retry, Content-Disposition, X-Aigc, ETag"
 
 
 def test_every_streamed_answer_has_the_headers_a_stream_needs(chat: WebFunction) -> None:

@@ -72,6 +72,8 @@ def test_a_file_that_is_too_large_is_refused(configure: Configure, anna: Uploade
         {"size": -1},
         {"size": 1.5},
         {"size": "many"},
+        {"size": "5"},
+        {"size": True},
         {"method": "delete"},
         {"filename": ""},
         {"filename": "x" * 1001},

@@ -18,13 +18,17 @@ from shared.media.content_types import ALLOWED
 from shared.media.documents import DocumentText, text_of
 from tests.patience import HANG_SECONDS
 from tests.shared.media import pdfs
+from tests.web import eventually
 
 ROOT = Path(__file__).resolve().parents[3]
 PDF = "application/pdf"
 
 
 def children() -> list[str]:
-    """The processes that this one has started, also those that ended and wait to be reaped."""
+    """The processes that this one has started, also those that ended and wait to be reaped.
+
+    Servers that other tests keep are among them.
+    """
     folder = Path(f"/proc/{os.getpid()}/task")
     return [child for task in folder.iterdir() for child in (task / "children").read_text().split()]
 
@@ -95,12 +99,13 @@ def test_what_was_read_before_a_page_without_end_is_kept() -> None:
 
 @pytest.mark.parametrize("name", pdfs.ATTACKS)
 def test_an_attack_is_refused_or_cut_and_leaves_no_process(name: str) -> None:
+    before = children()
     try:
         read = text_of(PDF, pdfs.ATTACKS[name]())
     except (DocumentUnreadable, DocumentHasNoText):
         read = None
     assert read is None or len(read.text) <= documents.CHARACTERS
-    assert children() == []
+    assert set(children()) <= set(before)
     assert text_of(PDF, pdfs.of_texts("next")).text == "next"
 
 
@@ -162,7 +167,7 @@ def test_the_process_has_no_secret_and_ends_with_an_interrupted_caller(
     assert b"secret" not in Path(f"/proc/{child}/environ").read_bytes()
     caller.send_signal(signal.SIGINT)
     caller.wait(HANG_SECONDS)
-    assert not Path(f"/proc/{child}").exists()
+    eventually(lambda: not Path(f"/proc/{child}").exists())
 
 
 def python(program: str, *arguments: str) -> "subprocess.Popen[str]":
@@ -246,8 +251,9 @@ def test_any_damage_to_a_pdf_gives_a_text_or_an_error_of_ours(
     data = bytearray(base)
     for at, replacement in edits:
         data[at : at + len(replacement)] = replacement
+    before = children()
     judged(PDF, bytes(data))
-    assert children() == []
+    assert set(children()) <= set(before)
 
 
 def judged(declared: str, data: bytes) -> None:
