@@ -8,9 +8,8 @@ import pytest
 from scripts.tooling.database.mariadb import ensure_installed
 from scripts.tooling.environment import ROOT
 
-# More workers than cores, because tests often wait for a time limit or for another process. A
-# worker that has no tests left takes half of another's, so that none works long after the others.
-_IN_PARALLEL = ("-n", "3", "--dist", "worksteal")
+# Each file runs on one worker, so that fixtures of a module run once.
+_IN_PARALLEL = ("-n", "2", "--dist", "loadfile")
 
 
 def main(arguments: Sequence[str]) -> int:
