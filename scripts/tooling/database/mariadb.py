@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import IO
 
 import pymysql
 from pymysql.cursors import Cursor
@@ -43,7 +44,7 @@ rm -rf -- "$folder"
 
 
 class ServerFailed(Exception):
-    """The server did not start; the text is the end of its log."""
+    """The server did not start; the text is the end of its log, and why we could not connect."""
 
 
 @contextmanager
@@ -67,9 +68,7 @@ def private_server() -> Iterator[str]:
         tempfile.TemporaryFile() as log,
         _running(Path(folder), port, password, log.fileno()) as keeper,
     ):
-        if not answers(keeper, port, password):
-            log.seek(0)
-            raise ServerFailed(log.read().decode(errors="replace")[-2000:])
+        wait_until_ready(keeper, port, password, log)
         yield f"mysql://tester:{password}@127.0.0.1:{port}"
 
 
@@ -218,7 +217,11 @@ def _user_option() -> list[str]:
     return ["--user=root"] if os.geteuid() == 0 else []
 
 
-def answers(keeper: subprocess.Popen[bytes], port: int, password: str) -> bool:
+def wait_until_ready(
+    keeper: subprocess.Popen[bytes], port: int, password: str, log: IO[bytes]
+) -> None:
+    """Raises: ServerFailed, with the end of the server's log and why we could not connect."""
+    failure = "it ended"
     deadline = time.monotonic() + _START_SECONDS
     while keeper.poll() is None and time.monotonic() < deadline:
         try:
@@ -230,8 +233,10 @@ def answers(keeper: subprocess.Popen[bytes], port: int, password: str) -> bool:
                 connect_timeout=2,
                 ssl_disabled=True,
             ).close()
-        except pymysql.Error:
+        except pymysql.Error as error:
+            failure = str(error)
             time.sleep(0.05)
         else:
-            return True
-    return False
+            return
+    log.seek(0)
+    raise ServerFailed(f"{log.read().decode(errors='replace')[-2000:]}\n{failure}")

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import IO
 
 from scripts.tooling.database import mariadb
-from scripts.tooling.database.mariadb import ServerFailed
 
 # Removes the folder when its standard input closes, however this process ends.
 _REMOVER = 'read -r _; sleep 1; rm -rf -- "$1"'
@@ -33,9 +32,7 @@ class RestartableServer:
         command = mariadb.common_options(self._folder, self.port, self._password)
         nothing = self._folder / "nothing"
         self._keeper = mariadb.start(command, nothing, self._log.fileno())
-        if not mariadb.answers(self._keeper, self.port, self._password):
-            self._log.seek(0)
-            raise ServerFailed(self._log.read().decode(errors="replace")[-2000:])
+        mariadb.wait_until_ready(self._keeper, self.port, self._password, self._log)
 
     def kill(self) -> None:
         """End the server with SIGKILL; return when it has ended."""
