@@ -9,25 +9,36 @@ import base64
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from shared import settings
 from shared.config import load
 from shared.credentials import Credentials
-from shared.errors import NotFound
+from shared.errors import InvalidRequest, NotFound
 from shared.llm.picture_room import Place, room
 from shared.llm.pictures import Rule, StoredPicture, pictures_in
 from shared.llm.vendors import MOONSHOT, vendor_of
+from shared.problems import Problem, detail
 from shared.storage.media_choice import media_storage
 from shared.storage.media_storage import MediaStorage, ObjectMissing
 
 Message = Mapping[str, Any]
 
-_MOST_DATA_BYTES = 10 * 1024 * 1024  # of the pictures of one prompt
+_MEBIBYTE = 1024 * 1024
+_MOST_DATA_BYTES = 10 * _MEBIBYTE  # of the pictures of one prompt
 _LINK_SECONDS = 600
 _CONVERTED = {"image/heic", "image/heif"}
 _SHRUNK_BYTES, _SHRUNK_SIDE = 4 * 1024 * 1024, 2048
 _ONLY_DATA = {MOONSHOT}  # its API reference, "Use the Kimi vision model"
+
+
+class PictureFile(Protocol):
+    """A picture of a request, before it is read."""
+
+    @property
+    def content_type(self) -> str: ...
+    @property
+    def size(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,26 @@ class PictureTerms:
     def can_deliver(self, content_type: str) -> bool:
         """A bucket converts what upstreams do not take; a folder does not."""
         return content_type not in _CONVERTED or bool(load(settings.Storage).bucket)
+
+    def have_room(self, byte_count: int) -> bool:
+        return self.most_bytes is None or byte_count <= self.most_bytes
+
+    def require_deliverable(self, pictures: Sequence[PictureFile]) -> None:
+        """Raises: InvalidRequest: one has the wrong type, or all are too large together."""
+        if not all(self.can_deliver(one.content_type) for one in pictures):
+            raise _refusal(
+                "HEIC pictures are converted by a bucket, which this deployment does not have",
+                "HEIC 图片需要由存储桶转换，而此部署没有存储桶",
+            )
+        if not self.have_room(sum(one.size for one in pictures)):
+            most = (self.most_bytes or 0) // _MEBIBYTE
+            raise _refusal(
+                f"pictures of at most {most} MiB together are taken", f"图片总大小最多 {most} MiB"
+            )
+
+
+def _refusal(en: str, zh: str) -> InvalidRequest:
+    return InvalidRequest(details=[detail("body.media_ids", Problem(en, zh))])
 
 
 class Delivery:

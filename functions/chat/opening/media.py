@@ -15,7 +15,6 @@ from shared.repos import message_media
 from shared.repos.message_media import PromptMedia
 
 _FIELD = "body.media_ids"
-_MEBIBYTE = 1024 * 1024
 
 
 def require_owner(caller: Caller | None, body: AnswerRequest) -> None:
@@ -47,16 +46,7 @@ def question_media(
     for one in media:
         if kind_of(one.content_type) == DOCUMENT and one.text is None:
             raise _refusal("a document has no text", "文档没有文本")
-    if not all(terms.can_deliver(one.content_type) for one in pictures):
-        raise _refusal(
-            "HEIC pictures are converted by a bucket, which this deployment does not have",
-            "HEIC 图片需要由存储桶转换，而此部署没有存储桶",
-        )
-    if pictures and not _have_room(_bytes(pictures), terms):
-        most = (terms.most_bytes or 0) // _MEBIBYTE
-        raise _refusal(
-            f"pictures of at most {most} MiB together are taken", f"图片总大小最多 {most} MiB"
-        )
+    terms.require_deliverable(pictures)
     return media
 
 
@@ -79,12 +69,8 @@ def with_usable_media(
 
 
 def _fits(picture: PromptMedia, used_bytes: int, terms: PictureTerms) -> bool:
-    has_room = terms.are_seen and _have_room(used_bytes + picture.size, terms)
+    has_room = terms.are_seen and terms.have_room(used_bytes + picture.size)
     return has_room and terms.can_deliver(picture.content_type)
-
-
-def _have_room(byte_count: int, terms: PictureTerms) -> bool:
-    return terms.most_bytes is None or byte_count <= terms.most_bytes
 
 
 def _bytes(pictures: Iterable[PromptMedia]) -> int:

@@ -13,7 +13,7 @@ from shared import settings
 from shared.config import load
 from shared.database.connection import Connection, DuplicateKey
 from shared.database.transactions import transaction
-from shared.errors import DatabaseUnavailable, InvalidRequest, OutcomeUnknown, PromptTooLong
+from shared.errors import DatabaseUnavailable, OutcomeUnknown, PromptTooLong
 from shared.ids import new_id
 from shared.limits.idempotency import ClientKey, first_result
 from shared.llm.estimate import estimate_prompt_tokens
@@ -23,7 +23,6 @@ from shared.money.charging import NotPrepared, ReservationTerms
 from shared.problems import Problem, detail
 from shared.repos import idempotency, media, turns
 from shared.repos.idempotency import IdempotencyKey
-from shared.repos.media import Media
 from shared.repos.turns import Turn
 from shared.times import now_ms, shanghai_day
 
@@ -32,7 +31,6 @@ LEASE_MS = 130_000
 _FIND_OUT_SECONDS = 4.0
 _PAUSE_SECONDS = 0.2
 _AGAIN_TOKENS = 200  # of the complaint about a reply that is not valid
-_MEBIBYTE = 1024 * 1024
 _FIELD = "body.media_ids"
 
 
@@ -126,27 +124,10 @@ def _claim(db: Connection, request: RecognitionRequest) -> Mapping[str, object] 
 
 def _messages(db: Connection, request: RecognitionRequest) -> list[Message]:
     found = media.list_by_ids(db, request.media_ids, request.user_id)
-    _require_deliverable(found, request.model)
+    require_pictures(found)
+    request.model.pictures.require_deliverable(found)
     pictures = [StoredPicture(one.object_key, one.content_type, one.size) for one in found]
     return prompt.messages(pictures)
-
-
-def _require_deliverable(found: Sequence[Media], model: SeeingModel) -> None:
-    """Raises: InvalidRequest."""
-    require_pictures(found)
-    terms = model.pictures
-    if not all(terms.can_deliver(one.content_type) for one in found):
-        problem = Problem(
-            "HEIC pictures are converted by a bucket, which this deployment does not have",
-            "HEIC 图片需要由存储桶转换，而此部署没有存储桶",
-        )
-        raise InvalidRequest(details=[detail(_FIELD, problem)])
-    if terms.most_bytes is not None and sum(one.size for one in found) > terms.most_bytes:
-        most = terms.most_bytes // _MEBIBYTE
-        problem = Problem(
-            f"pictures of at most {most} MiB together are taken", f"图片总大小最多 {most} MiB"
-        )
-        raise InvalidRequest(details=[detail(_FIELD, problem)])
 
 
 def _row(request: RecognitionRequest, messages: Sequence[Message]) -> Turn:
