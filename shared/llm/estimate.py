@@ -8,13 +8,28 @@ from copy import copy
 from types import MappingProxyType
 from typing import Any
 
+from shared.errors import PromptTooLong
 from shared.llm.pictures import Rule, picture_tokens, pictures_in
+from shared.problems import Problem, detail
 
 _FIRST_WIDE = "\u2e80"  # from here on: CJK, kana, hangul, full-width forms, emoji
 _WIDE = re.compile(f"[{_FIRST_WIDE}-\U0010ffff]")
 NARROW_PER_TOKEN = 4
 # Options that the model reads, or that are charged as if it did.
 _READ = ("tools", "response_format", "prediction", "chat_template_kwargs")
+
+
+def require_short(tokens: int, longest: int, *, field: str) -> None:
+    """Check the tokens of a prompt; `field` of the request is the long one.
+
+    Raises: PromptTooLong.
+    """
+    if tokens > longest:
+        problem = Problem(
+            f"about {tokens} tokens, and at most {longest} are allowed",
+            f"约 {tokens} 个 token，最多允许 {longest} 个",
+        )
+        raise PromptTooLong(details=[detail(field, problem)])
 
 
 class TextEstimate:

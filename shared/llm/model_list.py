@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from shared import settings
 from shared.config import load
+from shared.errors import InvalidRequest, Misconfigured
+from shared.problems import Problem, detail
 from shared.repos.models import ModelStatus
 from shared.version import RELEASED_AT
 
@@ -21,6 +23,18 @@ class Offered:
     title: str
     vision: bool = False
     created_at: int = RELEASED_AT
+
+
+def require_offered(name: str | None, names: Sequence[str]) -> None:
+    """Check the model of a request, which may name none.
+
+    Raises: InvalidRequest: it is not one of these names; Misconfigured: there are none.
+    """
+    if not names:
+        raise Misconfigured(problems=["no model is enabled"])
+    if name and name not in names:
+        problem = Problem(f"must be {' or '.join(names)}", f"必须是 {' 或 '.join(names)}")
+        raise InvalidRequest(details=[detail("body.model", problem)])
 
 
 def in_environment() -> list[str]:

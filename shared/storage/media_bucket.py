@@ -7,18 +7,18 @@ from shared.credentials import Credentials
 from shared.settings import Storage
 from shared.storage.bucket_address import BucketAddress
 from shared.storage.bucket_keys import bucket_keys
-from shared.storage.media_storage import SignedForm, SignedPut, StoredObject, UploadTerms
-from shared.storage.presigner import Presigner
+from shared.storage.media_storage import StoredObject
+from shared.storage.presigner import PresignedStorage, Presigner
 
 if TYPE_CHECKING:
     from shared.storage.bucket_requests import BucketRequests
 
 
-class MediaBucket:
+class MediaBucket(PresignedStorage):
     def __init__(self, config: Storage, called_with: Credentials | None = None) -> None:
         self._config, self._called_with = config, called_with
         public = BucketAddress.at(config.public_url, config.bucket)
-        self._presigner = Presigner(public, config.region, self._keys)
+        super().__init__(Presigner(public, config.region, self._keys))
 
     def _keys(self) -> Credentials:
         return bucket_keys(self._config, self._called_with)
@@ -30,19 +30,6 @@ class MediaBucket:
 
         ours = BucketAddress.at(self._config.internal_url, self._config.bucket)
         return BucketRequests(ours, self._config.region, self._keys)
-
-    def form(self, terms: UploadTerms) -> SignedForm:
-        return self._presigner.form(terms)
-
-    def put(self, terms: UploadTerms) -> SignedPut:
-        return self._presigner.put(terms)
-
-    def link(
-        self, key: str, *, filename: str, seconds: int, process: str = "", inline: bool = False
-    ) -> str:
-        return self._presigner.link(
-            key, filename=filename, seconds=seconds, process=process, inline=inline
-        )
 
     def find(self, key: str) -> StoredObject | None:
         return self._requests.in_time(lambda call: call.find(key))

@@ -14,30 +14,15 @@ from shared.storage.folder_files import about, about_file, finish, object_path, 
 from shared.storage.media_storage import (
     ObjectChanged,
     ObjectMissing,
-    SignedForm,
-    SignedPut,
     StoredObject,
-    UploadTerms,
 )
-from shared.storage.presigner import Presigner
+from shared.storage.presigner import PresignedStorage, Presigner
 
 
-class MediaFolder:
+class MediaFolder(PresignedStorage):
     def __init__(self, config: Storage, presigner: Presigner) -> None:
-        self._root, self._presigner = Path(config.folder), presigner
-
-    def form(self, terms: UploadTerms) -> SignedForm:
-        return self._presigner.form(terms)
-
-    def put(self, terms: UploadTerms) -> SignedPut:
-        return self._presigner.put(terms)
-
-    def link(
-        self, key: str, *, filename: str, seconds: int, process: str = "", inline: bool = False
-    ) -> str:
-        return self._presigner.link(
-            key, filename=filename, seconds=seconds, process=process, inline=inline
-        )
+        super().__init__(presigner)
+        self._root = Path(config.folder)
 
     def find(self, key: str) -> StoredObject | None:
         try:

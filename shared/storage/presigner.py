@@ -81,6 +81,26 @@ class Presigner:
         return Signer.of_time(self.keys(), self.region, now)
 
 
+class PresignedStorage:
+    """The methods of MediaStorage that only sign."""
+
+    def __init__(self, presigner: Presigner) -> None:
+        self._presigner = presigner
+
+    def form(self, terms: UploadTerms) -> SignedForm:
+        return self._presigner.form(terms)
+
+    def put(self, terms: UploadTerms) -> SignedPut:
+        return self._presigner.put(terms)
+
+    def link(
+        self, key: str, *, filename: str, seconds: int, process: str = "", inline: bool = False
+    ) -> str:
+        return self._presigner.link(
+            key, filename=filename, seconds=seconds, process=process, inline=inline
+        )
+
+
 def disposition(filename: str, *, inline: bool) -> str:
     """The Content-Disposition of a download (RFC 6266), for a file name in any script."""
     kind = "inline" if inline else "attachment"

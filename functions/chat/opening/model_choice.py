@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from functions.chat.turn import AnswerRequest
 from shared import settings
 from shared.config import load
-from shared.errors import InvalidRequest, Misconfigured
-from shared.problems import Problem, detail
+from shared.llm.model_list import require_offered
 
 
 def choose_model(body: AnswerRequest, offered: Sequence[str]) -> str:
@@ -16,11 +15,7 @@ def choose_model(body: AnswerRequest, offered: Sequence[str]) -> str:
         InvalidRequest: the model is not offered.
         Misconfigured: no model is enabled.
     """
-    if not offered:
-        raise Misconfigured(problems=["no model is enabled"])
-    if body.model and body.model not in offered:
-        problem = Problem(f"must be {' or '.join(offered)}", f"必须是 {' 或 '.join(offered)}")
-        raise InvalidRequest(details=[detail("body.model", problem)])
+    require_offered(body.model, offered)
     return body.model or offered[0]
 
 

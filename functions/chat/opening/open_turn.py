@@ -19,15 +19,14 @@ from shared.config import load
 from shared.credentials import Credentials
 from shared.database import threads
 from shared.database.connection import Connection, DuplicateKey
-from shared.errors import PromptTooLong, Unauthorized
+from shared.errors import Unauthorized
 from shared.ids import new_id
 from shared.limits.idempotency import ClientKey, client_key
 from shared.llm import routing
-from shared.llm.estimate import NARROW_PER_TOKEN, estimate_prompt_tokens
+from shared.llm.estimate import NARROW_PER_TOKEN, estimate_prompt_tokens, require_short
 from shared.llm.picture_delivery import PictureTerms
 from shared.money import charging, price_list
 from shared.money.charging import NotPrepared, ReservationTerms
-from shared.problems import Problem, detail
 from shared.repos import turns
 from shared.repos.message_media import PromptMedia
 from shared.times import now_ms, shanghai_day
@@ -188,13 +187,8 @@ def _prepared(admitted: _Admitted, prompt: list[Message], reserved: turns.Turn) 
 
 def _counted(prompt: list[Message], body: AnswerRequest, room: Room) -> int:
     """The tokens of the prompt. Raises: PromptTooLong."""
-    tokens, longest = estimate_prompt_tokens(prompt, body.options, room.rule), room.most_tokens
-    if tokens > longest:
-        problem = Problem(
-            f"about {tokens} tokens, and at most {longest} are allowed",
-            f"约 {tokens} 个 token，最多允许 {longest} 个",
-        )
-        raise PromptTooLong(details=[detail("body.messages", problem)])
+    tokens = estimate_prompt_tokens(prompt, body.options, room.rule)
+    require_short(tokens, room.most_tokens, field="body.messages")
     return tokens
 
 

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.errors import InvalidRequest, Misconfigured, ModelCannotSee
+from shared.errors import ModelCannotSee
 from shared.llm import routing
-from shared.llm.model_list import Offered
+from shared.llm.model_list import Offered, require_offered
 from shared.llm.picture_delivery import PictureTerms
-from shared.problems import Problem, detail
 
 
 @dataclass(frozen=True)
@@ -34,12 +33,7 @@ async def choose_model(name: str | None) -> SeeingModel:
 
 
 def _chosen(name: str | None, offered: Sequence[Offered]) -> str:
-    if not offered:
-        raise Misconfigured(problems=["no model is enabled"])
-    names = [one.name for one in offered]
-    if name and name not in names:
-        problem = Problem(f"must be {' or '.join(names)}", f"必须是 {' 或 '.join(names)}")
-        raise InvalidRequest(details=[detail("body.model", problem)])
+    require_offered(name, [one.name for one in offered])
     seeing = [one.name for one in offered if one.vision and name in (None, "", one.name)]
     if not seeing:
         raise ModelCannotSee

@@ -13,14 +13,13 @@ from shared import settings
 from shared.config import load
 from shared.database.connection import Connection, DuplicateKey
 from shared.database.transactions import transaction
-from shared.errors import DatabaseUnavailable, OutcomeUnknown, PromptTooLong
+from shared.errors import DatabaseUnavailable, OutcomeUnknown
 from shared.ids import new_id
 from shared.limits.idempotency import ClientKey, first_result
-from shared.llm.estimate import estimate_prompt_tokens
+from shared.llm.estimate import estimate_prompt_tokens, require_short
 from shared.llm.pictures import StoredPicture
 from shared.money import charging, price_list
 from shared.money.charging import NotPrepared, ReservationTerms
-from shared.problems import Problem, detail
 from shared.repos import idempotency, media, turns
 from shared.repos.idempotency import IdempotencyKey
 from shared.repos.turns import Turn
@@ -31,7 +30,6 @@ LEASE_MS = 130_000
 _FIND_OUT_SECONDS = 4.0
 _PAUSE_SECONDS = 0.2
 _AGAIN_TOKENS = 200  # of the complaint about a reply that is not valid
-_FIELD = "body.media_ids"
 
 
 @dataclass(frozen=True)
@@ -138,13 +136,7 @@ def _row(request: RecognitionRequest, messages: Sequence[Message]) -> Turn:
     now, options = now_ms(), _options(request.model)
     tokens = estimate_prompt_tokens(messages, options, request.model.pictures.rule)
     tokens += MOST_OUTPUT_TOKENS + _AGAIN_TOKENS
-    longest = request.model.longest_prompt
-    if tokens > longest:
-        problem = Problem(
-            f"about {tokens} tokens, and at most {longest} are allowed",
-            f"约 {tokens} 个 token，最多允许 {longest} 个",
-        )
-        raise PromptTooLong(details=[detail(_FIELD, problem)])
+    require_short(tokens, request.model.longest_prompt, field="body.media_ids")
     return Turn(
         message_id=request.message_id,
         subject=request.user_id,
