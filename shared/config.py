@@ -109,7 +109,7 @@ def role_credentials() -> tuple[str, Secret, Secret]:
 
 
 def interpreter_environment() -> dict[str, str]:
-    """What another Python needs to start as this one did, and no setting or secret."""
+    """The environment variables that a Python process needs to start; no setting and no secret."""
     names = ("LD_LIBRARY_PATH", "PYTHONHOME", "TMPDIR")
     return {name: os.environ[name] for name in names if name in os.environ}
 

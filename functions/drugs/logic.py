@@ -110,7 +110,7 @@ def new_drug(body: CreateDrug, user_id: str, at_ms: int) -> Drug:
 
 
 def filters_of(query: DrugsQuery, today: date) -> DrugFilter:
-    """What expires within some days includes what has expired; an unknown expiry is not in it."""
+    """The filter of a query. `expiring_within_days` keeps expired medicines, not unknown dates."""
     days = query.expiring_within_days
     if days is None:
         return DrugFilter(query.q)

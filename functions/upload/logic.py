@@ -100,7 +100,7 @@ def refusal_error(refusal: str) -> InvalidRequest:
 
 
 def upload_json(upload: Upload, signed: SignedForm | SignedPut) -> dict[str, object]:
-    """What a client uploads with; `max_size` is the size that was declared."""
+    """The signed request of an upload as JSON; `max_size` is the declared size."""
     sent: dict[str, object] = (
         {"fields": dict(signed.fields)}
         if isinstance(signed, SignedForm)
@@ -135,7 +135,7 @@ def link_json(media: Media, url: str, at_ms: int) -> dict[str, object]:
 
 
 def process_of(media: Media, query: MediaQuery) -> str:
-    """What OSS does to the picture that a link opens. Raises: InvalidRequest: it is none."""
+    """The image processing of a link, or "". Raises: InvalidRequest: the file is no picture."""
     if not query.thumbnail:
         return ""
     if media.kind != "picture":

@@ -13,7 +13,7 @@ SECONDS = 4.5  # with the database, the client has a response within 5 s
 
 
 class StorageTime:
-    """What is left of the time that the storage may take; other work between is not counted."""
+    """The time limit of all calls of the storage together. Only the calls count, no other work."""
 
     def __init__(self, seconds: float = SECONDS) -> None:
         self._left = seconds

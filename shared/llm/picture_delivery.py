@@ -159,7 +159,7 @@ def _data(storage: MediaStorage, picture: StoredPicture) -> str:
 
 
 def _process(picture: StoredPicture) -> str:
-    """What OSS does to the picture (OSS, "Image processing"); empty: nothing."""
+    """The image processing of the picture (OSS, "Image processing"); empty if it needs none."""
     steps = []
     if picture.byte_count > _SHRUNK_BYTES:
         steps.append(f"resize,l_{_SHRUNK_SIDE}")

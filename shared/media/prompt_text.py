@@ -73,7 +73,7 @@ def _framed(document: Document, mark: str) -> str:
 
 
 def _quoted(filename: str) -> str:
-    """A file name in quotes on one line, without characters that nobody sees."""
+    """A file name in quotes, on one line, without invisible characters."""
     line = " ".join(without_invisible(filename).split())
     return json.dumps(line[:_NAME_LENGTH], ensure_ascii=False)
 

@@ -1,7 +1,7 @@
 """The queue of objects that are to be deleted from the storage.
 
 An object is entered before it can exist, or in the transaction that drops its last reference.
-So none is left behind, whatever is interrupted.
+So an interruption leaves no object behind.
 """
 
 from collections.abc import Iterable

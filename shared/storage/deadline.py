@@ -1,4 +1,4 @@
-"""A time limit for a whole call, whatever it waits for: a name, a connection or a slow reader."""
+"""Time limit of a whole call: looking up a name, connecting, sending and reading."""
 
 import contextlib
 import queue

@@ -18,7 +18,7 @@ _FIELD = "body.media_ids"
 
 
 def require_owner(caller: Caller | None, body: AnswerRequest) -> None:
-    """Raises: Unauthorized: guests have no media; InvalidRequest: without a database, nobody."""
+    """Raises: Unauthorized: the caller is a guest; InvalidRequest: there is no database."""
     if body.media_ids and caller is None:
         raise _refusal(
             "this deployment has no accounts, and so no media", "此部署没有账号，因此没有媒体文件"
